@@ -1,0 +1,141 @@
+package model
+
+import "net/netip"
+
+// Network is a declared network: what should exist, what runs in it, and what
+// must be true of it.
+type Network struct {
+	Name         string
+	Subscription string
+	// Resources are sorted by ID. Subnets, security rules and routes are inline
+	// in their parents; every other child is a resource of its own.
+	Resources    []*Resource
+	Hosts        []Host
+	Expectations []Expectation
+}
+
+// Host is something that runs behind a network interface. Its virtual machine
+// and interface are ordinary resources of the network.
+type Host struct {
+	Name     string
+	VM       ID
+	NICs     []ID
+	Services []Service
+	Pos      Pos
+}
+
+// ServiceKind says what a service speaks.
+type ServiceKind string
+
+// The kinds of service a declared host can offer.
+const (
+	ServiceTCP   ServiceKind = "tcp"   // greets with one line naming the host, then echoes
+	ServiceUDP   ServiceKind = "udp"   // echoes datagrams
+	ServiceHTTP  ServiceKind = "http"  // answers GET with the host's name
+	ServiceHTTPS ServiceKind = "https" // the same over TLS
+)
+
+// Service is one listening port of a host.
+type Service struct {
+	Kind ServiceKind
+	Port uint16 // 1..65535
+	Pos  Pos
+}
+
+// LabelKind says what a label is about.
+type LabelKind string
+
+// The kinds of label a port of the compiled network carries. Names compare
+// case-insensitively and are stored in lower case.
+const (
+	LabelHost     LabelKind = "host"     // a host's name
+	LabelSubnet   LabelKind = "subnet"   // a subnet's name: the same name may occur in many VNets
+	LabelVNet     LabelKind = "vnet"     // a virtual network's name
+	LabelGroup    LabelKind = "group"    // a network group's name
+	LabelTag      LabelKind = "tag"      // "name=value" of a virtual network's or interface's tag
+	LabelRegion   LabelKind = "region"   // a region's name
+	LabelFirewall LabelKind = "firewall" // an Azure Firewall's name
+	LabelASG      LabelKind = "asg"      // an application security group's name
+)
+
+// Label names a property of ports that selectors match on.
+type Label struct {
+	Kind LabelKind
+	Name string
+}
+
+// Selector names one side of an expectation.
+type Selector struct {
+	Text     string // as written
+	Internet bool   // the internet: every public address outside the network
+	Any      bool   // every port inside the network
+	// All are labels a port must carry, each of them (a conjunction). Within
+	// one element the alternatives are a disjunction: a bare name that is both
+	// a group and a subnet never occurs, intent refuses it.
+	All []Label
+	// Prefixes narrow the addresses; empty means all addresses of the ports.
+	Prefixes []netip.Prefix
+	Pos      Pos
+}
+
+// Verb is what an expectation claims.
+type Verb string
+
+// The verbs.
+const (
+	Deny      Verb = "deny"      // no packet of the traffic is delivered
+	Allow     Verb = "allow"     // every connection of the traffic works: delivered, and the replies too
+	Symmetric Verb = "symmetric" // traffic and replies pass the same stateful devices
+	Resolves  Verb = "resolves"  // names resolve to private addresses
+)
+
+// Relation narrows the pairs an expectation speaks of.
+type Relation string
+
+// The relations between the two sides of a pair.
+const (
+	AnyPair     Relation = ""
+	OtherRegion Relation = "other-region" // in different regions
+	SameRegion  Relation = "same-region"
+	OtherVNet   Relation = "other-vnet" // in different virtual networks
+)
+
+// PortRange is an inclusive range of transport ports.
+type PortRange struct{ Lo, Hi uint16 }
+
+// Traffic is one protocol with destination ports. Protocol is an IANA number:
+// 1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6; no ports means all.
+type Traffic struct {
+	Protocol uint8
+	Ports    []PortRange
+}
+
+// WaypointKind says how a waypoint is named.
+type WaypointKind string
+
+// The kinds of waypoint.
+const (
+	SourceFirewall      WaypointKind = "source-firewall"      // the firewall in the source's region
+	DestinationFirewall WaypointKind = "destination-firewall" // the firewall in the destination's region
+	NamedFirewall       WaypointKind = "firewall"             // the firewall of that name
+)
+
+// Waypoint is a device that traffic must pass.
+type Waypoint struct {
+	Kind WaypointKind
+	Name string // lower case, for NamedFirewall
+}
+
+// Expectation is a declared claim about the network.
+type Expectation struct {
+	Name     string // what people call it; the sentence itself if none was given
+	Text     string // the sentence as written
+	Verb     Verb
+	From, To Selector
+	Both     bool // the claim holds in both directions
+	Relation Relation
+	Traffic  []Traffic  // empty: every protocol and port
+	Through  []Waypoint // allow only: each must be passed, both ways
+	Names    []string   // resolves only: DNS names without trailing dot
+	Pos      Pos
+}

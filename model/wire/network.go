@@ -1,0 +1,377 @@
+package wire
+
+// VirtualNetwork is Microsoft.Network/virtualNetworks.
+type VirtualNetwork struct {
+	Head
+	Properties VirtualNetworkProperties `json:"properties"`
+}
+
+// VirtualNetworkProperties are the properties of a VirtualNetwork.
+type VirtualNetworkProperties struct {
+	AddressSpace AddressSpace `json:"addressSpace"`
+	DHCPOptions  *DHCPOptions `json:"dhcpOptions,omitempty"`
+	Subnets      []Subnet     `json:"subnets,omitempty"`
+	Peerings     []Peering    `json:"virtualNetworkPeerings,omitempty"`
+}
+
+// AddressSpace is a list of prefixes in CIDR form.
+type AddressSpace struct {
+	AddressPrefixes []string `json:"addressPrefixes"`
+}
+
+// DHCPOptions carries the custom DNS servers of a virtual network.
+type DHCPOptions struct {
+	DNSServers []string `json:"dnsServers,omitempty"`
+}
+
+// Subnet is Microsoft.Network/virtualNetworks/subnets, inline in its network.
+type Subnet struct {
+	ID         string           `json:"id,omitempty"`
+	Name       string           `json:"name"`
+	Properties SubnetProperties `json:"properties"`
+}
+
+// SubnetProperties are the properties of a Subnet.
+type SubnetProperties struct {
+	AddressPrefix                     string            `json:"addressPrefix,omitempty"`
+	AddressPrefixes                   []string          `json:"addressPrefixes,omitempty"`
+	NetworkSecurityGroup              *Ref              `json:"networkSecurityGroup,omitempty"`
+	RouteTable                        *Ref              `json:"routeTable,omitempty"`
+	NATGateway                        *Ref              `json:"natGateway,omitempty"`
+	ServiceEndpoints                  []ServiceEndpoint `json:"serviceEndpoints,omitempty"`
+	Delegations                       []Delegation      `json:"delegations,omitempty"`
+	PrivateEndpointNetworkPolicies    string            `json:"privateEndpointNetworkPolicies,omitempty"`
+	PrivateLinkServiceNetworkPolicies string            `json:"privateLinkServiceNetworkPolicies,omitempty"`
+	DefaultOutboundAccess             *bool             `json:"defaultOutboundAccess,omitempty"`
+}
+
+// Prefixes returns addressPrefix and addressPrefixes as one list.
+func (p *SubnetProperties) Prefixes() []string {
+	if p.AddressPrefix != "" {
+		return []string{p.AddressPrefix}
+	}
+	return p.AddressPrefixes
+}
+
+// ServiceEndpoint is a service whose public prefixes are reached directly.
+type ServiceEndpoint struct {
+	Service   string   `json:"service"`
+	Locations []string `json:"locations,omitempty"`
+}
+
+// Delegation gives a subnet to one service.
+type Delegation struct {
+	Name       string               `json:"name"`
+	Properties DelegationProperties `json:"properties"`
+}
+
+// DelegationProperties names the service of a Delegation.
+type DelegationProperties struct {
+	ServiceName string `json:"serviceName"`
+}
+
+// Peering is Microsoft.Network/virtualNetworks/virtualNetworkPeerings.
+type Peering struct {
+	ID         string            `json:"id,omitempty"`
+	Name       string            `json:"name"`
+	Properties PeeringProperties `json:"properties"`
+}
+
+// PeeringProperties are the properties of a Peering. AllowVirtualNetworkAccess
+// defaults to true, the other flags to false.
+type PeeringProperties struct {
+	RemoteVirtualNetwork      Ref    `json:"remoteVirtualNetwork"`
+	AllowVirtualNetworkAccess *bool  `json:"allowVirtualNetworkAccess,omitempty"`
+	AllowForwardedTraffic     *bool  `json:"allowForwardedTraffic,omitempty"`
+	AllowGatewayTransit       *bool  `json:"allowGatewayTransit,omitempty"`
+	UseRemoteGateways         *bool  `json:"useRemoteGateways,omitempty"`
+	PeeringState              string `json:"peeringState,omitempty"`
+}
+
+// NSG is Microsoft.Network/networkSecurityGroups.
+type NSG struct {
+	Head
+	Properties NSGProperties `json:"properties"`
+}
+
+// NSGProperties are the properties of an NSG. Default rules are not stored.
+type NSGProperties struct {
+	SecurityRules []SecurityRule `json:"securityRules,omitempty"`
+}
+
+// SecurityRule is one rule of an NSG.
+type SecurityRule struct {
+	ID         string                 `json:"id,omitempty"`
+	Name       string                 `json:"name"`
+	Properties SecurityRuleProperties `json:"properties"`
+}
+
+// SecurityRuleProperties are the properties of a SecurityRule. The singular
+// and plural forms of a field exclude each other.
+type SecurityRuleProperties struct {
+	Description                          string   `json:"description,omitempty"`
+	Priority                             int      `json:"priority"`  // 100..4096
+	Direction                            string   `json:"direction"` // Inbound, Outbound
+	Access                               string   `json:"access"`    // Allow, Deny
+	Protocol                             string   `json:"protocol"`  // Tcp, Udp, Icmp, Esp, Ah, *
+	SourceAddressPrefix                  string   `json:"sourceAddressPrefix,omitempty"`
+	SourceAddressPrefixes                []string `json:"sourceAddressPrefixes,omitempty"`
+	SourceApplicationSecurityGroups      []Ref    `json:"sourceApplicationSecurityGroups,omitempty"`
+	SourcePortRange                      string   `json:"sourcePortRange,omitempty"`
+	SourcePortRanges                     []string `json:"sourcePortRanges,omitempty"`
+	DestinationAddressPrefix             string   `json:"destinationAddressPrefix,omitempty"`
+	DestinationAddressPrefixes           []string `json:"destinationAddressPrefixes,omitempty"`
+	DestinationApplicationSecurityGroups []Ref    `json:"destinationApplicationSecurityGroups,omitempty"`
+	DestinationPortRange                 string   `json:"destinationPortRange,omitempty"`
+	DestinationPortRanges                []string `json:"destinationPortRanges,omitempty"`
+}
+
+// RouteTable is Microsoft.Network/routeTables.
+type RouteTable struct {
+	Head
+	Properties RouteTableProperties `json:"properties"`
+}
+
+// RouteTableProperties are the properties of a RouteTable.
+type RouteTableProperties struct {
+	Routes                     []Route `json:"routes,omitempty"`
+	DisableBGPRoutePropagation bool    `json:"disableBgpRoutePropagation,omitempty"`
+}
+
+// Route is one user-defined route.
+type Route struct {
+	ID         string          `json:"id,omitempty"`
+	Name       string          `json:"name"`
+	Properties RouteProperties `json:"properties"`
+}
+
+// RouteProperties are the properties of a Route.
+type RouteProperties struct {
+	AddressPrefix    string `json:"addressPrefix"`
+	NextHopType      string `json:"nextHopType"` // VirtualAppliance, VirtualNetworkGateway, VnetLocal, Internet, None
+	NextHopIPAddress string `json:"nextHopIpAddress,omitempty"`
+}
+
+// NIC is Microsoft.Network/networkInterfaces.
+type NIC struct {
+	Head
+	Properties NICProperties `json:"properties"`
+}
+
+// NICProperties are the properties of a NIC.
+type NICProperties struct {
+	IPConfigurations     []IPConfiguration `json:"ipConfigurations"`
+	NetworkSecurityGroup *Ref              `json:"networkSecurityGroup,omitempty"`
+	EnableIPForwarding   bool              `json:"enableIPForwarding,omitempty"`
+	DNSSettings          *NICDNSSettings   `json:"dnsSettings,omitempty"`
+}
+
+// NICDNSSettings carries the custom DNS servers of a NIC.
+type NICDNSSettings struct {
+	DNSServers []string `json:"dnsServers,omitempty"`
+}
+
+// IPConfiguration is one address of a NIC or of a firewall.
+type IPConfiguration struct {
+	ID         string                    `json:"id,omitempty"`
+	Name       string                    `json:"name"`
+	Properties IPConfigurationProperties `json:"properties"`
+}
+
+// IPConfigurationProperties are the properties of an IPConfiguration.
+type IPConfigurationProperties struct {
+	PrivateIPAddress          string `json:"privateIPAddress,omitempty"`
+	PrivateIPAllocationMethod string `json:"privateIPAllocationMethod,omitempty"` // Static, Dynamic
+	PrivateIPAddressVersion   string `json:"privateIPAddressVersion,omitempty"`   // IPv4, IPv6
+	Primary                   *bool  `json:"primary,omitempty"`
+	Subnet                    *Ref   `json:"subnet,omitempty"`
+	PublicIPAddress           *Ref   `json:"publicIPAddress,omitempty"`
+	ApplicationSecurityGroups []Ref  `json:"applicationSecurityGroups,omitempty"`
+}
+
+// PublicIP is Microsoft.Network/publicIPAddresses.
+type PublicIP struct {
+	Head
+	SKU        *SKU               `json:"sku,omitempty"`
+	Properties PublicIPProperties `json:"properties"`
+}
+
+// PublicIPProperties are the properties of a PublicIP.
+type PublicIPProperties struct {
+	IPAddress                string `json:"ipAddress,omitempty"`
+	PublicIPAllocationMethod string `json:"publicIPAllocationMethod,omitempty"` // Static, Dynamic
+	PublicIPAddressVersion   string `json:"publicIPAddressVersion,omitempty"`
+}
+
+// NATGateway is Microsoft.Network/natGateways.
+type NATGateway struct {
+	Head
+	SKU        *SKU                 `json:"sku,omitempty"`
+	Properties NATGatewayProperties `json:"properties"`
+}
+
+// NATGatewayProperties are the properties of a NATGateway.
+type NATGatewayProperties struct {
+	PublicIPAddresses []Ref `json:"publicIpAddresses,omitempty"`
+}
+
+// Firewall is Microsoft.Network/azureFirewalls.
+type Firewall struct {
+	Head
+	Properties FirewallProperties `json:"properties"`
+}
+
+// FirewallProperties are the properties of a Firewall.
+type FirewallProperties struct {
+	SKU              *SKU              `json:"sku,omitempty"` // AZFW_VNet; Standard, Premium, Basic
+	FirewallPolicy   *Ref              `json:"firewallPolicy,omitempty"`
+	IPConfigurations []IPConfiguration `json:"ipConfigurations,omitempty"`
+}
+
+// FirewallPolicy is Microsoft.Network/firewallPolicies.
+type FirewallPolicy struct {
+	Head
+	Properties FirewallPolicyProperties `json:"properties"`
+}
+
+// FirewallPolicyProperties are the properties of a FirewallPolicy.
+type FirewallPolicyProperties struct {
+	SKU             *SKU          `json:"sku,omitempty"`
+	BasePolicy      *Ref          `json:"basePolicy,omitempty"`
+	ThreatIntelMode string        `json:"threatIntelMode,omitempty"` // Off, Alert, Deny
+	SNAT            *FirewallSNAT `json:"snat,omitempty"`
+}
+
+// FirewallSNAT lists the destinations a firewall does not source-translate.
+type FirewallSNAT struct {
+	PrivateRanges []string `json:"privateRanges,omitempty"`
+}
+
+// RuleCollectionGroup is Microsoft.Network/firewallPolicies/ruleCollectionGroups.
+type RuleCollectionGroup struct {
+	Head
+	Properties RuleCollectionGroupProperties `json:"properties"`
+}
+
+// RuleCollectionGroupProperties are the properties of a RuleCollectionGroup.
+type RuleCollectionGroupProperties struct {
+	Priority        int              `json:"priority"` // 100..65000
+	RuleCollections []RuleCollection `json:"ruleCollections,omitempty"`
+}
+
+// RuleCollection is a filter or NAT collection of a firewall policy.
+type RuleCollection struct {
+	RuleCollectionType string               `json:"ruleCollectionType"` // FirewallPolicyFilterRuleCollection, FirewallPolicyNatRuleCollection
+	Name               string               `json:"name"`
+	Priority           int                  `json:"priority"`
+	Action             RuleCollectionAction `json:"action"`
+	Rules              []FirewallRule       `json:"rules,omitempty"`
+}
+
+// RuleCollectionAction is what a collection does: Allow, Deny or DNAT.
+type RuleCollectionAction struct {
+	Type string `json:"type"`
+}
+
+// FirewallRule is a network, application or NAT rule of a firewall policy.
+type FirewallRule struct {
+	RuleType             string                        `json:"ruleType"` // NetworkRule, ApplicationRule, NatRule
+	Name                 string                        `json:"name"`
+	IPProtocols          []string                      `json:"ipProtocols,omitempty"` // TCP, UDP, ICMP, Any
+	SourceAddresses      []string                      `json:"sourceAddresses,omitempty"`
+	SourceIPGroups       []string                      `json:"sourceIpGroups,omitempty"`
+	DestinationAddresses []string                      `json:"destinationAddresses,omitempty"`
+	DestinationIPGroups  []string                      `json:"destinationIpGroups,omitempty"`
+	DestinationFQDNs     []string                      `json:"destinationFqdns,omitempty"`
+	DestinationPorts     []string                      `json:"destinationPorts,omitempty"`
+	Protocols            []FirewallApplicationProtocol `json:"protocols,omitempty"`
+	TargetFQDNs          []string                      `json:"targetFqdns,omitempty"`
+	TranslatedAddress    string                        `json:"translatedAddress,omitempty"`
+	TranslatedPort       string                        `json:"translatedPort,omitempty"`
+}
+
+// FirewallApplicationProtocol is a protocol and port of an application rule.
+type FirewallApplicationProtocol struct {
+	ProtocolType string `json:"protocolType"` // Http, Https, Mssql
+	Port         int    `json:"port"`
+}
+
+// IPGroup is Microsoft.Network/ipGroups.
+type IPGroup struct {
+	Head
+	Properties IPGroupProperties `json:"properties"`
+}
+
+// IPGroupProperties are the properties of an IPGroup.
+type IPGroupProperties struct {
+	IPAddresses []string `json:"ipAddresses"`
+}
+
+// PrivateZone is Microsoft.Network/privateDnsZones; its location is "global".
+type PrivateZone struct {
+	Head
+	Properties struct{} `json:"properties"`
+}
+
+// PrivateZoneLink is Microsoft.Network/privateDnsZones/virtualNetworkLinks.
+type PrivateZoneLink struct {
+	Head
+	Properties PrivateZoneLinkProperties `json:"properties"`
+}
+
+// PrivateZoneLinkProperties are the properties of a PrivateZoneLink.
+type PrivateZoneLinkProperties struct {
+	VirtualNetwork      Ref  `json:"virtualNetwork"`
+	RegistrationEnabled bool `json:"registrationEnabled"`
+}
+
+// RecordSet is a record set of a private DNS zone; its type is the record type.
+type RecordSet struct {
+	Head
+	Properties RecordSetProperties `json:"properties"`
+}
+
+// RecordSetProperties are the properties of a RecordSet. TTL is in seconds.
+type RecordSetProperties struct {
+	TTL         int          `json:"ttl"`
+	ARecords    []ARecord    `json:"aRecords,omitempty"`
+	AAAARecords []AAAARecord `json:"aaaaRecords,omitempty"`
+	CNAMERecord *CNAMERecord `json:"cnameRecord,omitempty"`
+}
+
+// ARecord is one IPv4 address.
+type ARecord struct {
+	IPv4Address string `json:"ipv4Address"`
+}
+
+// AAAARecord is one IPv6 address.
+type AAAARecord struct {
+	IPv6Address string `json:"ipv6Address"`
+}
+
+// CNAMERecord is an alias.
+type CNAMERecord struct {
+	CNAME string `json:"cname"`
+}
+
+// VM is Microsoft.Compute/virtualMachines (2024-07-01).
+type VM struct {
+	Head
+	Properties VMProperties `json:"properties"`
+}
+
+// VMProperties are the properties of a VM.
+type VMProperties struct {
+	HardwareProfile *HardwareProfile `json:"hardwareProfile,omitempty"`
+	NetworkProfile  NetworkProfile   `json:"networkProfile"`
+}
+
+// HardwareProfile is the size of a VM.
+type HardwareProfile struct {
+	VMSize string `json:"vmSize,omitempty"`
+}
+
+// NetworkProfile lists the NICs of a VM.
+type NetworkProfile struct {
+	NetworkInterfaces []Ref `json:"networkInterfaces"`
+}
