@@ -49,10 +49,8 @@ type Image struct {
 	// from every port past every filter.
 	Platform SetID
 	// Edge is the port that stands for the internet, or None.
-	Edge PortID
-	// EdgePrivate holds the destinations the internet does not route.
-	EdgePrivate SetID
-	Regions     []string
+	Edge    PortID
+	Regions []string
 	// Delay is the one-way delay between two regions, [from][to].
 	Delay [][]time.Duration
 	// Notes are resources whose meaning is not modelled; what depends on them
@@ -350,8 +348,8 @@ func (img *Image) Check() error {
 	}
 	set := func(id SetID) bool { return id >= 0 && int(id) < len(img.Sets) }
 	port := func(id PortID) bool { return id >= 0 && int(id) < len(img.Ports) }
-	if !set(img.Platform) || !set(img.EdgePrivate) {
-		return fmt.Errorf("platform or edge sets are out of range")
+	if !set(img.Platform) {
+		return fmt.Errorf("platform set %d is out of range", img.Platform)
 	}
 	if img.Edge != None && (!port(img.Edge) || img.Ports[img.Edge].Kind != PortEdge) {
 		return fmt.Errorf("edge %d is not an edge port", img.Edge)

@@ -93,3 +93,10 @@ func (p Packet) String() string {
 	return fmt.Sprintf("%s %s > %s", ProtoName(p.Proto),
 		netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort))
 }
+
+// NeedsSession reports whether a stateful device refuses a reply of the
+// protocol when it never saw the flow begin. A datagram of any other protocol
+// looks to it like a new flow.
+func NeedsSession(proto uint8) bool {
+	return proto == ProtoTCP || proto == ProtoICMP || proto == ProtoICMPv6
+}
