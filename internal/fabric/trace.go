@@ -76,11 +76,11 @@ type Connection struct {
 	Forward, Reply Trace
 }
 
-// Verdict returns the verdict and reason of the whole flow: the forward
-// packet's unless it was delivered, else the reply's.
+// Verdict returns the verdict and reason of the whole flow: the reply's if the
+// first packet was delivered and the reply was not, else the first packet's.
 func (c *Connection) Verdict() (Verdict, Reason) {
-	if c.Forward.Verdict != VerdictAllow {
-		return c.Forward.Verdict, c.Forward.Reason
+	if c.Forward.Verdict == VerdictAllow && c.Reply.Verdict != VerdictAllow {
+		return c.Reply.Verdict, c.Reply.Reason
 	}
-	return c.Reply.Verdict, c.Reply.Reason
+	return c.Forward.Verdict, c.Forward.Reason
 }
