@@ -1,0 +1,14 @@
+// Package catalog holds facts that Azure publishes, as data with a source and
+// a date: regions, round-trip times between them, service tags, limits,
+// reserved names and ranges, the default security rules and the platform's own
+// addresses.
+//
+// Nothing here is decided by Cerulean. A fact that could not be confirmed in a
+// published document is marked "unconfirmed" beside its constant.
+//
+// The tables in the data folder are embedded and decoded on first use. They
+// are written by internal/generate from the published files; see the
+// go:generate line in this file.
+package catalog
+
+//go:generate go run ./internal/generate -regions $CATALOG_SOURCES/regions.csv -latency $CATALOG_SOURCES/latency.csv -tags $CATALOG_SOURCES/service-tags.json -out data
