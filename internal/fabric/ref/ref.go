@@ -58,6 +58,11 @@ func (w *walk) start(at fabric.PortID) {
 	port := &w.img.Ports[at]
 	w.enter(at)
 	if w.contains(w.img.Platform, w.p.Dst) {
+		if w.flow != nil {
+			// The flow's source was forged: the platform takes the reply.
+			w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoSession, at))
+			return
+		}
 		w.end(fabric.VerdictAllow, fabric.At(fabric.CodePlatform, at))
 		return
 	}
