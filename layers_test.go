@@ -32,7 +32,7 @@ var rooms = []room{
 	{path: "intent", duty: "Declared languages in, resources out: the YAML network with its lock file", may: []string{"model"}, tests: []string{"internal/fabric", "internal/fabric/compile", "internal/proof"}},
 	{path: "lab", duty: "A virtual network inside your Go test: declare, dial, prove, assert", may: []string{"model", "intent", "internal/fabric", "internal/fabric/compile", "internal/proof", "internal/engine", "internal/live"}},
 	{path: "balance", duty: "Choosing a healthy member; importable by any Go program", planned: true},
-	{path: "internal/fabric", duty: "The compiled image of a network: what every interpreter reads. Standard library only"},
+	{path: "internal/fabric", duty: "The compiled image of a network: what every interpreter reads. Standard library only", tests: []string{"internal/fabric/fabrictest"}},
 	{path: "internal/fabric/ref", duty: "The reference evaluator: the definition of correct", may: []string{"internal/fabric"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "internal/fabric/fabrictest", duty: "Random and hand-made images for the tests of every interpreter", may: []string{"internal/fabric"}},
 	{path: "internal/fabric/avnm", duty: "Virtual Network Manager: groups, configurations and commits, expanded", may: []string{"model"}},

@@ -1,0 +1,90 @@
+package fabric
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Describe writes the image as text: stable, one fact a line, without epoch
+// and declared places. Two images that describe alike behave alike.
+func (img *Image) Describe(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	for i, s := range img.Sets {
+		fmt.Fprintf(b, "set %d:", i)
+		for _, r := range s {
+			fmt.Fprintf(b, " %x.%x-%x.%x", r.Lo.Hi, r.Lo.Lo, r.Hi.Hi, r.Hi.Lo)
+		}
+		fmt.Fprintln(b)
+	}
+	fmt.Fprintf(b, "platform %d edge %d\n", img.Platform, img.Edge)
+	for i, from := range img.Regions {
+		fmt.Fprintf(b, "region %s: %v\n", from, img.Delay[i])
+	}
+	for i := range img.Spaces {
+		s := &img.Spaces[i]
+		fmt.Fprintf(b, "space %d %s %s region %d\n", i, s.Name, s.Origin.text(), s.Region)
+		for _, o := range s.Owners {
+			fmt.Fprintf(b, "  owner %s-%s port %d\n", o.Range.Lo.Addr(), o.Range.Hi.Addr(), o.Port)
+		}
+		for _, z := range s.View.Zones {
+			fmt.Fprintf(b, "  zone %s %s\n", z.Name, z.Origin.text())
+			for _, r := range z.Records {
+				fmt.Fprintf(b, "    %s %d %v %s %s\n", r.Name, r.TTL, r.Addrs, r.Alias, r.Origin.text())
+			}
+		}
+	}
+	for i := range img.Segments {
+		s := &img.Segments[i]
+		fmt.Fprintf(b, "segment %d %s %s space %d %v\n", i, s.Name, s.Origin.text(), s.Space, s.Prefixes)
+	}
+	for i := range img.Ports {
+		p := &img.Ports[i]
+		fmt.Fprintf(b, "port %d %s %s %s space %d segment %d region %d addresses %d out %v in %v table %d\n",
+			i, p.Kind, p.Name, p.Origin.text(), p.Space, p.Segment, p.Region, p.Addrs, p.Egress, p.Ingress, p.Routes)
+		for _, l := range p.Labels {
+			fmt.Fprintf(b, "  label %s %s\n", l.Kind, l.Name)
+		}
+		if o := p.Outbound; o != nil {
+			fmt.Fprintf(b, "  outbound %s %s %v %v\n", o.What, o.Origin.text(), o.Pairs, o.Pool)
+		}
+		if f := p.Forward; f != nil {
+			fmt.Fprintf(b, "  forward %v stateful %v\n", f.Policy, f.Stateful)
+		}
+	}
+	for i := range img.Filters {
+		f := &img.Filters[i]
+		fmt.Fprintf(b, "filter %d %s %s %s default %s\n", i, f.Stage, f.Name, f.Origin.text(), f.Default)
+		for j := range f.Rules {
+			r := &f.Rules[j]
+			fmt.Fprintf(b, "  %d %s %v %s\n", r.Priority, r.Action, r.Match, r.Origin.text())
+		}
+	}
+	for i := range img.Tables {
+		t := &img.Tables[i]
+		fmt.Fprintf(b, "table %d %s %s\n", i, t.Name, t.Origin.text())
+		for _, r := range t.Routes {
+			fmt.Fprintf(b, "  %s %s %s hop %v inactive %v %s\n", r.Prefix, r.Source, r.Kind, r.Hop, r.Inactive, r.Origin.text())
+		}
+	}
+	for _, p := range img.Publics {
+		fmt.Fprintf(b, "public %s port %d private %s unknown %v %s\n", p.Addr, p.Port, p.Private, p.Unknown, p.Origin.text())
+	}
+	for _, n := range img.Notes {
+		fmt.Fprintf(b, "note %s %s\n", n.Origin.text(), n.What)
+	}
+	return b.Flush()
+}
+
+// text is the origin without its place; IDs compare without case.
+func (o Origin) text() string { return strings.ToLower(o.Resource) + "#" + o.Name }
+
+// Digest is the SHA-256 of the image's description.
+func (img *Image) Digest() [sha256.Size]byte {
+	h := sha256.New()
+	// A hash never fails to take bytes.
+	_ = img.Describe(h)
+	return [sha256.Size]byte(h.Sum(nil))
+}
