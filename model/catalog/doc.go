@@ -7,8 +7,8 @@
 // published document is marked "unconfirmed" beside its constant.
 //
 // The tables in the data folder are embedded and decoded on first use. They
-// are written by internal/generate from the published files; see the
-// go:generate line in this file.
+// are written by internal/generate from the published files, which are not in
+// the repository: set CATALOG_SOURCES to their folder and run "go generate".
 package catalog
 
 //go:generate go run ./internal/generate -regions $CATALOG_SOURCES/regions.csv -latency $CATALOG_SOURCES/latency.csv -tags $CATALOG_SOURCES/service-tags.json -out data
