@@ -1,0 +1,294 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// How long a flow may stay silent before the engine forgets it.
+const (
+	// idleTimeout is Azure's default flow timeout, 4 minutes.
+	idleTimeout = 4 * time.Minute
+	// finTimeout and resetTimeout are how long a closed TCP flow keeps its
+	// source port; the timers Azure NAT Gateway documents.
+	finTimeout   = 65 * time.Second
+	resetTimeout = 16 * time.Second
+	// deniedTimeout bounds how long a denied flow's verdict is remembered.
+	deniedTimeout = 10 * time.Second
+)
+
+// DefaultMaxFlows is how many flows an engine remembers unless told otherwise.
+const DefaultMaxFlows = 1 << 20
+
+// Options configure an engine. The zero value is ready to use.
+type Options struct {
+	// MaxFlows bounds the flow table; 0 means DefaultMaxFlows.
+	MaxFlows int
+	// OnFlow is called when the action of a direction of a flow is composed:
+	// for its first packet, and again after Swap. Never per packet. It must not
+	// call the engine.
+	OnFlow func(FlowEvent)
+}
+
+// Engine moves packets through an image. It is not safe for concurrent use.
+type Engine struct {
+	prog   *program
+	epoch  uint32
+	table  table
+	opts   Options
+	walk   walk
+	stats  Stats
+	heads  [batch]header
+	hashes [batch]uint32
+	// touched is where vector leaves what it fetched ahead.
+	touched uint32
+}
+
+// Stats count what the engine did since it was made.
+type Stats struct {
+	Packets, Bytes uint64
+	Delivered      uint64                         // packets with verdict allow
+	Faults         [fabric.FaultNoPort + 1]uint64 // packets by fault; FaultNone counts the rest
+	Walks          uint64                         // actions composed
+	Flows          int                            // flows now in the table
+}
+
+// Result is what became of one packet.
+type Result struct {
+	Verdict fabric.Verdict
+	Fault   fabric.Fault // if not FaultNone the packet is lost and Verdict is deny
+	// Out is the port that takes a delivered packet, None for the others. A
+	// packet to the platform (CodePlatform) goes out where it came in.
+	Out    fabric.PortID
+	Flow   FlowID
+	Delay  time.Duration // one-way propagation along the path
+	Reason fabric.Reason
+}
+
+// New returns an engine for an image that passed [fabric.Image.Check].
+func New(img *fabric.Image, opts Options) *Engine {
+	if opts.MaxFlows <= 0 {
+		opts.MaxFlows = DefaultMaxFlows
+	}
+	opts.MaxFlows = min(opts.MaxFlows, 1<<30)
+	return &Engine{prog: newProgram(img), epoch: 1, table: newTable(opts.MaxFlows), opts: opts}
+}
+
+// Image returns the image in force.
+func (e *Engine) Image() *fabric.Image { return e.prog.img }
+
+// Stats returns the counters.
+func (e *Engine) Stats() Stats {
+	s := e.stats
+	s.Flows = e.table.count
+	return s
+}
+
+// Hits returns how many first packets each rule of a filter decided since the
+// image came into force; the last element counts the filter's default.
+func (e *Engine) Hits(id fabric.FilterID) []uint64 {
+	if f := e.prog.filters[id]; f != nil {
+		return append([]uint64(nil), f.hits...)
+	}
+	return make([]uint64, len(e.prog.img.Filters[id].Rules)+1)
+}
+
+// Process moves one IPv4 or IPv6 packet that enters at a port. now is the time
+// since any fixed moment and must not go back. A delivered packet is rewritten
+// in place.
+func (e *Engine) Process(now time.Duration, at fabric.PortID, pkt []byte) Result {
+	h := &e.heads[0]
+	if fault := e.read(h, at, pkt); fault != fabric.FaultNone {
+		return e.fault(fault)
+	}
+	return e.process(now, h, h.key.hash(), pkt)
+}
+
+// read counts and parses a packet.
+func (e *Engine) read(h *header, at fabric.PortID, pkt []byte) fabric.Fault {
+	e.stats.Packets++
+	e.stats.Bytes += uint64(len(pkt))
+	if uint(at) >= uint(len(e.prog.img.Ports)) || at >= maxPorts {
+		return fabric.FaultNoPort
+	}
+	return h.parse(at, pkt)
+}
+
+func (e *Engine) process(now time.Duration, h *header, hash uint32, pkt []byte) Result {
+	if h.icmpError {
+		if r, ok := e.quote(now, h, pkt); ok {
+			return r
+		}
+	}
+	n, dir, ok := e.table.find(&h.key, hash)
+	if !ok {
+		return e.begin(now, h, pkt)
+	}
+	f := e.table.flow(n)
+	w := &f.ways[dir]
+	if w.epoch != e.epoch || f.expired(now) || h.flags&(tcpSYN|tcpFIN|tcpRST) != 0 {
+		if again := e.renew(now, n, dir, h); again {
+			return e.begin(now, h, pkt)
+		}
+	}
+	f.seen = now
+	if dir == backward {
+		f.state |= sawReply
+	}
+	return e.act(f, n, w, h, pkt)
+}
+
+// act applies a composed action to a packet.
+func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte) Result {
+	w.packets++
+	w.bytes += uint64(h.end)
+	if w.edit.what != 0 {
+		w.edit.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6)
+	}
+	e.stats.Faults[fabric.FaultNone]++
+	if w.verdict == fabric.VerdictAllow {
+		e.stats.Delivered++
+	}
+	return Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Flow: id(n, f)}
+}
+
+// renew handles what an existing flow needs beyond its composed action: a new
+// image, the end of its life, TCP's opening and closing. It reports whether the
+// flow is forgotten and the packet begins another.
+func (e *Engine) renew(now time.Duration, n uint32, dir int, h *header) (again bool) {
+	f := e.table.flow(n)
+	w := &f.ways[dir]
+	switch {
+	case f.expired(now),
+		// Denied flows have no record to keep under a new image.
+		f.state&delivered == 0 && w.epoch != e.epoch,
+		h.flags&tcpSYN != 0 && h.opens && (f.closed() || w.reason.Code == fabric.CodeNoSession && dir == forward):
+		e.table.remove(n)
+		return true
+	}
+	if w.epoch != e.epoch && !e.compose(now, n, dir, h.opens) {
+		e.table.remove(n)
+		return true
+	}
+	switch {
+	case f.state&delivered == 0:
+	case h.flags&tcpRST != 0:
+		f.state |= sawReset
+		e.table.stamp(f, now, resetTimeout)
+	case h.flags&tcpFIN != 0:
+		f.state |= finOut << dir
+		if f.closed() {
+			e.table.stamp(f, now, min(f.idle, finTimeout))
+		}
+	}
+	return false
+}
+
+// begin is the first packet of a flow.
+func (e *Engine) begin(now time.Duration, h *header, pkt []byte) Result {
+	e.table.tidy(now)
+	x, fault := e.first(now, h.key, nil, h.opens)
+	if fault != fabric.FaultNone {
+		return e.fault(fault)
+	}
+	w := &e.walk
+	allowed := w.verdict == fabric.VerdictAllow
+	n, f, ok := e.table.add(h.key, now)
+	if !ok {
+		if allowed {
+			return e.fault(fabric.FaultTableFull)
+		}
+		// A denial needs no record: the next packet is denied again.
+		e.stats.Walks++
+		e.stats.Faults[fabric.FaultNone]++
+		e.event(now, 0, forward, h.key, x.final)
+		return Result{Verdict: w.verdict, Reason: w.reason, Out: fabric.None}
+	}
+	if allowed {
+		e.table.stamp(f, now, idleTimeout)
+	} else {
+		e.table.stamp(f, now, deniedTimeout)
+	}
+	f.sport = -1
+	e.settle(now, n, x)
+	if f.state&delivered != 0 && h.flags&tcpRST != 0 {
+		f.state |= sawReset
+		e.table.stamp(f, now, resetTimeout)
+	}
+	return e.act(f, n, &f.ways[forward], h, pkt)
+}
+
+// settle writes the outcome of the first direction's walk into its flow.
+func (e *Engine) settle(now time.Duration, n uint32, x ends) {
+	w, f := &e.walk, e.table.flow(n)
+	if w.verdict == fabric.VerdictAllow {
+		f.state |= delivered
+		f.passed = append(f.passed[:0:0], w.hops...)
+		f.changes = append(f.changes[:0:0], w.changes...)
+		f.sport = -1
+		if w.pooled {
+			f.sport = int(x.final.sport())
+		}
+		back := &f.ways[backward]
+		if back.key != x.back || !back.indexed {
+			e.table.unindex(n, backward)
+			back.key = x.back
+			if !x.shared && x.back != f.ways[forward].key {
+				e.table.index(n, backward, x.back)
+			}
+		}
+		back.epoch = 0 // routed anew when it is used
+	}
+	e.write(now, n, forward, x.final)
+}
+
+// compose walks again for a direction of an established flow. It reports false
+// if no room is left for the flow.
+func (e *Engine) compose(now time.Duration, n uint32, dir int, opens bool) bool {
+	f := e.table.flow(n)
+	if dir == forward {
+		x, fault := e.first(now, f.ways[forward].key, f, opens)
+		if fault != fabric.FaultNone {
+			return false
+		}
+		e.settle(now, n, x)
+		return true
+	}
+	w := &e.walk
+	k := f.ways[backward].key
+	w.reset(e.prog, k.packet())
+	w.dir, w.flow = backward, f
+	w.recheck = f.ways[forward].epoch != e.epoch
+	from := f.ways[forward].key
+	if e.prog.img.Sets[e.prog.img.Platform].Contains(k.src) && k.at() == from.at() {
+		w.answer(from.at())
+	} else {
+		w.start(k.at())
+	}
+	final := k.with(w.p)
+	if w.verdict == fabric.VerdictAllow {
+		final = from.reverse(from.at()).moved(k.at()) // with the identifier as it was
+	}
+	e.write(now, n, backward, final)
+	return true
+}
+
+// write stores the walk's outcome as the action of a direction.
+func (e *Engine) write(now time.Duration, n uint32, dir int, final key) {
+	w, f := &e.walk, e.table.flow(n)
+	a := &f.ways[dir]
+	a.epoch, a.verdict, a.reason, a.unseen = e.epoch, w.verdict, w.reason, w.unseen
+	a.delay, a.path, a.out, a.edit = w.delay(), w.path(), fabric.None, edit{}
+	if w.verdict == fabric.VerdictAllow {
+		a.out = w.last()
+		a.edit = newEdit(a.key, final)
+	}
+	e.stats.Walks++
+	e.event(now, id(n, f), dir, a.key, final)
+}
+
+func (e *Engine) fault(f fabric.Fault) Result {
+	e.stats.Faults[f]++
+	return Result{Verdict: fabric.VerdictDeny, Reason: fabric.At(fabric.CodeNone, fabric.None), Fault: f, Out: fabric.None}
+}

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// FlowID names a flow in an engine's table; 0 is no flow. The IDs of forgotten
+// flows are not used again.
+type FlowID uint64
+
+func id(n uint32, f *flow) FlowID { return FlowID(f.gen)<<32 | FlowID(n) }
+
+// FlowEvent tells what was decided about one direction of a flow.
+type FlowEvent struct {
+	Now     time.Duration
+	ID      FlowID // 0 if the table had no room for a denied flow
+	Reply   bool   // the direction back to the opener
+	From    fabric.PortID
+	Packet  fabric.Packet // as it entered
+	Final   fabric.Packet // as it arrived or was stopped
+	Verdict fabric.Verdict
+	Reason  fabric.Reason
+	Path    []fabric.PortID // the ports passed, the first and the last included
+	Delay   time.Duration
+}
+
+func (e *Engine) event(now time.Duration, id FlowID, dir int, k, final key) {
+	if e.opts.OnFlow == nil {
+		return
+	}
+	w := &e.walk
+	e.opts.OnFlow(FlowEvent{
+		Now: now, ID: id, Reply: dir == backward, From: k.at(), Packet: k.packet(), Final: final.packet(),
+		Verdict: w.verdict, Reason: w.reason, Path: w.path(), Delay: w.delay(),
+	})
+}
+
+// Direction is what a flow did one way.
+type Direction struct {
+	From           fabric.PortID
+	Packet         fabric.Packet // as it enters
+	Packets, Bytes uint64
+	// Decided is false while no packet of this direction was seen, and the
+	// fields below say nothing then.
+	Decided bool
+	Verdict fabric.Verdict
+	Reason  fabric.Reason
+	Path    []fabric.PortID
+	Delay   time.Duration
+}
+
+// Flow is a copy of a flow's record.
+type Flow struct {
+	ID      FlowID
+	Seen    time.Duration // when its last packet came
+	Forward Direction
+	Reply   Direction // meaningless unless the first packet was delivered
+}
+
+// Flow returns a flow of the table.
+func (e *Engine) Flow(fid FlowID) (Flow, bool) {
+	n := uint32(fid)
+	if int(n) >= len(e.table.chunks)*chunk {
+		return Flow{}, false
+	}
+	f := e.table.flow(n)
+	if f.gen&1 == 0 || id(n, f) != fid {
+		return Flow{}, false
+	}
+	return e.export(n, f), true
+}
+
+// Flows returns every flow of the table, in no order.
+func (e *Engine) Flows() iter.Seq[Flow] {
+	return func(yield func(Flow) bool) {
+		for n := range uint32(len(e.table.chunks) * chunk) {
+			if f := e.table.flow(n); f.gen&1 == 1 && !yield(e.export(n, f)) {
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) export(n uint32, f *flow) Flow {
+	way := func(dir int) Direction {
+		w := &f.ways[dir]
+		return Direction{
+			From: w.key.at(), Packet: w.key.packet(), Packets: w.packets, Bytes: w.bytes,
+			Decided: w.epoch == e.epoch, Verdict: w.verdict, Reason: w.reason, Path: slices.Clone(w.path), Delay: w.delay,
+		}
+	}
+	out := Flow{ID: id(n, f), Seen: f.seen, Forward: way(forward)}
+	if f.state&delivered != 0 {
+		out.Reply = way(backward)
+	}
+	return out
+}
+
+// Forget drops every flow, as a restart would.
+func (e *Engine) Forget() { e.table = newTable(e.table.max) }
