@@ -1,0 +1,505 @@
+package intent
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
+)
+
+// Defaults of the addresses section.
+const (
+	defaultPool    = "10.0.0.0/8"
+	defaultRegion  = 14
+	defaultHub     = 22
+	defaultSpoke   = 20
+	defaultNetwork = 16
+	defaultSubnet  = 24
+)
+
+// publicPools are the ranges that public addresses are assigned from: they are
+// set aside for documentation (RFC 5737) and benchmarks (RFC 2544), so that no
+// declared network claims an address that is somebody's.
+func publicPools() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("203.0.113.0/24"),
+		netip.MustParsePrefix("198.51.100.0/24"),
+		netip.MustParsePrefix("192.0.2.0/24"),
+		netip.MustParsePrefix("198.18.0.0/15"),
+	}
+}
+
+// span is a range of IPv4 addresses, first and last, as numbers.
+type span struct{ lo, hi uint64 }
+
+func spanOf(p netip.Prefix) (span, bool) {
+	if !p.Addr().Is4() {
+		return span{}, false
+	}
+	b := p.Masked().Addr().As4()
+	lo := uint64(binary.BigEndian.Uint32(b[:]))
+	return span{lo, lo + 1<<(32-p.Bits()) - 1}, true
+}
+
+func addr4(n uint64) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], uint32(n))
+	return netip.AddrFrom4(b)
+}
+
+// space hands out IPv4 prefixes, first fit, aligned to their size.
+type space struct {
+	within []span
+	taken  []span         // sorted, disjoint
+	from   map[int]uint64 // by prefix length: no fit below this address
+}
+
+func newSpace(within ...netip.Prefix) *space {
+	s := &space{from: map[int]uint64{}}
+	for _, p := range within {
+		if sp, ok := spanOf(p); ok {
+			s.within = append(s.within, sp)
+		}
+	}
+	return s
+}
+
+// take removes a prefix from what can be handed out.
+func (s *space) take(p netip.Prefix) {
+	n, ok := spanOf(p)
+	if !ok {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(s.taken, n, func(a, b span) int {
+		if a.hi < b.lo {
+			return -1
+		}
+		return 1
+	})
+	j := i
+	for j < len(s.taken) && s.taken[j].lo <= n.hi {
+		n.lo, n.hi = min(n.lo, s.taken[j].lo), max(n.hi, s.taken[j].hi)
+		j++
+	}
+	s.taken = slices.Replace(s.taken, i, j, n)
+}
+
+// assign hands out the first free prefix of a length.
+func (s *space) assign(bits int) (netip.Prefix, bool) {
+	size := uint64(1) << (32 - bits)
+	for wi, w := range s.within {
+		at := (w.lo + size - 1) / size * size
+		if wi == 0 {
+			at = max(at, s.from[bits])
+		}
+		for at+size-1 <= w.hi {
+			i, _ := slices.BinarySearchFunc(s.taken, at, func(a span, lo uint64) int {
+				if a.hi < lo {
+					return -1
+				}
+				return 1
+			})
+			if i == len(s.taken) || s.taken[i].lo > at+size-1 {
+				if wi == 0 {
+					s.from[bits] = at + size
+				}
+				p := netip.PrefixFrom(addr4(at), bits)
+				s.take(p)
+				return p, true
+			}
+			at = (s.taken[i].hi + size) / size * size
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// assignAddresses gives every virtual network, subnet, host and public IP its
+// address: explicit, else as locked, else first fit in the order of the
+// document.
+func (b *builder) assignAddresses() {
+	var a Addresses
+	if b.doc.Addresses != nil {
+		a = *b.doc.Addresses
+	}
+	b.explicitVNets()
+	b.assignBlocks(a)
+	b.assignVNets(a)
+	subnetBits := b.length(a.Subnet, defaultSubnet)
+	for _, v := range b.vnets {
+		if !v.raw {
+			b.assignSubnets(v, subnetBits)
+		}
+	}
+	b.assignHosts()
+	b.assignPublic()
+}
+
+func (b *builder) length(i Int, def int) int {
+	n := i.Or(def)
+	if n < 1 || n > catalog.MaxSubnetBits {
+		b.problem(i.Pos, fmt.Sprintf("write a length from 1 to %d", catalog.MaxSubnetBits), "%d is not a usable prefix length", n)
+		return def
+	}
+	return n
+}
+
+// prefix reads a prefix and refuses one with host bits.
+func (b *builder) prefix(t Text) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(t.Value)
+	if err != nil {
+		fix := "write address/length, for example 10.0.0.0/16"
+		if a, err := netip.ParseAddr(t.Value); err == nil {
+			fix = fmt.Sprintf("add a length, for example %s/%d", a, a.BitLen())
+		}
+		b.problem(t.Pos, fix, "%q is not a prefix", t.Value)
+		return netip.Prefix{}, false
+	}
+	if p != p.Masked() {
+		b.problem(t.Pos, fmt.Sprintf("write %s", p.Masked()), "prefix %s has host bits set", t.Value)
+		return netip.Prefix{}, false
+	}
+	return p, true
+}
+
+func (b *builder) explicitVNets() {
+	for _, v := range b.vnets {
+		if v.raw || len(v.spec.Address) == 0 {
+			continue
+		}
+		v.explicit = true
+		for _, t := range v.spec.Address {
+			p, ok := b.prefix(t)
+			if !ok {
+				continue
+			}
+			if p.Addr().Is4() && p.Bits() > catalog.MaxSubnetBits {
+				b.problem(t.Pos, fmt.Sprintf("use /%d or shorter", catalog.MaxSubnetBits), "%s is too small for a virtual network", p)
+				continue
+			}
+			for _, f := range catalog.ForbiddenVNetRanges() {
+				if p.Overlaps(f) {
+					b.problem(t.Pos, "use a private range such as 10.0.0.0/8", "%s overlaps %s, which Azure does not allow in a virtual network", p, f)
+				}
+			}
+			v.prefixes = append(v.prefixes, p)
+		}
+	}
+}
+
+// assignBlocks gives a block to every region that needs one.
+func (b *builder) assignBlocks(a Addresses) {
+	pool := netip.MustParsePrefix(defaultPool)
+	poolPos := b.doc.Network.Pos
+	if a.Pool.IsSet() {
+		poolPos = a.Pool.Pos
+		p, ok := b.prefix(a.Pool)
+		if ok && !p.Addr().Is4() {
+			b.problem(a.Pool.Pos, "write an IPv4 prefix", "addresses are assigned from IPv4 pools only, not %s", p)
+			ok = false
+		}
+		if ok {
+			pool = p
+		}
+	}
+	bits := b.length(a.Region, defaultRegion)
+	if bits < pool.Bits() {
+		b.problem(placeOr(a.Region.Pos, poolPos), fmt.Sprintf("use a length of at least %d", pool.Bits()), "a region's block of /%d does not fit into the pool %s", bits, pool)
+		return
+	}
+	needed := map[string]bool{}
+	for _, v := range b.vnets {
+		needed[v.region] = needed[v.region] || !v.explicit && !v.raw
+	}
+	for _, e := range a.Blocks {
+		region, ok := b.region(e.Key)
+		p, okP := b.prefix(e.Value)
+		if ok && okP {
+			b.blocks[region] = p
+		}
+	}
+	free := newSpace(pool)
+	for _, p := range b.blocks {
+		free.take(p)
+	}
+	// What is locked stays; only then the new regions are served.
+	for _, region := range b.regions {
+		p, ok := b.old.Regions[region]
+		if _, explicit := b.blocks[region]; explicit || !ok || !needed[region] || !pool.Overlaps(p) || p.Bits() < pool.Bits() {
+			continue
+		}
+		b.blocks[region], b.lock.Regions[region] = p, p
+		free.take(p)
+	}
+	// A new block keeps clear of explicit networks of other regions, so that a
+	// block never holds what is elsewhere.
+	for _, region := range b.regions {
+		if _, done := b.blocks[region]; done || !needed[region] {
+			continue
+		}
+		s := *free
+		s.taken, s.from = slices.Clone(free.taken), map[int]uint64{}
+		for _, v := range b.vnets {
+			if v.region != region {
+				for _, p := range v.prefixes {
+					s.take(p)
+				}
+			}
+		}
+		p, ok := s.assign(bits)
+		if !ok {
+			b.problem(b.regionPos[region], "use a larger pool or longer region prefixes", "the pool %s has no room for a /%d block of region %s", pool, bits, region)
+			continue
+		}
+		free.take(p)
+		b.blocks[region], b.lock.Regions[region] = p, p
+	}
+}
+
+// assignVNets gives a prefix to every virtual network without an explicit one.
+func (b *builder) assignVNets(a Addresses) {
+	bits := map[role]int{
+		roleHub: b.length(a.Hub, defaultHub), roleSpoke: b.length(a.Spoke, defaultSpoke), roleNetwork: b.length(a.Network, defaultNetwork),
+	}
+	free := map[string]*space{}
+	for region, block := range b.blocks {
+		free[region] = newSpace(block)
+		for _, v := range b.vnets {
+			for _, p := range v.prefixes {
+				free[region].take(p)
+			}
+		}
+	}
+	for _, v := range b.vnets {
+		p, ok := b.old.Networks[v.name]
+		block := b.blocks[v.region]
+		if v.explicit || v.raw || !ok || !block.IsValid() || !block.Overlaps(p) || p.Bits() < block.Bits() {
+			continue
+		}
+		v.prefixes, b.lock.Networks[v.name] = []netip.Prefix{p}, p
+		free[v.region].take(p)
+	}
+	for _, v := range b.vnets {
+		if v.explicit || v.raw || len(v.prefixes) > 0 || free[v.region] == nil {
+			continue
+		}
+		p, ok := free[v.region].assign(bits[v.role])
+		if !ok {
+			b.problem(v.pos, "use a larger region block, shorter prefixes, or give an address", "the block %s of %s has no room for a /%d for %s %s",
+				b.blocks[v.region], v.region, bits[v.role], v.role, v.name)
+			continue
+		}
+		v.prefixes, b.lock.Networks[v.name] = []netip.Prefix{p}, p
+	}
+}
+
+func (b *builder) assignSubnets(v *vnet, bits int) {
+	free := newSpace(v.prefixes...)
+	inside := func(p netip.Prefix) bool {
+		return slices.ContainsFunc(v.prefixes, func(q netip.Prefix) bool { return q.Overlaps(p) && q.Bits() <= p.Bits() })
+	}
+	for _, s := range v.subnets {
+		t := s.spec.Address
+		if !t.IsSet() {
+			continue
+		}
+		s.explicit = true
+		p, ok := b.prefix(t)
+		if !ok {
+			continue
+		}
+		s.prefix = p
+		if len(v.prefixes) > 0 && !inside(p) {
+			b.problem(t.Pos, fmt.Sprintf("use a prefix inside %s", prefixList(v.prefixes)), "subnet %s (%s) is outside its virtual network %s", s.name, p, v.name)
+			continue
+		}
+		free.take(p)
+	}
+	for _, s := range v.subnets {
+		p, ok := b.old.Subnets[v.name+"/"+s.name]
+		if s.explicit || !ok || !inside(p) {
+			continue
+		}
+		s.prefix, b.lock.Subnets[v.name+"/"+s.name] = p, p
+		free.take(p)
+	}
+	for _, s := range v.subnets {
+		if s.explicit || s.prefix.IsValid() || len(v.prefixes) == 0 {
+			continue
+		}
+		n := bits
+		if s.spec.Length.IsSet() {
+			n = b.length(s.spec.Length, bits)
+		} else if r, ok := catalog.ReservedSubnet(s.name); ok {
+			n = min(n, r.MaxBits)
+		}
+		p, ok := free.assign(n)
+		if !ok {
+			b.problem(s.pos, "use a longer length, a larger network, or give an address", "%s (%s) has no room for a /%d for subnet %s", v.name, prefixList(v.prefixes), n, s.name)
+			continue
+		}
+		s.prefix, b.lock.Subnets[v.name+"/"+s.name] = p, p
+	}
+}
+
+func prefixList(ps []netip.Prefix) string {
+	var out string
+	for i, p := range ps {
+		if i > 0 {
+			out += ", "
+		}
+		out += p.String()
+	}
+	return out
+}
+
+// usable reports whether a host may have an address of a subnet: Azure keeps
+// the first four and the last.
+func usable(p netip.Prefix, a netip.Addr) bool {
+	if !p.Contains(a) {
+		return false
+	}
+	first := p.Masked().Addr()
+	for range catalog.FirstUsableOffset {
+		if a == first {
+			return false
+		}
+		first = first.Next()
+	}
+	return p.Contains(a.Next())
+}
+
+// assignHosts gives every host its private address and every firewall the
+// first usable one of its subnet, which is what Azure gives it.
+func (b *builder) assignHosts() {
+	for _, v := range b.vnets {
+		for _, s := range v.subnets {
+			if !s.prefix.IsValid() {
+				continue
+			}
+			used := map[netip.Addr]*host{}
+			for _, h := range s.hosts {
+				t := h.spec.Address
+				if !t.IsSet() {
+					continue
+				}
+				a, err := netip.ParseAddr(t.Value)
+				switch {
+				case err != nil:
+					b.problem(t.Pos, "write an address of "+s.prefix.String(), "%q is not an address", t.Value)
+				case !s.prefix.Contains(a):
+					b.problem(t.Pos, "write an address of "+s.prefix.String(), "%s of host %s is outside its subnet %s", a, h.name, s.name)
+				case !usable(s.prefix, a):
+					b.problem(t.Pos, "use another; the first four and the last are Azure's", "%s of host %s is reserved in subnet %s", a, h.name, s.name)
+				case used[a] != nil:
+					b.problem(t.Pos, fmt.Sprintf("use another; it is already at %s", used[a].spec.Address.Pos), "%s is the address of host %s, too", a, used[a].name)
+				default:
+					h.addr, used[a] = a, h
+				}
+			}
+			for _, h := range s.hosts {
+				a, ok := b.old.Hosts[h.name]
+				if h.spec.Address.IsSet() || !ok || !usable(s.prefix, a) || used[a] != nil {
+					continue
+				}
+				h.addr, b.lock.Hosts[h.name], used[a] = a, a, h
+			}
+			next := firstUsable(s.prefix)
+			for _, h := range s.hosts {
+				if h.addr.IsValid() || h.spec.Address.IsSet() {
+					continue
+				}
+				for used[next] != nil {
+					next = next.Next()
+				}
+				if !usable(s.prefix, next) {
+					b.problem(h.pos, "use a larger subnet", "subnet %s of %s (%s) has no address left for host %s", s.name, s.vnet.name, s.prefix, h.name)
+					continue
+				}
+				h.addr, b.lock.Hosts[h.name], used[next] = next, next, h
+			}
+		}
+		if f := v.firewall; f != nil && f.subnet.prefix.IsValid() {
+			f.addr = firstUsable(f.subnet.prefix)
+		}
+	}
+}
+
+func firstUsable(p netip.Prefix) netip.Addr {
+	a := p.Masked().Addr()
+	for range catalog.FirstUsableOffset {
+		a = a.Next()
+	}
+	return a
+}
+
+// assignPublic gives every public IP its address.
+func (b *builder) assignPublic() {
+	type want struct {
+		name string
+		spec PublicIP
+		pos  model.Pos
+		into *netip.Addr
+	}
+	var wants []want
+	for _, f := range b.firewalls {
+		wants = append(wants, want{f.name + publicSuffix, f.spec.PublicIP, f.pos, &f.public})
+	}
+	for _, h := range b.hosts {
+		if h.spec.PublicIP.Wanted {
+			wants = append(wants, want{h.name + publicSuffix, h.spec.PublicIP, h.pos, &h.public})
+		}
+	}
+	used := map[netip.Addr]string{}
+	for _, w := range wants {
+		t := w.spec.Address
+		if !t.IsSet() {
+			continue
+		}
+		a, err := netip.ParseAddr(t.Value)
+		switch {
+		case err != nil || a.IsPrivate() || !a.IsGlobalUnicast():
+			b.problem(t.Pos, "write a public address, or true to have one assigned", "%q is not a public address", t.Value)
+		case used[a] != "":
+			b.problem(t.Pos, "use another", "%s is the address of %s, too", a, used[a])
+		default:
+			*w.into, used[a] = a, w.name
+		}
+	}
+	for _, w := range wants {
+		if a, ok := b.old.Public[w.name]; ok && !w.spec.Address.IsSet() && used[a] == "" {
+			*w.into, used[a], b.lock.Public[w.name] = a, w.name, a
+		}
+	}
+	pools := publicPools()
+	next := firstUsable(pools[0])
+	for _, w := range wants {
+		if w.into.IsValid() || w.spec.Address.IsSet() {
+			continue
+		}
+		for len(pools) > 0 && (used[next] != "" || !usable(pools[0], next)) {
+			if next = next.Next(); !usable(pools[0], next) {
+				if pools = pools[1:]; len(pools) > 0 {
+					next = firstUsable(pools[0])
+				}
+			}
+		}
+		if len(pools) == 0 {
+			b.problem(w.pos, "give it with public-ip: {address: A}", "no public address is left for %s", w.name)
+			continue
+		}
+		*w.into, used[next], b.lock.Public[w.name] = next, w.name, next
+	}
+}
+
+// publicSuffix makes the name of a public IP from that of its owner.
+const publicSuffix = "-ip"
+
+func placeOr(p, or model.Pos) model.Pos {
+	if p.IsZero() {
+		return or
+	}
+	return p
+}

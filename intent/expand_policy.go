@@ -1,0 +1,273 @@
+package intent
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
+	"github.com/ceruleannet/cerulean/model/wire"
+)
+
+// Numbers of what a firewall policy is made of. Azure requires numbers and runs
+// lower ones first; a parent's collections precede its child's whatever the
+// numbers ("Azure Firewall rule processing logic").
+const (
+	ruleGroupName      = "rules"
+	ruleGroupPriority  = 200
+	collectionStart    = 100
+	collectionInterval = 10
+)
+
+func (b *builder) policyID(name string) model.ID {
+	return b.globalGroup().Resource(model.TypeFirewallPolicy, name)
+}
+
+// policyFor returns the policy in force on a region's firewall that names t:
+// t itself, or its descendant for the region.
+func (b *builder) policyFor(t Text, region string) (model.ID, bool) {
+	if _, ok := b.doc.FirewallPolicies.Get(t.Value); !ok {
+		for _, r := range b.raw {
+			if r.ID.Is(model.TypeFirewallPolicy) && strings.EqualFold(r.ID.Name(), t.Value) {
+				return r.ID, true
+			}
+		}
+		b.problem(t.Pos, suggestion(t.Value, b.doc.FirewallPolicies.Keys(), "declare it under firewall-policies"), "there is no firewall policy %q", t.Value)
+		return model.ID{}, false
+	}
+	name := t.Value
+	for range b.doc.FirewallPolicies {
+		next := ""
+		for _, e := range b.doc.FirewallPolicies {
+			if e.Value.Parent.Value == name && slices.ContainsFunc(e.Value.Regions, func(r Text) bool { return model.NormalizeLocation(r.Value) == region }) {
+				if next != "" {
+					b.problem(e.Key.Pos, "keep the region in one of them", "both %s and %s take the place of %s in %s", next, e.Key.Value, name, region)
+				}
+				next = e.Key.Value
+			}
+		}
+		if next == "" {
+			break
+		}
+		name = next
+	}
+	return b.policyID(name), true
+}
+
+// emitPolicies makes the firewall policies and their rules.
+func (b *builder) emitPolicies() {
+	names := b.doc.FirewallPolicies.Keys()
+	for _, e := range b.doc.FirewallPolicies {
+		if !b.checkName(e.Key, "a firewall policy") {
+			continue
+		}
+		p := e.Value
+		view := wire.FirewallPolicy{Head: wire.Head{Location: b.home()}}
+		view.Properties.SKU = &wire.SKU{Tier: "Standard"}
+		view.Properties.ThreatIntelMode = "Off"
+		at := map[string]model.Pos{}
+		if p.Parent.IsSet() {
+			at["/properties/basePolicy"] = p.Parent.Pos
+			switch {
+			case !slices.Contains(names, p.Parent.Value):
+				b.problem(p.Parent.Pos, suggestion(p.Parent.Value, names, "declare it under firewall-policies"), "there is no firewall policy %q", p.Parent.Value)
+			case b.ownAncestor(e.Key.Value):
+				b.problem(p.Parent.Pos, "remove one parent", "firewall policy %s is its own ancestor", e.Key.Value)
+			default:
+				view.Properties.BasePolicy = &wire.Ref{ID: b.policyID(p.Parent.Value).String()}
+			}
+		} else if len(p.Regions) > 0 {
+			b.problem(p.Regions[0].Pos, "add parent: NAME", "firewall policy %s takes no other's place: it has no parent", e.Key.Value)
+		}
+		for _, t := range p.Regions {
+			b.region(t)
+		}
+		b.emit(b.policyID(e.Key.Value), view, e.Key.Pos, at)
+		b.emitPolicyRules(e.Key, p)
+	}
+}
+
+func (b *builder) ownAncestor(name string) bool {
+	at := name
+	for range b.doc.FirewallPolicies {
+		p, _ := b.doc.FirewallPolicies.Get(at)
+		if at = p.Parent.Value; at == "" {
+			return false
+		}
+		if at == name {
+			return true
+		}
+	}
+	return true
+}
+
+// emitPolicyRules makes the rule collection group of a policy. Rules in a row
+// with the same action share a collection, so that the order stays.
+func (b *builder) emitPolicyRules(name Text, p FirewallPolicy) {
+	if len(p.Rules) == 0 {
+		return
+	}
+	view := wire.RuleCollectionGroup{}
+	view.Properties.Priority = ruleGroupPriority
+	at := map[string]model.Pos{}
+	used := map[string]bool{}
+	for i, r := range p.Rules {
+		verb, t, ok := b.ruleText(r.Pos, map[string]Text{"deny": r.Deny, "allow": r.Allow})
+		if !ok {
+			continue
+		}
+		s, c := parseSentence(t.Value)
+		if c != nil {
+			b.problem(t.Pos, c.fix, "%s", c.what)
+			continue
+		}
+		base := r.Name.Or(fmt.Sprintf("%s-%d", verb, i+1), t.Pos)
+		b.checkName(base, "a rule")
+		if used[base.Value] {
+			b.problem(base.Pos, "rename one", "firewall policy %s has two rules named %s", name.Value, base.Value)
+		}
+		used[base.Value] = true
+		directions := [][2]string{{s.from, s.to}}
+		if s.both {
+			directions = append(directions, [2]string{s.to, s.from})
+		}
+		for d, pair := range directions {
+			traffic := s.traffic
+			if len(traffic) == 0 {
+				traffic = []model.Traffic{{}}
+			}
+			for j, tr := range traffic {
+				rule, ok := b.firewallRule(t, pair[0], pair[1], tr)
+				if !ok {
+					break
+				}
+				rule.Name = base.Value
+				if d > 0 {
+					rule.Name += "-reverse"
+				}
+				if j > 0 {
+					rule.Name += "-" + strconv.Itoa(j+1)
+				}
+				cs := &view.Properties.RuleCollections
+				if n := len(*cs); n == 0 || (*cs)[n-1].Action.Type != title(verb) {
+					*cs = append(*cs, wire.RuleCollection{
+						RuleCollectionType: "FirewallPolicyFilterRuleCollection", Name: fmt.Sprintf("%s-%d", verb, n+1),
+						Priority: collectionStart + collectionInterval*n, Action: wire.RuleCollectionAction{Type: title(verb)},
+					})
+				}
+				last := &(*cs)[len(*cs)-1]
+				at[fmt.Sprintf("/properties/ruleCollections/%d/rules/%d", len(*cs)-1, len(last.Rules))] = r.Pos
+				last.Rules = append(last.Rules, rule)
+			}
+		}
+	}
+	b.emit(b.policyID(name.Value).Child("ruleCollectionGroups", ruleGroupName), view, name.Pos, at)
+}
+
+func (b *builder) firewallRule(t Text, from, to string, tr model.Traffic) (wire.FirewallRule, bool) {
+	rule := wire.FirewallRule{RuleType: "NetworkRule", DestinationPorts: portStrings(tr)}
+	switch tr.Protocol {
+	case 0:
+		rule.IPProtocols = []string{"Any"}
+	case 1:
+		rule.IPProtocols = []string{"ICMP"}
+	case 6:
+		rule.IPProtocols = []string{"TCP"}
+	case 17:
+		rule.IPProtocols = []string{"UDP"}
+	default:
+		b.problem(t.Pos, "use tcp, udp or icmp", "a firewall policy cannot match the protocol of %q", t.Value)
+		return rule, false
+	}
+	src, c1 := b.side(from)
+	dst, c2 := b.side(to)
+	if c1 == nil && src.tag != "" && src.tag != "Internet" {
+		c1 = complain("write a group or prefixes", "%q is a service tag, which a firewall policy takes as a destination only", from)
+	}
+	if c2 == nil && (dst.tag == "VirtualNetwork" || dst.tag == "AzureLoadBalancer") {
+		c2 = complain("write a group or prefixes", "%q has no meaning in a firewall policy", to)
+	}
+	for _, c := range []*complaint{c1, c2} {
+		if c != nil {
+			b.problem(t.Pos, c.fix, "%s", c.what)
+		}
+	}
+	if c1 != nil || c2 != nil {
+		return rule, false
+	}
+	rule.SourceAddresses, rule.SourceIPGroups = b.firewallSide(src, t.Pos)
+	rule.DestinationAddresses, rule.DestinationIPGroups = b.firewallSide(dst, t.Pos)
+	return rule, true
+}
+
+// firewallSide returns a side as addresses or, if it stands for names with
+// several prefixes, as an IP group.
+func (b *builder) firewallSide(s side, pos model.Pos) (addresses, groups []string) {
+	switch {
+	case s.any:
+		return []string{"*"}, nil
+	case s.tag == "Internet":
+		// Azure Firewall has no tag for the internet.
+		return nil, []string{b.ipGroup("internet", publicPrefixes(), pos).String()}
+	case s.tag != "":
+		return []string{s.tag}, nil
+	case s.group == nil && (len(s.prefixes) == 1 || isPrefixList(s.text)):
+		return s.strings(), nil
+	default:
+		return nil, []string{b.ipGroup(s.text, s.prefixes, pos).String()}
+	}
+}
+
+func isPrefixList(text string) bool {
+	first, _, _ := strings.Cut(text, ",")
+	_, isPrefix, _ := sidePrefix(strings.TrimSpace(first))
+	return isPrefix
+}
+
+// ipGroup returns the IP group of what a text stands for, made at first use.
+func (b *builder) ipGroup(text string, prefixes []netip.Prefix, pos model.Pos) model.ID {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' {
+			return r
+		}
+		return '-'
+	}, strings.Join(strings.Fields(text), "-"))
+	key := strings.ToLower(name)
+	if id, ok := b.ipGroups[key]; ok {
+		return id
+	}
+	id := b.globalGroup().Resource(model.TypeIPGroup, name)
+	b.ipGroups[key] = id
+	view := wire.IPGroup{Head: wire.Head{Location: b.home()}}
+	view.Properties.IPAddresses = []string{}
+	for _, p := range prefixes {
+		view.Properties.IPAddresses = append(view.Properties.IPAddresses, p.String())
+	}
+	b.emit(id, view, pos, nil)
+	return id
+}
+
+// publicPrefixes is the IPv4 internet: everything but the ranges that Azure
+// routes nowhere by default and those no packet may have as a destination.
+func publicPrefixes() []netip.Prefix {
+	free := newSpace(netip.MustParsePrefix("0.0.0.0/0"))
+	for _, p := range append(append(catalog.ReservedRoutes(), catalog.ForbiddenVNetRanges()...),
+		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("240.0.0.0/4")) {
+		free.take(p)
+	}
+	var out []netip.Prefix
+	for bits := 1; bits <= 32; bits++ {
+		for {
+			p, ok := free.assign(bits)
+			if !ok {
+				break
+			}
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, comparePrefix)
+	return out
+}

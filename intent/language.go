@@ -1,0 +1,315 @@
+package intent
+
+import "github.com/ceruleannet/cerulean/model"
+
+// This file is the declared language: the types that a YAML document is decoded
+// into. The JSON Schema is generated from them, with these comments as its
+// descriptions.
+
+// Document is one declared network. A folder of files is merged into one
+// document: lists are joined, maps must not repeat a key.
+type Document struct {
+	// Name of the network. Resource groups are named after it.
+	Network Text `yaml:"network"`
+	// Azure subscription the network lives in; default 11111111-1111-1111-1111-111111111111.
+	Subscription Text `yaml:"subscription"`
+	// Where addresses come from when none are given.
+	Addresses *Addresses `yaml:"addresses"`
+	// Azure regions the network uses.
+	Regions []Text `yaml:"regions"`
+	// Virtual networks in the middle of a region; one hub with a firewall serves the region's spokes.
+	Hubs []VNet `yaml:"hubs"`
+	// Virtual networks that hold workloads.
+	Spokes []VNet `yaml:"spokes"`
+	// Virtual networks that are neither hub nor spoke.
+	Networks []VNet `yaml:"networks"`
+	// Network groups by name.
+	Groups Map[Group] `yaml:"groups"`
+	// Connectivity configurations of the network manager.
+	Connectivity []Connectivity `yaml:"connectivity"`
+	// Security admin rules of the network manager: evaluated before every network security group.
+	SecurityAdmin []AdminRules `yaml:"security-admin"`
+	// Network security groups by name; one is made in each region where a subnet or host uses it.
+	NSGs Map[NSG] `yaml:"nsgs"`
+	// Route tables by name; one is made in each region where a subnet uses it.
+	RouteTables Map[[]Route] `yaml:"route-tables"`
+	// Routing configurations of the network manager.
+	Routing []Routing `yaml:"routing"`
+	// Firewall policies by name.
+	FirewallPolicies Map[FirewallPolicy] `yaml:"firewall-policies"`
+	// Private DNS zones by name.
+	DNS Map[Zone] `yaml:"dns"`
+	// Virtual network peerings, for networks without a network manager.
+	Peerings []Peering `yaml:"peerings"`
+	// What must be true of the network.
+	Expectations []Expectation `yaml:"expectations"`
+	// Any Azure resource in its Resource Manager shape.
+	Resources []Raw `yaml:"resources"`
+}
+
+// Addresses says where addresses come from. All lengths are prefix lengths.
+type Addresses struct {
+	// Prefix that every assigned address comes out of; default 10.0.0.0/8.
+	Pool Text `yaml:"pool"`
+	// Length of each region's block; default 14.
+	Region Int `yaml:"region" jsonschema:"minimum=1,maximum=29"`
+	// Length of a hub's prefix; default 22.
+	Hub Int `yaml:"hub" jsonschema:"minimum=1,maximum=29"`
+	// Length of a spoke's prefix; default 20.
+	Spoke Int `yaml:"spoke" jsonschema:"minimum=1,maximum=29"`
+	// Length of the prefix of a virtual network that is neither hub nor spoke; default 16.
+	Network Int `yaml:"network" jsonschema:"minimum=1,maximum=29"`
+	// Length of a subnet's prefix; default 24.
+	Subnet Int `yaml:"subnet" jsonschema:"minimum=1,maximum=29"`
+	// Blocks of regions that must not be assigned, by region.
+	Blocks Map[Text] `yaml:"blocks"`
+	Pos    model.Pos `yaml:"-"`
+}
+
+// VNet is a virtual network, or with each: region one in every region.
+// {region} stands for the region's name and {name} for the virtual network's.
+type VNet struct {
+	// region: make one virtual network in every region of the network.
+	Each Text `yaml:"each" jsonschema:"enum=region"`
+	// Regions to leave out, with each.
+	Except Texts `yaml:"except"`
+	// Name of the virtual network.
+	Name Text `yaml:"name" jsonschema:"required"`
+	// Azure region; not together with each.
+	Region Text `yaml:"region"`
+	// Prefix, or prefixes; assigned when absent.
+	Address Texts `yaml:"address"`
+	// Tags of the virtual network.
+	Tags Map[Text] `yaml:"tags"`
+	// Subnets by name.
+	Subnets Map[Subnet] `yaml:"subnets"`
+	// Azure Firewall in this virtual network, with its subnet and public address.
+	Firewall *Firewall `yaml:"firewall"`
+	// Addresses of DNS servers to use in place of Azure's.
+	DNSServers Texts     `yaml:"dns-servers"`
+	Pos        model.Pos `yaml:"-"`
+}
+
+// Firewall is an Azure Firewall.
+type Firewall struct {
+	// Name of the firewall; default {name}-firewall.
+	Name Text `yaml:"name"`
+	// Firewall policy.
+	Policy Text `yaml:"policy"`
+	// Tier of the firewall; default Standard.
+	Tier Text `yaml:"tier" jsonschema:"enum=Basic,enum=Standard,enum=Premium"`
+	// Prefix of AzureFirewallSubnet, /26 or shorter; assigned when absent.
+	Address Text `yaml:"address"`
+	// Public address; assigned when absent.
+	PublicIP PublicIP  `yaml:"public-ip"`
+	Pos      model.Pos `yaml:"-"`
+}
+
+// Subnet is a subnet of a virtual network.
+type Subnet struct {
+	// Regions the subnet is in, where each: region makes several; default all.
+	Regions Texts `yaml:"regions"`
+	// Prefix; assigned when absent.
+	Address Text `yaml:"address"`
+	// Prefix length to assign in place of the network's default.
+	Length Int `yaml:"length" jsonschema:"minimum=1,maximum=29"`
+	// Network security group, or none.
+	NSG Text `yaml:"nsg"`
+	// Route table, or none.
+	RouteTable Text `yaml:"route-table"`
+	// Whether hosts without a public address of their own reach the internet; default false.
+	DefaultOutboundAccess Bool `yaml:"default-outbound-access"`
+	// Hosts by name.
+	Hosts Map[Host] `yaml:"hosts"`
+	Pos   model.Pos `yaml:"-"`
+}
+
+// Host is something that runs in a subnet: a virtual machine with one network
+// interface.
+type Host struct {
+	// Private address; assigned when absent.
+	Address Text `yaml:"address"`
+	// What it listens on: https/443, http/80, tcp/5432 or udp/53.
+	Serves Texts `yaml:"serves"`
+	// Public address of its own: true, or the address.
+	PublicIP PublicIP `yaml:"public-ip"`
+	// Whether it may forward packets of others.
+	IPForwarding Bool `yaml:"ip-forwarding"`
+	// Network security group of its interface.
+	NSG Text `yaml:"nsg"`
+	// Application security groups of its interface.
+	ASGs Texts `yaml:"asgs"`
+	// Tags of the virtual machine and its interface.
+	Tags Map[Text] `yaml:"tags"`
+	Pos  model.Pos `yaml:"-"`
+}
+
+// Group is a network group: dynamic by tags, or a list of members.
+type Group struct {
+	// Tags a virtual network must have, every one of them.
+	Where Map[Text] `yaml:"where"`
+	// Regions a virtual network must be in.
+	Regions Texts `yaml:"regions"`
+	// Virtual networks by name.
+	Members Texts     `yaml:"members"`
+	Pos     model.Pos `yaml:"-"`
+}
+
+// Connectivity is a connectivity configuration: a mesh or hub and spoke.
+type Connectivity struct {
+	// Name of the configuration.
+	Name Text `yaml:"name"`
+	// Groups whose virtual networks all reach each other.
+	Mesh Texts `yaml:"mesh"`
+	// Groups whose virtual networks are each peered with the hub of their region.
+	HubAndSpoke Texts `yaml:"hub-and-spoke"`
+	// The hub of every spoke, where it is not the one hub of its region.
+	Hub Text `yaml:"hub"`
+	// Whether spokes of one group in one region also reach each other directly; default false.
+	DirectlyConnected Bool `yaml:"directly-connected"`
+	// Whether a mesh reaches across regions; default true.
+	Global Bool      `yaml:"global"`
+	Pos    model.Pos `yaml:"-"`
+}
+
+// AdminRules are security admin rules for some groups.
+type AdminRules struct {
+	// Name of the rule collection.
+	Name Text `yaml:"name"`
+	// Network groups whose virtual networks obey the rules.
+	AppliesTo Texts `yaml:"applies-to" jsonschema:"required"`
+	// Rules, evaluated by priority.
+	Rules []AdminRule `yaml:"rules" jsonschema:"required"`
+	Pos   model.Pos   `yaml:"-"`
+}
+
+// AdminRule is one security admin rule. Exactly one of deny, allow and
+// always-allow is given.
+type AdminRule struct {
+	// Name of the rule.
+	Name Text `yaml:"name"`
+	// Sentence: traffic that no network security group can allow.
+	Deny Text `yaml:"deny"`
+	// Sentence: traffic that is left to the network security groups.
+	Allow Text `yaml:"allow"`
+	// Sentence: traffic that no network security group can deny.
+	AlwaysAllow Text `yaml:"always-allow"`
+	// Lower runs first; default 100, 110 and so on. A rule with several protocols or both directions takes the numbers that follow, too.
+	Priority Int `yaml:"priority" jsonschema:"minimum=1,maximum=4096"`
+	// Only inbound or only outbound; default both, as far as they apply.
+	Direction Text      `yaml:"direction" jsonschema:"enum=inbound,enum=outbound"`
+	Pos       model.Pos `yaml:"-"`
+}
+
+// NSG is a network security group. Azure's default rules follow its own.
+type NSG struct {
+	// Rules for packets that arrive, evaluated by priority.
+	Inbound []NSGRule `yaml:"inbound"`
+	// Rules for packets that leave, evaluated by priority.
+	Outbound []NSGRule `yaml:"outbound"`
+	Pos      model.Pos `yaml:"-"`
+}
+
+// NSGRule is one rule of a network security group: either deny or allow.
+type NSGRule struct {
+	// Name of the rule.
+	Name Text `yaml:"name"`
+	// Sentence: traffic to drop.
+	Deny Text `yaml:"deny"`
+	// Sentence: traffic to let pass.
+	Allow Text `yaml:"allow"`
+	// Lower runs first; default 100, 110 and so on.
+	Priority Int       `yaml:"priority" jsonschema:"minimum=100,maximum=4096"`
+	Pos      model.Pos `yaml:"-"`
+}
+
+// Route is one user-defined route.
+type Route struct {
+	// Name of the route.
+	Name Text `yaml:"name"`
+	// Destination prefix, virtual network or region.
+	To Text `yaml:"to" jsonschema:"required"`
+	// Next hop: an address, firewall (the one of the region), a firewall's name, a host, internet, vnet, gateway or none.
+	Via Text      `yaml:"via" jsonschema:"required"`
+	Pos model.Pos `yaml:"-"`
+}
+
+// Routing is a routing configuration of the network manager for some groups.
+type Routing struct {
+	// Name of the rule collection.
+	Name Text `yaml:"name"`
+	// Network groups whose subnets get the route.
+	For Texts `yaml:"for" jsonschema:"required"`
+	// Sentence: PREFIX -> NEXT HOP, or other regions -> firewall.
+	Route Texts     `yaml:"route" jsonschema:"required"`
+	Pos   model.Pos `yaml:"-"`
+}
+
+// FirewallPolicy is a firewall policy.
+type FirewallPolicy struct {
+	// Policy to inherit from; its rules run first.
+	Parent Text `yaml:"parent"`
+	// Regions where the policy takes the place of its parent.
+	Regions Texts `yaml:"regions"`
+	// Network rules; what none of them allows is denied.
+	Rules []FirewallRule `yaml:"rules"`
+	Pos   model.Pos      `yaml:"-"`
+}
+
+// FirewallRule is one network rule of a firewall policy: either deny or allow.
+type FirewallRule struct {
+	// Name of the rule.
+	Name Text `yaml:"name"`
+	// Sentence: traffic to drop.
+	Deny Text `yaml:"deny"`
+	// Sentence: traffic to let pass.
+	Allow Text      `yaml:"allow"`
+	Pos   model.Pos `yaml:"-"`
+}
+
+// Zone is a private DNS zone.
+type Zone struct {
+	// Virtual networks or groups that resolve the zone, or all.
+	Link Texts `yaml:"link"`
+	// Addresses, or names of hosts, by record name; {region} makes one record for every region.
+	Records Map[Texts] `yaml:"records"`
+	// Time to live of the records in seconds; default 300.
+	TTL Int       `yaml:"ttl" jsonschema:"minimum=1,maximum=2147483647"`
+	Pos model.Pos `yaml:"-"`
+}
+
+// Peering peers two virtual networks, or each of one group with each of
+// another, in both directions.
+type Peering struct {
+	// region: repeat for every region, with {region} as its name.
+	Each Text `yaml:"each" jsonschema:"enum=region"`
+	// Two virtual networks or groups.
+	Between []Text `yaml:"between" jsonschema:"required,minItems=2,maxItems=2"`
+	// Whether the two count as each other's VirtualNetwork; default true.
+	AllowVirtualNetworkAccess Bool `yaml:"allow-virtual-network-access"`
+	// Whether packets that come from elsewhere are accepted; default true.
+	AllowForwardedTraffic Bool      `yaml:"allow-forwarded-traffic"`
+	Pos                   model.Pos `yaml:"-"`
+}
+
+// Expectation is a claim about the network. Exactly one of deny, allow,
+// symmetric and resolves is given.
+type Expectation struct {
+	// What to call it.
+	Name Text `yaml:"name"`
+	// Sentence: no packet of this traffic is delivered.
+	Deny Text `yaml:"deny"`
+	// Sentence: every connection of this traffic works.
+	Allow Text `yaml:"allow"`
+	// Sentence: traffic and its replies pass the same stateful devices.
+	Symmetric Text `yaml:"symmetric"`
+	// DNS name, or names, that must resolve to private addresses.
+	Resolves Texts `yaml:"resolves"`
+	// Who must resolve the names; default any.
+	From Text `yaml:"from"`
+	// Only pairs in different or in the same region, or in different virtual networks.
+	Pairs Text `yaml:"pairs" jsonschema:"enum=other-region,enum=same-region,enum=other-vnet"`
+	// Firewalls the traffic must pass, both ways: source firewall, destination firewall or a name.
+	Through Texts     `yaml:"through"`
+	Pos     model.Pos `yaml:"-"`
+}

@@ -1,0 +1,140 @@
+package intent
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Limits on input. They are far above any sensible network and keep hostile
+// input from exhausting memory or the stack.
+const (
+	maxInput = 16 << 20 // bytes in all files together
+	maxDepth = 64       // nested lists and maps
+	maxNodes = 1 << 19  // values, counted after aliases are followed
+)
+
+// syntax parses the text of one file into the documents it holds.
+func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) {
+	// The parser is someone else's and its input may be hostile: a panic in it
+	// is a file that cannot be read.
+	defer func() {
+		if r := recover(); r != nil {
+			docs = nil
+			problem = &model.Problem{Pos: model.Pos{File: name}, What: "the file is not readable as YAML",
+				Fix: "check quotes, brackets and indentation"}
+		}
+	}()
+	text := string(data)
+	if i := strings.IndexByte(text, '\t'); i >= 0 {
+		// YAML forbids tabs in indentation and the parser's message does not
+		// say so.
+		line := 1 + strings.Count(text[:i], "\n")
+		start := 1 + strings.LastIndexByte(text[:i], '\n')
+		if strings.TrimLeft(text[start:i], " ") == "" {
+			return nil, &model.Problem{Pos: model.Pos{File: name, Line: line, Column: i - start + 1},
+				What: "a tab in the indentation", Fix: "indent with spaces"}
+		}
+	}
+	tokens := lexer.Tokenize(text)
+	if p := checkDepth(name, tokens); p != nil {
+		return nil, p
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, syntaxProblem(name, text, err)
+	}
+	for _, doc := range file.Docs {
+		if doc.Body != nil && doc.Body.Type() != ast.NullType {
+			docs = append(docs, doc.Body)
+		}
+	}
+	return docs, nil
+}
+
+// checkDepth bounds nesting before the recursive parser sees the tokens.
+func checkDepth(name string, tokens token.Tokens) *model.Problem {
+	flow, line, row := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, row = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			flow++
+		case token.SequenceEndType, token.MappingEndType:
+			flow--
+		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType, token.TagType, token.AnchorType:
+			row++
+		}
+		// Block nesting shows as indentation or as indicators in a row.
+		if flow > maxDepth || flow == 0 && row > maxDepth || t.Position.IndentLevel > maxDepth {
+			return &model.Problem{Pos: model.Pos{File: name, Line: t.Position.Line, Column: t.Position.Column},
+				What: fmt.Sprintf("nested more than %d deep", maxDepth), Fix: "flatten the document"}
+		}
+	}
+	return nil
+}
+
+func syntaxProblem(name, text string, err error) *model.Problem {
+	p := &model.Problem{Pos: model.Pos{File: name}, What: "not valid YAML: " + strings.SplitN(err.Error(), "\n", 2)[0],
+		Fix: "check quotes, brackets and indentation"}
+	var se *yaml.SyntaxError
+	if !errors.As(err, &se) {
+		return p
+	}
+	p.What = "not valid YAML: " + se.Message
+	if se.Token == nil || se.Token.Position == nil {
+		return p
+	}
+	p.Pos.Line, p.Pos.Column = se.Token.Position.Line, se.Token.Position.Column
+	lines := strings.Split(text, "\n")
+	if i := p.Pos.Line - 1; i >= 0 && i < len(lines) {
+		for _, placeholder := range []string{"{region}", "{name}"} {
+			if strings.Contains(lines[i], placeholder) {
+				p.Fix = fmt.Sprintf("inside [...] and {...} quote text with a placeholder, as in %q, or write it on lines of its own", "app-"+placeholder)
+			}
+		}
+	}
+	return p
+}
+
+// parseFiles decodes every file and merges them into one document. It returns
+// nil if a file is unreadable: what is said about names would then be wrong.
+func parseFiles(files []File, problems *model.Problems) *Document {
+	merged := &Document{}
+	total := 0
+	for _, f := range files {
+		total += len(f.Data)
+	}
+	if total > maxInput {
+		*problems = append(*problems, model.Problem{What: fmt.Sprintf("the input of %d bytes is larger than %d", total, maxInput),
+			Fix: "split the network"})
+		return nil
+	}
+	budget, readable := maxNodes, true
+	for _, f := range files {
+		docs, p := syntax(path.Clean(f.Name), f.Data)
+		if p != nil {
+			*problems = append(*problems, *p)
+			readable = false
+			continue
+		}
+		for _, body := range docs {
+			d := newDecoder(path.Clean(f.Name), body, problems, &budget)
+			readable = d.document(body, merged) && readable
+		}
+	}
+	if !readable || budget <= 0 {
+		return nil
+	}
+	return merged
+}
