@@ -134,7 +134,7 @@ func (d *differ) object(n *node, pointer, path string, want, have map[string]any
 		}
 	}
 	for _, k := range sortedKeys(want) {
-		if !skip[k] && !everywhere(k) && !(k == "id" && isOwnID(want, have)) {
+		if !skip[k] && !everywhere(k) && !isIdentity(k, want, have) {
 			d.value(n.child(k), pointer+"/"+escape(k), pathOf(path, k), k, want[k], have[k])
 		}
 	}
@@ -148,12 +148,12 @@ func (d *differ) object(n *node, pointer, path string, want, have map[string]any
 	}
 }
 
-// isOwnID reports whether "id" is the identity of a named element, not a
-// reference to something else.
-func isOwnID(want, have map[string]any) bool {
-	_, named := want["name"].(string)
-	_, also := have["name"].(string)
-	return named && also
+// isIdentity reports whether a property is what a named element is matched by,
+// not something it says: its name, in any case, and its own ID.
+func isIdentity(key string, want, have map[string]any) bool {
+	w, named := want["name"].(string)
+	h, also := have["name"].(string)
+	return named && also && strings.EqualFold(w, h) && (key == "name" || key == "id")
 }
 
 // undeclared handles a property with facts that the declaration leaves out.

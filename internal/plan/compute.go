@@ -257,6 +257,10 @@ func deletable(r *model.Resource) bool {
 	if r.ID.Is(model.TypePeering) && strings.HasPrefix(r.ID.Name(), managedPeering) {
 		return false
 	}
+	// A disk goes with its machine, an interface with its private endpoint.
+	if by, _ := r.Doc["managedBy"].(string); by != "" || r.Properties()["privateEndpoint"] != nil {
+		return false
+	}
 	// Every zone has one SOA record set, which cannot be deleted.
 	return !strings.HasSuffix(strings.ToLower(r.ID.Type()), "dnszones/soa")
 }

@@ -55,7 +55,7 @@ func Write(w io.Writer, p *Plan, style Style) error {
 	}
 	out.line("", p.network+": "+p.Header())
 	group := ""
-	for i, s := range p.steps {
+	for i, s := range p.shown() {
 		if in := groupOf(s.ID); i == 0 || in != group {
 			group = in
 			out.line("", "")
@@ -64,6 +64,26 @@ func Write(w io.Writer, p *Plan, style Style) error {
 		out.step(s)
 	}
 	return out.w.Flush()
+}
+
+// shown returns the steps in the order people look for them: by resource
+// group and ID, the commits last. The order of execution is in the JSON form.
+func (p *Plan) shown() []Step {
+	steps := p.Steps()
+	key := func(s Step) string {
+		last := "0"
+		if s.Action == Deploy || s.Action == Record {
+			last = "1"
+		}
+		return last + groupOf(s.ID)
+	}
+	sort.SliceStable(steps, func(i, j int) bool {
+		if a, b := key(steps[i]), key(steps[j]); a != b {
+			return a < b
+		}
+		return steps[i].ID.Key() < steps[j].ID.Key() && steps[i].Action != Deploy && steps[j].Action != Deploy
+	})
+	return steps
 }
 
 const (
