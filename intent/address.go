@@ -28,7 +28,7 @@ func publicPools() []netip.Prefix {
 		netip.MustParsePrefix("203.0.113.0/24"),
 		netip.MustParsePrefix("198.51.100.0/24"),
 		netip.MustParsePrefix("192.0.2.0/24"),
-		netip.MustParsePrefix("198.18.0.0/15"),
+		netip.MustParsePrefix("198.18.128.0/17"),
 	}
 }
 
