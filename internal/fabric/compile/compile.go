@@ -1,0 +1,146 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/avnm"
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/wire"
+)
+
+// Options are the choices of a compilation.
+type Options struct {
+	// Epoch is the image's epoch; a reader that sees a new one forgets what it
+	// learned from the last.
+	Epoch uint64
+}
+
+// Compile builds the image of a network. The resources are not changed and
+// may be in any order; the image depends on their content only.
+//
+// The error is a [model.Problems]: everything that is wrong with the
+// resources, each with its place. What is right but not modelled is no error:
+// it is a note of the image, and what depends on it is unknown.
+func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
+	c := &compiler{
+		opts: opts,
+		img:  &fabric.Image{Epoch: opts.Epoch, Edge: fabric.None},
+		sets: newSets(),
+	}
+	c.decode(resources)
+	c.networks()
+	c.groups(resources)
+	c.connectivity()
+	c.addresses()
+	c.publicAddresses()
+	c.routes()
+	c.filters()
+	c.firewalls()
+	c.outbound()
+	c.names()
+	c.labels()
+	c.finish()
+	if err := c.sortedProblems().Err(); err != nil {
+		return nil, err
+	}
+	if err := c.img.Check(); err != nil {
+		// Not the network's fault: a pass broke an invariant of the image.
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	return c.img, nil
+}
+
+// compiler is one run of Compile. The fields are grouped by the pass that
+// fills them; later passes only read them.
+type compiler struct {
+	opts     Options
+	img      *fabric.Image
+	sets     *sets
+	problems model.Problems
+	notes    map[fabric.Note]bool
+
+	// decode
+	docs documents
+
+	// networks
+	vnets     []*vnet // by position; also the SpaceID
+	vnetByKey map[string]*vnet
+	subnets   []*subnet // by position; also the SegmentID
+	subnetBy  map[string]*subnet
+
+	// groups
+	effect    *avnm.Effect
+	groupSets map[string]fabric.SetID // addresses of a network group's members
+
+	// connectivity
+	claims claims
+
+	// addresses
+	ports    []*port // by PortID
+	nics     map[string]*port
+	walls    []*wall
+	asgAddrs map[string][]fabric.Range
+
+	// publicAddresses
+	publicAddrs map[string]publicAddr // by lower-case ID
+
+	// routes
+	tables      map[tableKey]fabric.TableID
+	users       map[userKey]*userRoutes
+	hops        map[hopKey]fabric.Hop
+	childRoutes map[string][]*item[wire.Route] // by lower-case ID of the table
+
+	// filters
+	nsgs      map[string]*nsg
+	adminSets map[*avnm.AdminList]*ruleSet
+	filterIDs map[filterKey]fabric.FilterID
+}
+
+// port is what the passes know of a port beside what the image says.
+type port struct {
+	id     fabric.PortID
+	subnet *subnet
+	addrs  []portAddr // in order of configuration; empty for vacant ports
+	nic    *item[wire.NIC]
+	nsg    *nsg
+	asgs   []string // lower-case IDs
+	vm     *item[wire.VM]
+	wall   *wall
+	opaque *opaque
+	// balanced means the interface is in a load balancer's pool, whose
+	// outbound rules are not modelled.
+	balanced bool
+}
+
+func (c *compiler) problem(r *model.Resource, pointer, what, fix string) {
+	c.problems = append(c.problems, model.Problem{Pos: r.PosOf(pointer), Resource: r.ID.String(), What: what, Fix: fix})
+}
+
+// note records that something is not modelled, once.
+func (c *compiler) note(r *model.Resource, pointer, name, what string) {
+	n := fabric.Note{Origin: origin(r, pointer, name), What: what}
+	if c.notes == nil {
+		c.notes = map[fabric.Note]bool{}
+	}
+	if !c.notes[n] {
+		c.notes[n] = true
+		c.img.Notes = append(c.img.Notes, n)
+	}
+}
+
+func origin(r *model.Resource, pointer, name string) fabric.Origin {
+	return fabric.Origin{Resource: r.ID.String(), Name: name, Place: r.PosOf(pointer).String()}
+}
+
+// sortedProblems returns the problems in a fixed order without repetitions.
+func (c *compiler) sortedProblems() model.Problems {
+	slices.SortFunc(c.problems, func(a, b model.Problem) int {
+		return cmp.Or(
+			cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column),
+			cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.What, b.What), cmp.Compare(a.Fix, b.Fix))
+	})
+	return slices.Compact(c.problems)
+}

@@ -1,0 +1,22 @@
+// Package compile turns Azure resources into a fabric image.
+//
+// [Compile] is a pure function. It works in passes, one file each, in this
+// order:
+//
+//  1. decode: documents become typed views, indexed by ID; what is not
+//     modelled becomes a note (unmodelled.go);
+//  2. networks: virtual networks become spaces, subnets become segments;
+//  3. groups: the network managers are expanded (package avnm);
+//  4. connectivity: which virtual network reaches which, and why;
+//  5. addresses: interfaces, firewalls and unassigned addresses become ports;
+//  6. public: public addresses and ways out;
+//  7. routes: effective route tables;
+//  8. filters: security groups and admin rules;
+//  9. firewalls: policies become filters of forwarders;
+//  10. names: private DNS zones become views;
+//  11. labels and image: labels, regions, delays, the internet's port.
+//
+// Equal sets, filters and tables are stored once. What Azure's documents leave
+// open is a named constant in assumptions.go; docs/azure-semantics.md lists the
+// rules with their documents.
+package compile

@@ -1,0 +1,177 @@
+package compile
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model/wire"
+)
+
+// registrationTTL is the lifetime of records that Azure registers, in seconds
+// (seen in private DNS zone groups; unconfirmed for virtual machines).
+const registrationTTL = 10
+
+// names turns private DNS zones into the views of the networks they are linked
+// to ("What is a private Azure DNS zone", "virtual network link").
+func (c *compiler) names() {
+	zones := map[string]*fabric.Zone{}
+	for _, it := range c.docs.zones.list {
+		zones[it.key] = &fabric.Zone{Name: strings.ToLower(it.res.ID.Name()), Origin: origin(it.res, "", "")}
+	}
+	c.records(zones)
+	var linked []link
+	registers := map[*vnet]*link{}
+	for _, it := range c.docs.links.list {
+		l := link{item: it}
+		var ok bool
+		if l.zone, ok = zones[it.res.ID.Parent().Key()]; !ok {
+			c.problem(it.res, "", fmt.Sprintf("link %q belongs to a private DNS zone that does not exist", it.res.ID.Name()), "declare the zone")
+			continue
+		}
+		if l.vnet, ok = c.vnetByKey[strings.ToLower(it.view.Properties.VirtualNetwork.ID)]; !ok {
+			c.dangling(it.res, "/properties/virtualNetwork", "virtual network", it.view.Properties.VirtualNetwork.ID)
+			continue
+		}
+		if it.view.Properties.RegistrationEnabled {
+			if other, ok := registers[l.vnet]; ok {
+				c.problem(it.res, "/properties/registrationEnabled",
+					fmt.Sprintf("virtual network %q already registers its machines in zone %q", l.vnet.res.ID.Name(), other.zone.Name), "enable registration in one zone")
+				continue
+			}
+			registers[l.vnet] = &l
+		}
+		linked = append(linked, l)
+	}
+	c.register(registers)
+	for _, z := range zones {
+		sortRecords(z)
+	}
+	for _, l := range linked {
+		view := &c.img.Spaces[l.vnet.space].View
+		view.Zones = append(view.Zones, *l.zone)
+	}
+	for i := range c.img.Spaces {
+		slices.SortStableFunc(c.img.Spaces[i].View.Zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
+	}
+}
+
+// link is a zone's link to a network.
+type link struct {
+	item *item[wire.PrivateZoneLink]
+	zone *fabric.Zone
+	vnet *vnet
+}
+
+// records reads the declared record sets into their zones.
+func (c *compiler) records(zones map[string]*fabric.Zone) {
+	for _, it := range c.docs.records.list {
+		zone, ok := zones[it.res.ID.Parent().Key()]
+		if !ok {
+			c.problem(it.res, "", fmt.Sprintf("record %q belongs to a private DNS zone that does not exist", it.res.ID.Name()), "declare the zone")
+			continue
+		}
+		p := &it.view.Properties
+		rec := fabric.Record{Name: qualified(it.res.ID.Name(), zone.Name), TTL: uint32(p.TTL), Origin: origin(it.res, "", "")}
+		for i, a := range p.ARecords {
+			rec.Addrs = c.recordAddr(rec.Addrs, it, fmt.Sprintf("/properties/aRecords/%d/ipv4Address", i), a.IPv4Address, false)
+		}
+		for i, a := range p.AAAARecords {
+			rec.Addrs = c.recordAddr(rec.Addrs, it, fmt.Sprintf("/properties/aaaaRecords/%d/ipv6Address", i), a.IPv6Address, true)
+		}
+		if p.CNAMERecord != nil {
+			rec.Alias = strings.ToLower(strings.TrimSuffix(p.CNAMERecord.CNAME, "."))
+		}
+		c.addRecord(zone, rec, it)
+	}
+}
+
+func (c *compiler) recordAddr(to []netip.Addr, it *item[wire.RecordSet], pointer, text string, v6 bool) []netip.Addr {
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Is6() != v6 {
+		c.problem(it.res, pointer, fmt.Sprintf("%q is not an address of the record's type", text), "write an IPv4 address in A and an IPv6 address in AAAA records")
+		return to
+	}
+	return append(to, a)
+}
+
+// addRecord joins the A and AAAA records of a name; an alias excludes others.
+func (c *compiler) addRecord(zone *fabric.Zone, rec fabric.Record, it *item[wire.RecordSet]) {
+	i := slices.IndexFunc(zone.Records, func(r fabric.Record) bool { return r.Name == rec.Name })
+	switch {
+	case i < 0:
+		zone.Records = append(zone.Records, rec)
+	case zone.Records[i].Alias != "" || rec.Alias != "":
+		c.problem(it.res, "", fmt.Sprintf("name %q has an alias and another record", rec.Name), "keep one of them")
+	default:
+		zone.Records[i].Addrs = append(zone.Records[i].Addrs, rec.Addrs...)
+		zone.Records[i].TTL = min(zone.Records[i].TTL, rec.TTL)
+	}
+}
+
+func qualified(name, zone string) string {
+	if name == "@" {
+		return zone
+	}
+	return strings.ToLower(name) + "." + zone
+}
+
+// register adds the virtual machines of networks whose link has registration
+// enabled: the primary address of the first interface, IPv4 only. A declared
+// record of the name wins.
+func (c *compiler) register(registers map[*vnet]*link) {
+	if len(registers) == 0 {
+		return
+	}
+	declared := map[*fabric.Zone]map[string]bool{}
+	for _, l := range registers {
+		if declared[l.zone] == nil {
+			declared[l.zone] = map[string]bool{}
+			for _, r := range l.zone.Records {
+				declared[l.zone][r.Name] = true
+			}
+		}
+	}
+	for _, vm := range c.docs.vms.list {
+		refs := vm.view.Properties.NetworkProfile.NetworkInterfaces
+		if len(refs) == 0 {
+			continue
+		}
+		p, ok := c.nics[strings.ToLower(refs[0].ID)]
+		if !ok {
+			c.dangling(vm.res, "/properties/networkProfile/networkInterfaces/0", "network interface", refs[0].ID)
+			continue
+		}
+		l, ok := registers[p.subnet.vnet]
+		if !ok {
+			continue
+		}
+		a := p.primary()
+		static := strings.EqualFold(a.config.Properties.PrivateIPAllocationMethod, "Static")
+		name := qualified(vm.res.ID.Name(), l.zone.Name)
+		if !a.addr.Is4() || static && !registersStaticAddresses || declared[l.zone][name] {
+			continue
+		}
+		declared[l.zone][name] = true
+		l.zone.Records = append(l.zone.Records, fabric.Record{
+			Name: name, Addrs: []netip.Addr{a.addr}, TTL: registrationTTL, Origin: origin(vm.res, "", ""),
+		})
+	}
+}
+
+// primary returns the primary address of an interface: the configuration that
+// says so, else the first.
+func (p *port) primary() portAddr {
+	for _, a := range p.addrs {
+		if a.config.Properties.Primary != nil && *a.config.Properties.Primary {
+			return a
+		}
+	}
+	return p.addrs[0]
+}
+
+func sortRecords(z *fabric.Zone) {
+	slices.SortFunc(z.Records, func(a, b fabric.Record) int { return strings.Compare(a.Name, b.Name) })
+}

@@ -1,0 +1,141 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// isInert reports whether resources of a type, given in lower case, cannot
+// move, filter or attract packets.
+func isInert(kind string) bool {
+	for _, prefix := range []string{
+		"microsoft.resources/", "microsoft.authorization/", "microsoft.managedidentity/",
+		"microsoft.insights/", "microsoft.operationalinsights/", "microsoft.management/",
+		"microsoft.compute/disks", "microsoft.compute/images", "microsoft.compute/availabilitysets",
+		"microsoft.compute/sshpublickeys", "microsoft.compute/proximityplacementgroups",
+		"microsoft.compute/virtualmachines/extensions",
+		"microsoft.network/networkwatchers", "microsoft.network/ddosprotectionplans",
+		"microsoft.network/privatednszones/", "microsoft.network/publicipprefixes",
+		"microsoft.network/networkintentpolicies",
+	} {
+		if strings.HasPrefix(kind, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// opaque is something in a subnet whose behaviour is not modelled: a load
+// balancer's frontend, a gateway, a private endpoint. It gets a port that owns
+// its address and whose rules are unknown.
+type opaque struct {
+	item *item[struct{}]
+	// addr is invalid if the document gives none.
+	addr   netip.Addr
+	subnet *subnet
+	// sends reports whether it may start flows: gateways do, frontends and
+	// private endpoints do not.
+	sends bool
+}
+
+// claims is what the documents of unmodelled resources refer to.
+type claims struct {
+	opaques  []*opaque
+	publics  map[string]*item[struct{}] // public IPs by lower-case ID
+	gateways map[*vnet]*item[struct{}]  // virtual networks with a gateway
+	noAdmin  map[*subnet]bool           // subnets where admin rules do not apply
+}
+
+// silent are the types that never start a flow by themselves.
+func silent(kind string) bool {
+	switch kind {
+	case "microsoft.network/loadbalancers", "microsoft.network/privateendpoints", "microsoft.network/privatelinkservices":
+		return true
+	}
+	return false
+}
+
+// unmodelled notes every resource that is not modelled and finds the
+// addresses it uses by the references in its document.
+func (c *compiler) unmodelled() claims {
+	cl := claims{publics: map[string]*item[struct{}]{}, gateways: map[*vnet]*item[struct{}]{}, noAdmin: map[*subnet]bool{}}
+	for _, it := range c.docs.unmodelled {
+		kind := kindOf(it.key)
+		c.note(it.res, "", "", "resources of type "+it.res.Type()+" are not modelled; what passes them is unknown")
+		found := map[*subnet]bool{}
+		walk(it.res.Doc, func(object map[string]any) {
+			if id, ok := refIn(object, "publicIPAddress"); ok {
+				cl.publics[strings.ToLower(id)] = it
+			}
+			id, ok := refIn(object, "subnet")
+			if !ok {
+				return
+			}
+			s, ok := c.subnetBy[strings.ToLower(id)]
+			if !ok {
+				return
+			}
+			found[s] = true
+			text, _ := object["privateIPAddress"].(string)
+			addr, _ := netip.ParseAddr(text)
+			cl.opaques = append(cl.opaques, &opaque{item: it, addr: addr, subnet: s, sends: !silent(kind)})
+		})
+		for s := range found {
+			switch kind {
+			case "microsoft.network/virtualnetworkgateways":
+				cl.gateways[s.vnet] = it
+			case "microsoft.network/applicationgateways":
+				cl.noAdmin[s] = true
+			}
+		}
+	}
+	// Maps are walked in no particular order.
+	slices.SortStableFunc(cl.opaques, func(a, b *opaque) int {
+		if x := strings.Compare(a.item.key, b.item.key); x != 0 {
+			return x
+		}
+		if x := a.addr.Compare(b.addr); x != 0 {
+			return x
+		}
+		return strings.Compare(a.subnet.key, b.subnet.key)
+	})
+	return cl
+}
+
+// walk calls f for every object in a document.
+func walk(v any, f func(map[string]any)) {
+	switch v := v.(type) {
+	case map[string]any:
+		f(v)
+		for _, e := range v {
+			walk(e, f)
+		}
+	case []any:
+		for _, e := range v {
+			walk(e, f)
+		}
+	}
+}
+
+// refIn returns the ID in object[name].id.
+func refIn(object map[string]any, name string) (string, bool) {
+	ref, _ := object[name].(map[string]any)
+	id, _ := ref["id"].(string)
+	return id, id != ""
+}
+
+// has reports whether a resource's properties hold a list or object that is
+// not empty under a name no view has.
+func has(r *model.Resource, name string) bool {
+	switch v := r.Properties()[name].(type) {
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	default:
+		return false
+	}
+}
