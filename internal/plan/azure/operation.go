@@ -2,11 +2,15 @@ package azure
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -34,7 +38,7 @@ func retries() policy.RetryOptions {
 		MaxRetryDelay: time.Minute,
 		ShouldRetry: func(resp *http.Response, err error) bool {
 			if err != nil {
-				return true
+				return passing(err)
 			}
 			switch resp.StatusCode {
 			case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -46,6 +50,20 @@ func retries() policy.RetryOptions {
 			return false
 		},
 	}
+}
+
+// passing reports whether a request that got no answer may get one the next
+// time. A refused connection, an unknown host or a certificate nobody trusts
+// stays as it is, and the user should hear of it now.
+func passing(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &certificate), errors.Is(err, syscall.ECONNREFUSED),
+		errors.As(err, &name) && name.IsNotFound:
+		return false
+	}
+	return true
 }
 
 // codeOf returns the error code in a response's envelope, "" if there is none.
