@@ -1,0 +1,81 @@
+package arm
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Limits of request bodies. ARM accepts 4 MB; depth and count keep a small body
+// from costing more than a large one.
+const (
+	maxBody   = 4 << 20 // bytes
+	maxDepth  = 64      // nested objects and arrays
+	maxValues = 400_000 // members and elements
+)
+
+// readBody reads a JSON object within the limits.
+func readBody(w http.ResponseWriter, r *http.Request) (map[string]any, *Fault) {
+	if t := r.Header.Get("Content-Type"); t != "" {
+		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
+			return nil, fault(http.StatusUnsupportedMediaType, "UnsupportedMediaType", "The content media type '%s' is not supported. Only 'application/json' is supported.", t)
+		}
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, fault(http.StatusRequestEntityTooLarge, "RequestContentTooLarge", "The request content size exceeds the maximum size of %d bytes.", maxBody)
+		}
+		return nil, badRequest("InvalidRequestContent", "The request content could not be read: %v.", err)
+	}
+	return parseBody(b)
+}
+
+// parseBody reads a JSON object.
+func parseBody(b []byte) (map[string]any, *Fault) {
+	if f := checkSize(b); f != nil {
+		return nil, f
+	}
+	if len(b) == 0 {
+		return nil, badRequest("MissingRequestBody", "The request body is missing; send a JSON object.")
+	}
+	doc, err := model.ParseJSON(b)
+	if err != nil {
+		return nil, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized: '%v'.", err)
+	}
+	return doc, nil
+}
+
+// checkSize bounds nesting and the number of values without building them.
+// It need not understand malformed JSON, only never undercount the rest.
+func checkSize(b []byte) *Fault {
+	depth, values := 0, 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			values++
+		case '}', ']':
+			depth--
+		case ',':
+			values++
+		}
+		if depth > maxDepth {
+			return badRequest("InvalidRequestContent", "The request content is nested deeper than %d levels.", maxDepth)
+		}
+		if values > maxValues {
+			return badRequest("InvalidRequestContent", "The request content has more than %d values.", maxValues)
+		}
+	}
+	return nil
+}

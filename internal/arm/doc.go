@@ -1,0 +1,26 @@
+// Package arm is the embedded cloud: an HTTPS server that speaks the Azure
+// Resource Manager protocol over a versioned store.
+//
+// The order of its data flow:
+//
+//  1. [Server.ServeHTTP] gives the request an identity, refuses what is not
+//     addressed to this server, and answers sign-in and discovery itself
+//     (login.go, metadata.go).
+//  2. The bearer token is checked (token.go) and the path becomes a target:
+//     a resource, a collection, a resource group, an operation (route.go).
+//  3. A body is read within limits (body.go) and completed to a whole document
+//     inside one store update: defaults, names, references, addresses, checks
+//     (write.go). What differs from type to type is data: a kind per resource
+//     type (kind.go, kinds_*.go).
+//  4. The answer is the stored document, with what only the server knows added
+//     (read.go), and for slow types an operation to poll (operation.go).
+//
+// A write is durable before it is acknowledged, and it is durable whole: the
+// stored document already says Succeeded. That an operation takes time is told
+// by its name, which carries the instant it ends, so a crash leaves nothing
+// half-done and nothing stuck at Updating.
+//
+// Status codes, error codes and bodies follow Azure's REST API as its SDKs read
+// them; codes Azure's documents do not confirm are marked "unconfirmed" where
+// they are named (codes.go).
+package arm

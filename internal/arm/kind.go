@@ -1,0 +1,254 @@
+package arm
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"sort"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// place says where resources of a kind may stand.
+type place uint8
+
+const (
+	inGroup        place = 1 << iota // below a resource group
+	inSubscription                   // below a subscription
+	onResource                       // below another resource, as an extension
+)
+
+// locationRule says what a document's "location" must be.
+type locationRule uint8
+
+const (
+	noLocation       locationRule = iota // none; a given one is kept
+	locationRequired                     // a region
+	locationGlobal                       // "global"
+)
+
+// kind is what the server knows about one resource type. Everything else in a
+// document is kept as the client sent it.
+type kind struct {
+	Type     string // full type, in model's spelling
+	Place    place  // of top-level types
+	Location locationRule
+	Name     *regexp.Regexp // what names may look like
+
+	// Inline is the property, within "properties" of the parent's document, that
+	// holds resources of this type. Empty means documents of their own.
+	Inline string
+	// KeepAbsent means that a parent's document without the property keeps the
+	// children it has; otherwise it deletes them, as an empty list does.
+	KeepAbsent bool
+
+	State      bool // has properties.provisioningState
+	GUID       bool // has properties.resourceGuid
+	SystemData bool // has systemData
+	Sync       bool // writes finish before they are answered
+	SyncDelete bool // deletions do
+	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
+	Nested     bool // cannot be deleted while it has children that NestedBlock
+	Block      bool // as a child, keeps its parent from being deleted
+	ReadOnly   bool // clients cannot write it
+
+	// Computed are properties of "properties" only the server says; those a
+	// client sends are dropped.
+	Computed []string
+	Defaults []setting
+	Refs     []reference
+	// InUse is the refusal to delete a resource that others refer to; nil means
+	// it may always be deleted.
+	InUse func(id model.ID, users []string) *Fault
+
+	// Check says what is wrong with the completed document.
+	Check func(*change) *Fault
+	// Fill adds what the server assigns; it runs after Check.
+	Fill func(*change) *Fault
+	// Settle changes other documents along with this one, after it was stored.
+	// After a deletion the change's doc is nil.
+	Settle func(*change) *Fault
+	// Terms are further index terms of a document.
+	Terms func(*model.Resource) []string
+	// Show adds computed properties to a copy of the document for an answer.
+	Show func(*reading, map[string]any)
+
+	parent   *kind
+	children []*kind
+	refs     []reference // Refs and those of inline children
+}
+
+// setting is a default: a property below "properties", and its value if absent.
+type setting struct {
+	path  string // dots between names
+	value any
+}
+
+// reference is a property that holds another resource's ID.
+type reference struct {
+	path path
+	// to is the type referred to.
+	to string
+	// sameRegion means both resources must be in one region.
+	sameRegion bool
+	// loose means the target may go away or never have been there.
+	loose bool
+}
+
+// ref makes a reference; "*" in a path stands for every element of a list.
+func ref(to, at string) reference { return reference{path: parsePath(at), to: to} }
+
+func regionalRef(to, at string) reference {
+	return reference{path: parsePath(at), to: to, sameRegion: true}
+}
+
+func looseRef(to, at string) reference { return reference{path: parsePath(at), to: to, loose: true} }
+
+// kindSet is every kind by lower-case type.
+type kindSet map[string]*kind
+
+func newKindSet() kindSet {
+	ks := kindSet{}
+	for _, list := range [][]*kind{groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds()} {
+		for _, k := range list {
+			ks[strings.ToLower(k.Type)] = k
+		}
+	}
+	for _, k := range ks {
+		k.refs = append(k.refs, k.Refs...)
+		i := strings.LastIndexByte(k.Type, '/')
+		p, ok := ks[strings.ToLower(k.Type[:i])]
+		if !ok {
+			continue
+		}
+		k.parent = p
+		p.children = append(p.children, k)
+		if k.Inline == "" {
+			continue
+		}
+		for _, r := range k.Refs {
+			r.path = append(path{"properties", k.Inline, "*"}, r.path...)
+			p.refs = append(p.refs, r)
+		}
+	}
+	for _, k := range ks {
+		sort.Slice(k.children, func(i, j int) bool { return k.children[i].Type < k.children[j].Type })
+	}
+	return ks
+}
+
+// of returns the kind of an ID.
+func (ks kindSet) of(id model.ID) (*kind, *Fault) { return ks.ofType(id.Type()) }
+
+func (ks kindSet) ofType(t string) (*kind, *Fault) {
+	if k, ok := ks[strings.ToLower(t)]; ok {
+		return k, nil
+	}
+	namespace, rest, _ := strings.Cut(t, "/")
+	var known []string
+	for _, k := range ks {
+		if ns, r, _ := strings.Cut(k.Type, "/"); strings.EqualFold(ns, namespace) {
+			known = append(known, r)
+		}
+	}
+	if len(known) == 0 {
+		return nil, fault(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
+	}
+	sort.Strings(known)
+	return nil, fault(http.StatusNotFound, "InvalidResourceType",
+		"The resource type '%s' could not be found in the namespace '%s'. Known types are: %s.", rest, namespace, strings.Join(known, ", "))
+}
+
+// namespace returns the provider's name.
+func (k *kind) namespace() string {
+	ns, _, _ := strings.Cut(k.Type, "/")
+	return ns
+}
+
+// leaf returns the last part of the type.
+func (k *kind) leaf() string { return k.Type[strings.LastIndexByte(k.Type, '/')+1:] }
+
+// child reports whether the kind has a parent that is a resource.
+func (k *kind) child() bool { return strings.Count(k.Type, "/") > 1 }
+
+// inlined returns the child kinds held in the document.
+func (k *kind) inlined() []*kind {
+	var in []*kind
+	for _, c := range k.children {
+		if c.Inline != "" {
+			in = append(in, c)
+		}
+	}
+	return in
+}
+
+// checkName refuses names the type does not allow.
+func (k *kind) checkName(name string) *Fault {
+	if k.Name.MatchString(name) {
+		return nil
+	}
+	return badRequest("InvalidResourceName",
+		"Resource name %s is invalid. A name of type %s must match %s.", name, k.Type, k.Name)
+}
+
+// Forms of names (Azure's "Naming rules and restrictions for Azure resources").
+var (
+	groupName   = regexp.MustCompile(`^[-\w.()]{0,89}[-\w()]$`)
+	networkName = regexp.MustCompile(`^[A-Za-z0-9]([\w.-]{0,78}[\w])?$`)
+	machineName = regexp.MustCompile(`^[A-Za-z0-9]([\w.-]{0,62}[A-Za-z0-9_-])?$`)
+	zoneName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*$`)
+	recordName  = regexp.MustCompile(`^(@|\*|(\*\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*)$`)
+	policyName  = regexp.MustCompile(`^[^<>*%&:\\?+/]{0,127}[^<>*%&:\\?+/. ]$`)
+)
+
+// normalForm returns the resources of a view as the model has them: inline
+// children other than subnets, security rules and routes become resources.
+func (ks kindSet) normalForm(v viewer) []*model.Resource {
+	all := v.Snapshot()
+	out := make([]*model.Resource, 0, len(all))
+	peering := ks[strings.ToLower(model.TypePeering)]
+	for _, r := range all {
+		if list, ok := r.Properties()[peering.Inline].([]any); ok && r.ID.Is(model.TypeVirtualNetwork) {
+			for _, e := range list {
+				doc, _ := e.(map[string]any)
+				name, _ := doc["name"].(string)
+				out = append(out, &model.Resource{ID: r.ID.Child(peering.leaf(), name), Doc: doc})
+			}
+			r = withoutProperty(r, peering.Inline)
+		}
+		out = append(out, r)
+	}
+	model.SortResources(out)
+	return out
+}
+
+// withoutProperty returns a shallow copy of a resource that lacks one property.
+func withoutProperty(r *model.Resource, name string) *model.Resource {
+	c := *r
+	c.Doc = shallow(r.Doc)
+	p := shallow(r.Properties())
+	delete(p, name)
+	c.Doc["properties"] = p
+	return &c
+}
+
+func shallow(m map[string]any) map[string]any {
+	c := make(map[string]any, len(m)+2)
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// show formats a JSON value for an error message.
+func show(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case string:
+		return fmt.Sprintf("'%.200s'", v)
+	default:
+		return fmt.Sprintf("%.200v", v)
+	}
+}

@@ -1,0 +1,33 @@
+package arm
+
+import "github.com/ceruleannet/cerulean/model"
+
+// computeKinds are virtual machines.
+func computeKinds() []*kind {
+	return []*kind{{
+		Type: model.TypeVM, Place: inGroup, Location: locationRequired, Name: machineName, State: true,
+		Computed: []string{"instanceView"},
+		Refs:     []reference{regionalRef(model.TypeNIC, "properties.networkProfile.networkInterfaces.*.id")},
+		Check:    checkVM, Fill: fillVM,
+	}}
+}
+
+// policyKinds are policy definitions and assignments: the conditions of dynamic
+// network groups.
+func policyKinds() []*kind {
+	return []*kind{
+		{
+			Type: model.TypePolicyDefinition, Place: inSubscription, Name: policyName, Sync: true, SyncDelete: true, SystemData: true,
+			Defaults: []setting{{"policyType", "Custom"}, {"mode", "All"}},
+			Refs:     []reference{looseRef(model.TypeNetworkGroup, "properties.policyRule.then.details.networkGroupId")},
+			InUse:    inUse(codePolicyInUse, "Policy definition %s is in use by %s and cannot be deleted."),
+			Check:    checkPolicyDefinition,
+		},
+		{
+			Type: model.TypePolicyAssignment, Place: inSubscription | inGroup | onResource, Name: policyName, Sync: true, SyncDelete: true, SystemData: true,
+			Defaults: []setting{{"enforcementMode", "Default"}},
+			Refs:     []reference{ref(model.TypePolicyDefinition, "properties.policyDefinitionId")},
+			Check:    checkPolicyAssignment,
+		},
+	}
+}

@@ -1,0 +1,143 @@
+package arm
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// groupKinds are Resource Manager's own.
+func groupKinds() []*kind {
+	return []*kind{{
+		Type: model.TypeResourceGroup, Place: inSubscription, Location: locationRequired, Name: groupName,
+		State: true, Sync: true,
+	}}
+}
+
+// networkKinds are virtual networks and what stands in them.
+func networkKinds() []*kind {
+	return []*kind{
+		{
+			Type: model.TypeVirtualNetwork, Place: inGroup, Location: locationRequired, Name: networkName,
+			State: true, GUID: true,
+			Defaults: []setting{{"enableDdosProtection", false}},
+			Check:    checkVirtualNetwork, Fill: fillPeerings, Settle: settlePeerings, Show: showVirtualNetwork,
+		},
+		{
+			Type: model.TypeSubnet, Name: networkName, Inline: "subnets", KeepAbsent: true, State: true,
+			Computed: []string{"ipConfigurations", "privateEndpoints", "serviceAssociationLinks", "resourceNavigationLinks", "purpose"},
+			Defaults: []setting{
+				{"privateEndpointNetworkPolicies", "Disabled"}, {"privateLinkServiceNetworkPolicies", "Enabled"},
+			},
+			Refs: []reference{
+				regionalRef(model.TypeNSG, "properties.networkSecurityGroup.id"),
+				regionalRef(model.TypeRouteTable, "properties.routeTable.id"),
+				regionalRef(model.TypeNATGateway, "properties.natGateway.id"),
+			},
+			InUse: subnetInUse, Show: showSubnet,
+		},
+		{
+			Type: model.TypePeering, Name: networkName, Inline: "virtualNetworkPeerings", KeepAbsent: true, State: true,
+			Computed: []string{"peeringState", "peeringSyncLevel", "remoteAddressSpace", "remoteVirtualNetworkAddressSpace", "resourceGuid"},
+			Defaults: []setting{
+				{"allowVirtualNetworkAccess", true},
+				{"allowForwardedTraffic", false},
+				{"allowGatewayTransit", false},
+				{"useRemoteGateways", false},
+			},
+			// The remote network may be deleted: the peering is then Disconnected.
+			Refs: []reference{looseRef(model.TypeVirtualNetwork, "properties.remoteVirtualNetwork.id")},
+			Show: showPeering,
+		},
+		{
+			Type: model.TypeNSG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"defaultSecurityRules", "subnets", "networkInterfaces", "flowLogs"},
+			Defaults: []setting{{"securityRules", []any{}}},
+			InUse: inUse("InUseNetworkSecurityGroupCannotBeDeleted",
+				"Network security group %s cannot be deleted because it is in use by the following resources: %s. In order to delete the Network security group, remove the association with the resource(s). To learn how to do this, see aka.ms/deletensg."),
+			Check: checkSecurityRules, Show: showNSG,
+		},
+		{
+			Type: model.TypeSecurityRule, Name: networkName, Inline: "securityRules", State: true,
+			Refs: []reference{
+				regionalRef(model.TypeASG, "properties.sourceApplicationSecurityGroups.*.id"),
+				regionalRef(model.TypeASG, "properties.destinationApplicationSecurityGroups.*.id"),
+			},
+		},
+		{
+			Type: model.TypeASG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			InUse: inUse(codeASGInUse, "Application security group %s cannot be deleted because it is in use by the following resources: %s."),
+		},
+		{
+			Type: model.TypeRouteTable, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"subnets"},
+			Defaults: []setting{{"routes", []any{}}, {"disableBgpRoutePropagation", false}},
+			InUse:    inUse("InUseRouteTableCannotBeDeleted", "Route table %s is in use and cannot be deleted. It is associated with: %s."),
+			Check:    checkRoutes, Show: showRouteTable,
+		},
+		{Type: model.TypeRoute, Name: networkName, Inline: "routes", State: true},
+		{
+			Type: model.TypeNIC, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"virtualMachine", "hostedWorkloads", "appliedDnsServers"},
+			Defaults: []setting{
+				{"enableAcceleratedNetworking", false},
+				{"enableIPForwarding", false},
+				{"dnsSettings", map[string]any{}},
+				{"nicType", "Standard"},
+			},
+			Refs: append(ipConfigurationRefs(),
+				regionalRef(model.TypeNSG, "properties.networkSecurityGroup.id"),
+				regionalRef(model.TypeASG, "properties.ipConfigurations.*.properties.applicationSecurityGroups.*.id")),
+			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
+			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC,
+		},
+		{
+			Type: model.TypePublicIP, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"ipConfiguration", "natGateway"},
+			Defaults: []setting{
+				{"publicIPAddressVersion", "IPv4"},
+				{"publicIPAllocationMethod", "Static"},
+				{"idleTimeoutInMinutes", json.Number("4")},
+				{"ipTags", []any{}},
+				{"ddosSettings", map[string]any{"protectionMode": "VirtualNetworkInherited"}},
+			},
+			InUse: inUse("PublicIPAddressCannotBeDeleted", "Public IP address %s can not be deleted since it is still allocated to resource %s. In order to delete the public IP, disassociate/detach the Public IP address from the resource. To learn how to do this, see aka.ms/deletepublicip."),
+			Check: checkPublicIP, Fill: fillPublicIP, Terms: publicTerms, Show: showPublicIP,
+		},
+		{
+			Type: model.TypeNATGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"subnets"},
+			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}},
+			Refs:     []reference{regionalRef(model.TypePublicIP, "properties.publicIpAddresses.*.id")},
+			InUse:    inUse("InUseNatGatewayCannotBeDeleted", "NAT gateway %s is in use by the following resources and cannot be deleted: %s."),
+			Check:    checkPublicIPUse, Show: showNATGateway,
+		},
+	}
+}
+
+// ipConfigurationRefs are the references of IP configurations.
+func ipConfigurationRefs() []reference {
+	return []reference{
+		regionalSubnetRef("properties.ipConfigurations.*.properties.subnet.id"),
+		regionalRef(model.TypePublicIP, "properties.ipConfigurations.*.properties.publicIPAddress.id"),
+	}
+}
+
+// regionalSubnetRef makes a reference to a subnet of the same region: the
+// network that holds it has the location.
+func regionalSubnetRef(at string) reference { return regionalRef(model.TypeSubnet, at) }
+
+// inUse makes the refusal to delete a resource in use; format takes the ID and
+// the users.
+func inUse(code, format string) func(model.ID, []string) *Fault {
+	return func(id model.ID, users []string) *Fault {
+		return badRequest(code, format, id, strings.Join(users, ", "))
+	}
+}
+
+func subnetInUse(id model.ID, users []string) *Fault {
+	return badRequest("InUseSubnetCannotBeDeleted",
+		"Subnet %s is in use by %s and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet. See aka.ms/deletesubnet.",
+		id.Name(), strings.Join(users, ", "))
+}

@@ -1,0 +1,196 @@
+package arm
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/google/uuid"
+)
+
+// checkIPConfigurations checks what NICs and firewalls have in common and
+// completes the configurations' heads.
+func checkIPConfigurations(c *change, leafType string) ([]map[string]any, *Fault) {
+	list, _ := c.props()["ipConfigurations"].([]any)
+	seen := map[string]bool{}
+	out := make([]map[string]any, 0, len(list))
+	for i, e := range list {
+		cfg, ok := e.(map[string]any)
+		if !ok || text(cfg, "name") == "" {
+			return nil, invalidProperty(c.id, fmt.Sprintf("properties.ipConfigurations[%d]", i), e, "it must be an object with a name")
+		}
+		name := text(cfg, "name")
+		if seen[strings.ToLower(name)] {
+			return nil, badRequest("DuplicateResourceName", "Cannot parse the request. Resource %s has two IP configurations named %s.", c.id, name)
+		}
+		seen[strings.ToLower(name)] = true
+		p := object(cfg, "properties")
+		if p == nil {
+			p = map[string]any{}
+			cfg["properties"] = p
+		}
+		cfg["id"] = c.id.Child("ipConfigurations", name).String()
+		cfg["type"] = c.kind.Type + "/" + leafType
+		cfg["etag"] = c.etag
+		p["provisioningState"] = "Succeeded"
+		out = append(out, cfg)
+	}
+	return out, nil
+}
+
+func checkNIC(c *change) *Fault {
+	configs, f := checkIPConfigurations(c, "ipConfigurations")
+	if f != nil {
+		return f
+	}
+	if len(configs) == 0 {
+		return badRequest("NetworkInterfaceMustHaveAtLeastOneIpConfiguration", "Network interface %s must have at least one IP configuration.", c.id) // code unconfirmed
+	}
+	network, primaries := "", 0
+	for _, cfg := range configs {
+		p := object(cfg, "properties")
+		setDefault(p, "privateIPAllocationMethod", "Dynamic")
+		setDefault(p, "privateIPAddressVersion", "IPv4")
+		id := model.MustParseID(text(cfg, "id"))
+		if f := oneOf(id, "properties.privateIPAllocationMethod", p["privateIPAllocationMethod"], "Static", "Dynamic"); f != nil {
+			return f
+		}
+		if f := oneOf(id, "properties.privateIPAddressVersion", p["privateIPAddressVersion"], "IPv4", "IPv6"); f != nil {
+			return f
+		}
+		subnet, err := model.ParseID(refID(p, "subnet"))
+		if err != nil {
+			return invalidProperty(id, "properties.subnet.id", refID(p, "subnet"), "an IP configuration needs a subnet")
+		}
+		if strings.EqualFold(subnet.Name(), "GatewaySubnet") {
+			return badRequest("GatewaySubnet", "Network interface %s cannot be placed in the subnet GatewaySubnet; it is for gateways only.", c.id)
+		}
+		if v := subnet.Parent().Key(); network == "" {
+			network = v
+		} else if network != v {
+			return badRequest("NicMultipleIpConfigurationsDifferentVnets", "The IP configurations of network interface %s are in different virtual networks.", c.id) // code unconfirmed
+		}
+		if strings.EqualFold(text(p, "privateIPAllocationMethod"), "Static") && text(p, "privateIPAddress") == "" {
+			return invalidProperty(id, "properties.privateIPAddress", p["privateIPAddress"], "allocation method Static needs an address")
+		}
+		if p["primary"] == true {
+			primaries++
+		}
+	}
+	if primaries == 0 {
+		object(configs[0], "properties")["primary"] = true
+	}
+	if primaries > 1 {
+		return badRequest("NicHasMoreThanOnePrimaryIpConfiguration", "Network interface %s has %d primary IP configurations; one is allowed.", c.id, primaries) // code unconfirmed
+	}
+	return checkPublicIPUse(c)
+}
+
+// checkPublicIPUse refuses public addresses another resource has.
+func checkPublicIPUse(c *change) *Fault {
+	var found *Fault
+	for _, r := range c.kind.refs {
+		if r.to != model.TypePublicIP {
+			continue
+		}
+		r.path.each(c.doc, func(target string) {
+			id, err := model.ParseID(target)
+			if err != nil || found != nil {
+				return
+			}
+			if users := usersOf(c.kinds, c.tx.View, id, c.id.Equal); len(users) > 0 {
+				found = badRequest(codePublicIPInUse, "Resource %s is referencing public IP address %s that is already allocated to resource %s.", c.id, id, users[0])
+			}
+		})
+	}
+	return found
+}
+
+func fillNIC(c *change) *Fault {
+	p := c.props()
+	mac := text(c.oldProps(), "macAddress")
+	if mac == "" {
+		// 00-0D-3A is one of Microsoft's own prefixes; the rest follows from the
+		// resource's identity, which no other NIC has.
+		h := fnv.New32a()
+		h.Write([]byte(text(p, "resourceGuid")))
+		n := h.Sum32()
+		mac = fmt.Sprintf("00-0D-3A-%02X-%02X-%02X", byte(n>>16), byte(n>>8), byte(n))
+	}
+	p["macAddress"] = mac
+	return c.assignAddresses()
+}
+
+func showNIC(r *reading, p map[string]any) {
+	if u := r.users(model.TypeVM); len(u) > 0 {
+		p["virtualMachine"] = u[0]
+		setDefault(p, "primary", true)
+	}
+}
+
+func checkVM(c *change) *Fault {
+	nics := objects(object(c.props(), "networkProfile"), "networkInterfaces")
+	if len(nics) == 0 {
+		return invalidProperty(c.id, "properties.networkProfile.networkInterfaces", nil, "a virtual machine needs at least one network interface")
+	}
+	network := ""
+	for _, n := range nics {
+		id, err := model.ParseID(text(n, "id"))
+		if err != nil {
+			return invalidReference(c.id, text(n, "id"))
+		}
+		if users := usersOf(c.kinds, c.tx.View, id, c.id.Equal); len(users) > 0 {
+			return badRequest("NicInUse", "Network Interface %s is used by existing resource %s.", id, users[0])
+		}
+		e, _ := c.tx.Get(id)
+		for _, cfg := range objects(e.Resource.Properties(), "ipConfigurations") {
+			subnet, err := model.ParseID(refID(object(cfg, "properties"), "subnet"))
+			if err != nil {
+				continue
+			}
+			if v := subnet.Parent().Key(); network == "" {
+				network = v
+			} else if network != v {
+				return badRequest("NetworkInterfacesInDifferentVirtualNetworks", "The network interfaces of virtual machine %s are in different virtual networks.", c.id) // code unconfirmed
+			}
+		}
+	}
+	return nil
+}
+
+func fillVM(c *change) *Fault {
+	vmID := text(c.oldProps(), "vmId")
+	if vmID == "" {
+		vmID = uuid.NewString()
+	}
+	c.props()["vmId"] = vmID
+	return nil
+}
+
+func checkPublicIP(c *change) *Fault {
+	p := c.props()
+	if f := oneOf(c.id, "properties.publicIPAddressVersion", p["publicIPAddressVersion"], "IPv4", "IPv6"); f != nil {
+		return f
+	}
+	if f := oneOf(c.id, "properties.publicIPAllocationMethod", p["publicIPAllocationMethod"], "Static", "Dynamic"); f != nil {
+		return f
+	}
+	sku := text(object(c.doc, "sku"), "name")
+	if strings.HasPrefix(strings.ToLower(sku), "standard") && strings.EqualFold(text(p, "publicIPAllocationMethod"), "Dynamic") {
+		return badRequest("StandardSkuPublicIPAddressesCannotHaveDynamicAllocation", "Standard sku publicIp %s must have AllocationMethod set to Static.", c.id)
+	}
+	return nil
+}
+
+func showPublicIP(r *reading, p map[string]any) {
+	for _, u := range usersOf(r.kinds, r.view, r.id, nil) {
+		property := "ipConfiguration"
+		if id, err := model.ParseID(u); err == nil && id.Is(model.TypeNATGateway) {
+			property = "natGateway"
+		}
+		p[property] = map[string]any{"id": u}
+	}
+}
+
+func showNATGateway(r *reading, p map[string]any) { r.setUsers(p, "subnets", model.TypeSubnet) }

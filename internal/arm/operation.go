@@ -1,0 +1,105 @@
+package arm
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// operations names asynchronous operations. What an operation wrote is durable
+// before it has a name, so a name need only tell when the operation ends; it is
+// authenticated, so that a made-up name is not found. Nothing is stored, and
+// names stay good across restarts.
+//
+// A name is a GUID of 16 bytes: 6 bytes the end in Unix milliseconds, 2 bytes a
+// counter with the kind in its top bit, 8 bytes the start of an HMAC-SHA256 of
+// those under the installation's key.
+type operations struct {
+	key     []byte
+	counter atomic.Uint32
+}
+
+// operationKind tells what an operation's result is.
+type operationKind uint16
+
+const (
+	operationWrite  operationKind = 0       // the resource, or nothing
+	operationCommit operationKind = 1 << 15 // a network manager's commit
+)
+
+func (o *operations) name(kind operationKind, end time.Time) string {
+	var b uuid.UUID
+	binary.BigEndian.PutUint64(b[:], uint64(end.UnixMilli())<<16|uint64(kind)|uint64(o.counter.Add(1)&0x7fff))
+	copy(b[8:], o.seal(b[:8]))
+	return b.String()
+}
+
+func (o *operations) parse(name string) (operationKind, time.Time, bool) {
+	b, err := uuid.Parse(name)
+	if err != nil || !hmac.Equal(b[8:], o.seal(b[:8])) {
+		return 0, time.Time{}, false
+	}
+	n := binary.BigEndian.Uint64(b[:])
+	return operationKind(n & 0x8000), time.UnixMilli(int64(n >> 16)), true
+}
+
+func (o *operations) seal(b []byte) []byte {
+	m := hmac.New(sha256.New, o.key)
+	m.Write(b)
+	return m.Sum(nil)[:8]
+}
+
+// accept puts the headers of an asynchronous operation on the answer.
+// location is the region the operation is shown in.
+func (c *call) accept(kind operationKind, namespace, location string, withLocation bool) {
+	if location == "" {
+		location = "global"
+	}
+	name := c.s.operations.name(kind, c.s.now().Add(c.s.operationTime))
+	at := c.base + "/subscriptions/" + c.subscription + "/providers/" + namespace + "/locations/" + location
+	h := c.w.Header()
+	h.Set("Azure-AsyncOperation", at+"/operations/"+name+"?api-version="+c.version)
+	h.Set("Azure-AsyncNotification", "Enabled")
+	if withLocation {
+		h.Set("Location", at+"/operationResults/"+name+"?api-version="+c.version)
+	}
+	h.Set("Retry-After", "0")
+}
+
+// operation answers a poll of an operation, or of its result.
+func (c *call) operation(name string, result bool) *Fault {
+	if c.r.Method != http.MethodGet {
+		return methodNotAllowed(c.r.Method)
+	}
+	kind, end, ok := c.s.operations.parse(name)
+	if !ok {
+		return fault(http.StatusNotFound, "OperationNotFound", "The operation '%s' was not found.", name)
+	}
+	left := end.Sub(c.s.now())
+	switch {
+	case left > 0:
+		h := c.w.Header()
+		h.Set("Retry-After", "0")
+		// Clients built on azcore wait this long instead of their own default.
+		h.Set("X-Ms-Retry-After-Ms", strconv.FormatInt(max(1, left.Milliseconds()), 10))
+		if result {
+			h.Set("Location", c.base+c.r.URL.RequestURI())
+			c.w.WriteHeader(http.StatusAccepted)
+			return nil
+		}
+		writeJSON(c.w, http.StatusOK, map[string]any{"status": "InProgress"})
+	case !result:
+		writeJSON(c.w, http.StatusOK, map[string]any{"status": "Succeeded"})
+	case kind == operationCommit:
+		writeJSON(c.w, http.StatusOK, map[string]any{"commitId": name})
+	default:
+		c.w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
+}

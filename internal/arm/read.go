@@ -1,0 +1,232 @@
+package arm
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/internal/state"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// reading is what computing a shown property needs.
+type reading struct {
+	kinds kindSet
+	view  *state.View
+	id    model.ID
+}
+
+// shown returns the document of an answer: the stored one, or a copy with
+// computed properties.
+func (c *call) shown(k *kind, r *model.Resource) map[string]any {
+	doc := r.Doc
+	updating := c.s.pending.has(r.ID.Key(), c.s.now()) && k.State
+	if k.Show == nil && !updating {
+		return doc
+	}
+	doc = shallow(doc)
+	p := shallow(object(doc, "properties"))
+	doc["properties"] = p
+	if updating {
+		p["provisioningState"] = "Updating"
+	}
+	if k.Show != nil {
+		k.Show(&reading{c.s.kinds, c.s.store.View(), r.ID}, p)
+	}
+	return doc
+}
+
+// get answers with one resource.
+func (c *call) get(k *kind, id model.ID) *Fault {
+	v := c.s.store.View()
+	if k.Inline == "" {
+		if e, ok := v.Get(id); ok {
+			if k.Show == nil && !c.s.pending.has(e.Resource.ID.Key(), c.s.now()) {
+				if etag := text(e.Resource.Doc, "etag"); etag != "" {
+					c.w.Header().Set("ETag", etag)
+				}
+				writeBytes(c.w, http.StatusOK, e.JSON)
+				return nil
+			}
+			return c.answer(http.StatusOK, k, e.Resource, false)
+		}
+	} else if doc, ok := lookup(v, k, id); ok {
+		return c.answer(http.StatusOK, k, &model.Resource{ID: model.MustParseID(text(doc, "id")), Doc: doc}, false)
+	}
+	if g := id.ResourceGroup(); g != "" {
+		if group := model.GroupID(c.subscription, g); !has(v, group) {
+			return notFound(group, false)
+		}
+	}
+	if k.Inline != "" && !has(v, id.Parent()) {
+		return notFound(id.Parent(), false)
+	}
+	return notFound(id, k.child())
+}
+
+// head tells whether a resource exists.
+func (c *call) head(id model.ID) *Fault {
+	k, f := c.s.kinds.of(id)
+	if f != nil {
+		return f
+	}
+	status := http.StatusNotFound
+	if _, ok := lookup(c.s.store.View(), k, id); ok {
+		status = http.StatusNoContent
+	}
+	c.w.WriteHeader(status)
+	return nil
+}
+
+// collection lists the resources of a type below a scope: a subscription, a
+// resource group or a parent.
+func (c *call) collection(scope model.ID, resourceType string) *Fault {
+	types, f := c.s.kinds.collected(resourceType)
+	if f != nil {
+		return f
+	}
+	if c.r.Method != http.MethodGet {
+		return methodNotAllowed(c.r.Method)
+	}
+	v := c.s.store.View()
+	if g := scope.ResourceGroup(); g != "" {
+		if group := model.GroupID(c.subscription, g); !has(v, group) {
+			return notFound(group, false)
+		}
+	}
+	if k := types[0]; k.child() {
+		if !scope.Is(k.parent.Type) {
+			return fault(http.StatusNotFound, "InvalidResourceType", "Resources of type '%s' are listed below their parent.", k.Type)
+		}
+		if !has(v, scope) {
+			return notFound(scope, k.parent.child())
+		}
+	}
+	p, f := c.newPage()
+	if f != nil {
+		return f
+	}
+	for _, k := range types {
+		c.collect(v, scope, k, p)
+	}
+	return c.answerPage(p)
+}
+
+// collect adds the resources of one kind below a scope to a page.
+func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
+	if k.Inline != "" {
+		e, _ := v.Get(scope)
+		children := objects(e.Resource.Properties(), k.Inline)
+		slices.SortFunc(children, func(a, b map[string]any) int {
+			return strings.Compare(strings.ToLower(text(a, "name")), strings.ToLower(text(b, "name")))
+		})
+		for _, o := range children {
+			id := e.Resource.ID.Child(k.leaf(), text(o, "name"))
+			if !p.add(id, func() any { return c.shown(k, &model.Resource{ID: id, Doc: o}) }) {
+				return
+			}
+		}
+		return
+	}
+	prefix := scope.Key() + "/"
+	for _, e := range findExact(v, termType+strings.ToLower(k.Type)) {
+		if !strings.HasPrefix(e.Resource.ID.Key(), prefix) {
+			continue
+		}
+		if !p.add(e.Resource.ID, func() any { return c.entryBody(k, e) }) {
+			return
+		}
+	}
+}
+
+// entryBody is an entry as it is shown.
+func (c *call) entryBody(k *kind, e state.Entry) any {
+	if k.Show == nil && c.s.operationTime == 0 {
+		return json.RawMessage(e.JSON)
+	}
+	return c.shown(k, e.Resource)
+}
+
+// collected returns the kinds a collection lists. The record sets of a zone
+// are also listed together, as ALL or recordsets.
+func (ks kindSet) collected(resourceType string) ([]*kind, *Fault) {
+	zone, leaf := resourceType[:strings.LastIndexByte(resourceType, '/')], resourceType[strings.LastIndexByte(resourceType, '/')+1:]
+	if strings.EqualFold(zone, model.TypePrivateZone) && (strings.EqualFold(leaf, "ALL") || strings.EqualFold(leaf, "recordsets")) {
+		return []*kind{
+			ks[strings.ToLower(model.TypePrivateZoneA)],
+			ks[strings.ToLower(model.TypePrivateZoneAAAA)],
+			ks[strings.ToLower(model.TypePrivateZoneCNAME)],
+		}, nil
+	}
+	k, f := ks.ofType(resourceType)
+	return []*kind{k}, f
+}
+
+// page is one page of a listing under way. Listings are in order of keys; a
+// page goes on after the key of the one before.
+type page struct {
+	after string
+	size  int
+	value []any
+	last  string
+	more  bool
+	// byKey says that the listing is in order of keys alone, not of types first.
+	byKey bool
+}
+
+// newPage reads $top and $skiptoken.
+func (c *call) newPage() (*page, *Fault) {
+	p := &page{size: c.s.pageSize, value: []any{}}
+	q := c.r.URL.Query()
+	if t := q.Get("$top"); t != "" {
+		n, err := strconv.Atoi(t)
+		if err != nil || n < 1 {
+			return nil, badRequest("InvalidQueryParameter", "The value '%s' of $top is not a positive number.", t)
+		}
+		p.size = min(p.size, n)
+	}
+	if t := q.Get("$skiptoken"); t != "" {
+		b, err := base64.RawURLEncoding.DecodeString(t)
+		if err != nil {
+			return nil, badRequest("InvalidSkipToken", "The value of $skiptoken is invalid; use nextLink as it was given.")
+		}
+		p.after = string(b)
+	}
+	return p, nil
+}
+
+// add puts a resource on the page and reports whether to go on. Kinds listed
+// together come one after the other, so the place in the listing is the type's
+// and the key's.
+func (p *page) add(id model.ID, body func() any) bool {
+	place := id.Key()
+	if !p.byKey {
+		place = strings.ToLower(id.Type()) + " " + place
+	}
+	if p.after != "" && place <= p.after {
+		return true
+	}
+	if len(p.value) == p.size {
+		p.more = true
+		return false
+	}
+	p.value = append(p.value, body())
+	p.last = place
+	return true
+}
+
+func (c *call) answerPage(p *page) *Fault {
+	answer := map[string]any{"value": p.value}
+	if p.more {
+		q := c.r.URL.Query()
+		q.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte(p.last)))
+		next := url.URL{Path: c.r.URL.Path, RawQuery: q.Encode()}
+		answer["nextLink"] = c.base + next.RequestURI()
+	}
+	writeJSON(c.w, http.StatusOK, answer)
+	return nil
+}

@@ -1,0 +1,189 @@
+package arm
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/state"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// call is one authenticated request.
+type call struct {
+	s            *Server
+	w            http.ResponseWriter
+	r            *http.Request
+	base         string
+	who          principal
+	request      string
+	version      string
+	subscription string
+}
+
+func (c *call) actor() state.Actor {
+	return state.Actor{At: c.s.now(), Who: c.who.AppID, Request: c.request}
+}
+
+var versionForm = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})(-[a-z]+)?$`)
+
+// apiVersion returns the api-version of a request, any date.
+func apiVersion(q url.Values) (string, *Fault) {
+	v := ""
+	for name, values := range q {
+		if strings.EqualFold(name, "api-version") && len(values) > 0 {
+			v = values[0]
+		}
+	}
+	if v == "" {
+		return "", badRequest("MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
+	}
+	if m := versionForm.FindStringSubmatch(v); m != nil {
+		if _, err := time.Parse(time.DateOnly, m[1]); err == nil {
+			return v, nil
+		}
+	}
+	return "", badRequest("InvalidApiVersionParameter", "The api-version '%s' is invalid. The supported versions are dates such as '2025-01-01', optionally followed by '-preview'.", v)
+}
+
+// maxPath is the longest path read, in bytes, as escaped.
+const maxPath = 4096
+
+// splitPath splits a path into its segments. Escaped separators, empty, "." and
+// ".." segments and control characters are refused rather than cleaned: what is
+// checked must be what is used. Slashes before the first segment and one behind
+// the last are allowed, as clients given an endpoint with a final slash send
+// them.
+func splitPath(u *url.URL) ([]string, *Fault) {
+	escaped := strings.ToLower(u.EscapedPath())
+	bad := func(why string) ([]string, *Fault) {
+		return nil, badRequest("InvalidRequestUri", "The request path is invalid: %s.", why)
+	}
+	switch {
+	case len(escaped) > maxPath:
+		return nil, fault(http.StatusRequestURITooLong, "InvalidRequestUri", "The request path is longer than %d bytes.", maxPath)
+	case strings.Contains(escaped, "%2f") || strings.Contains(escaped, "%5c") || strings.Contains(u.Path, `\`):
+		return bad("it has an escaped slash or a backslash")
+	}
+	path := strings.TrimSuffix(strings.TrimLeft(u.Path, "/"), "/")
+	if path == "" {
+		return nil, nil
+	}
+	segments := strings.Split(path, "/")
+	for _, s := range segments {
+		switch {
+		case s == "":
+			return bad("it has an empty segment")
+		case s == "." || s == "..":
+			return bad("it has a relative segment")
+		case strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == 0xfffd }):
+			return bad("it has a control character or is not UTF-8")
+		}
+	}
+	return segments, nil
+}
+
+// route answers the request by the shape of its path.
+func (c *call) route(path []string) *Fault {
+	is := func(i int, word string) bool { return i < len(path) && strings.EqualFold(path[i], word) }
+	switch {
+	case len(path) == 1 && is(0, "tenants"):
+		return c.tenants()
+	case len(path) == 1 && is(0, "subscriptions"):
+		return c.listSubscriptions()
+	case len(path) < 2 || !is(0, "subscriptions"):
+		return c.noRoute(path)
+	}
+	if f := c.enter(path[1]); f != nil {
+		return f
+	}
+	switch n := len(path); {
+	case n == 2:
+		return c.getSubscription()
+	case n == 3 && is(2, "locations"):
+		return c.locations()
+	case n == 3 && is(2, "resources"):
+		return c.listResources(model.SubscriptionID(c.subscription))
+	case n == 3 && is(2, "providers"), n == 4 && is(2, "providers"), n == 5 && is(2, "providers") && is(4, "register"):
+		return c.providers(path[3:])
+	case n == 4 && is(2, "operationresults"):
+		return c.operation(path[3], true)
+	case n == 8 && is(2, "providers") && is(4, "locations") && is(6, "operations"):
+		return c.operation(path[7], false)
+	case n == 8 && is(2, "providers") && is(4, "locations") && is(6, "operationResults"):
+		return c.operation(path[7], true)
+	case n == 5 && is(2, "resourceGroups") && is(4, "resources"):
+		return c.listResources(model.GroupID(c.subscription, path[3]))
+	case n == 3 && is(2, "resourceGroups"):
+		return c.collection(model.SubscriptionID(c.subscription), model.TypeResourceGroup)
+	}
+	full := "/" + strings.Join(path, "/")
+	if id, err := model.ParseID(full); err == nil {
+		return c.resource(id)
+	}
+	// One segment more or less than an ID: a collection or an action.
+	last := path[len(path)-1]
+	up := "/" + strings.Join(path[:len(path)-1], "/")
+	if len(path) >= 5 && strings.EqualFold(path[len(path)-3], "providers") {
+		// .../providers/Namespace/type
+		scope, err := model.ParseID("/" + strings.Join(path[:len(path)-3], "/"))
+		if err != nil {
+			return c.noRoute(path)
+		}
+		return c.collection(scope, path[len(path)-2]+"/"+last)
+	}
+	id, err := model.ParseID(up)
+	if err != nil || id.ResourceGroup() == "" && id.Is("Microsoft.Resources/subscriptions") {
+		return c.noRoute(path)
+	}
+	if c.r.Method == http.MethodPost {
+		return c.action(id, last)
+	}
+	return c.collection(id, id.Type()+"/"+last)
+}
+
+func (c *call) noRoute(path []string) *Fault {
+	return fault(http.StatusNotFound, "InvalidResourcePath", "No route for '/%s'. Paths start with /subscriptions/SUBSCRIPTION.", strings.Join(path, "/"))
+}
+
+// resource answers a request for one resource.
+func (c *call) resource(id model.ID) *Fault {
+	k, f := c.s.kinds.of(id)
+	if f != nil {
+		return f
+	}
+	switch c.r.Method {
+	case http.MethodGet:
+		return c.get(k, id)
+	case http.MethodHead:
+		return c.head(id)
+	case http.MethodPut:
+		return c.put(k, id)
+	case http.MethodPatch:
+		return c.patch(k, id)
+	case http.MethodDelete:
+		return c.remove(k, id)
+	default:
+		return methodNotAllowed(c.r.Method)
+	}
+}
+
+// enter fixes the subscription of the request.
+func (c *call) enter(name string) *Fault {
+	if !subscriptionName.MatchString(name) {
+		return badRequest("InvalidSubscriptionId", "The provided subscription identifier '%s' is malformed or invalid.", name)
+	}
+	c.subscription = name
+	if c.s.subscriptions != nil {
+		known, ok := c.s.subscriptions[strings.ToLower(name)]
+		if !ok {
+			return fault(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", name)
+		}
+		c.subscription = known
+	}
+	return nil
+}
+
+var subscriptionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)

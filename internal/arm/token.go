@@ -1,0 +1,112 @@
+package arm
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// tokenLife is how long an access token is good for, as Azure's default.
+const tokenLife = time.Hour
+
+// claims are those clients of Azure look at in an access token.
+type claims struct {
+	jwt.RegisteredClaims
+	AppID    string   `json:"appid"`
+	ObjectID string   `json:"oid"`
+	TenantID string   `json:"tid"`
+	IDType   string   `json:"idtyp"`
+	Roles    []string `json:"roles,omitempty"`
+	Version  string   `json:"ver"`
+}
+
+// principal is who a request speaks for.
+type principal struct {
+	AppID, ObjectID, TenantID string
+}
+
+// issueToken signs an access token of the installation's client for an audience.
+func (id *Identity) issueToken(now time.Time, issuer, audience string) (string, error) {
+	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    issuer,
+			Subject:   id.ObjectID,
+			Audience:  jwt.ClaimStrings{audience},
+			IssuedAt:  jwt.NewNumericDate(now),
+			NotBefore: jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
+			ID:        uuid.NewString(),
+		},
+		AppID: id.ClientID, ObjectID: id.ObjectID, TenantID: id.TenantID, IDType: "app", Version: "1.0",
+	})
+	t.Header["kid"] = id.tokenKeyID
+	return t.SignedString(id.tokenKey)
+}
+
+// Audiences of Azure's own Resource Manager, which clients may ask tokens for
+// whatever endpoint they were given.
+var azureAudiences = []string{"https://management.azure.com", "https://management.core.windows.net"}
+
+// Errors of a token check, in the words of the answer.
+var (
+	errNoToken       = errors.New("the 'Authorization' header is missing or not of the form 'Bearer TOKEN'")
+	errTokenExpired  = errors.New("the access token has expired")
+	errTokenAudience = errors.New("the access token is for another audience")
+	errTokenInvalid  = errors.New("the access token is invalid")
+)
+
+// tokenCache remembers tokens whose signature was checked: checking one costs
+// more than the rest of a small request.
+type tokenCache struct {
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]*claims
+}
+
+// maxKnownTokens bounds the cache; when full it is emptied.
+const maxKnownTokens = 1024
+
+// check returns who the value of an Authorization header speaks for.
+func (c *tokenCache) check(id *Identity, header string, now time.Time, audience string) (principal, error) {
+	scheme, token, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return principal{}, errNoToken
+	}
+	sum := sha256.Sum256([]byte(token))
+	c.mu.Lock()
+	cl := c.known[sum]
+	c.mu.Unlock()
+	if cl == nil {
+		cl = &claims{}
+		parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodES256.Alg()}), jwt.WithoutClaimsValidation())
+		if _, err := parser.ParseWithClaims(token, cl, func(*jwt.Token) (any, error) { return &id.tokenKey.PublicKey, nil }); err != nil {
+			return principal{}, errTokenInvalid
+		}
+		c.mu.Lock()
+		if c.known == nil || len(c.known) >= maxKnownTokens {
+			c.known = map[[sha256.Size]byte]*claims{}
+		}
+		c.known[sum] = cl
+		c.mu.Unlock()
+	}
+	switch {
+	case cl.ExpiresAt == nil || cl.NotBefore == nil || cl.TenantID != id.TenantID || cl.AppID != id.ClientID:
+		return principal{}, errTokenInvalid
+	case !now.Before(cl.ExpiresAt.Time):
+		return principal{}, errTokenExpired
+	case now.Before(cl.NotBefore.Add(-time.Minute)):
+		return principal{}, errTokenInvalid
+	}
+	for _, a := range cl.Audience {
+		a = strings.TrimRight(a, "/")
+		if strings.EqualFold(a, audience) || strings.EqualFold(a, azureAudiences[0]) || strings.EqualFold(a, azureAudiences[1]) {
+			return principal{cl.AppID, cl.ObjectID, cl.TenantID}, nil
+		}
+	}
+	return principal{}, fmt.Errorf("%w (%s)", errTokenAudience, strings.Join(cl.Audience, ", "))
+}
