@@ -20,14 +20,15 @@ func (b *builder) checkPlaces() {
 				continue
 			}
 			pos := placeOr(s.spec.Address.Pos, s.pos)
-			if s.prefix.Addr().Is4() && s.prefix.Bits() > catalog.MaxSubnetBits {
+			reserved, isReserved := catalog.ReservedSubnet(s.name)
+			if s.prefix.Addr().Is4() && s.prefix.Bits() > catalog.MaxSubnetBits && !isReserved {
 				b.problem(pos, "use /29 or shorter", "subnet %s (%s) is too small; Azure's smallest is /%d", s.name, s.prefix, catalog.MaxSubnetBits)
 			}
 			if s.prefix.Addr().Is6() && s.prefix.Bits() != catalog.IPv6SubnetBits {
 				b.problem(pos, "use a /64", "subnet %s (%s) is not a /64, the only IPv6 size", s.name, s.prefix)
 			}
-			if r, ok := catalog.ReservedSubnet(s.name); ok {
-				b.checkReserved(s, r, pos)
+			if isReserved {
+				b.checkReserved(s, reserved, pos)
 			}
 			for _, o := range v.subnets[:i] {
 				if o.prefix.IsValid() && o.prefix.Overlaps(s.prefix) {

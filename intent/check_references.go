@@ -83,6 +83,27 @@ func (b *builder) nearestName(resourceType, name string) string {
 	return suggestion(name, same, "declare it")
 }
 
+// nearestPart is the fix for an ID that names nothing: the nearest part of its
+// parent if that is declared, else the nearest resource of the type.
+func (b *builder) nearestPart(id model.ID) string {
+	parts := strings.Split(id.String(), "/")
+	parent := b.byKey[id.Parent().Key()]
+	if parent == nil {
+		return b.nearestName(id.Type(), id.Name())
+	}
+	var there []string
+	for k, v := range parent.Properties() {
+		list, _ := v.([]any)
+		for _, e := range list {
+			m, _ := e.(map[string]any)
+			if name, _ := m["name"].(string); name != "" && strings.EqualFold(k, parts[len(parts)-2]) {
+				there = append(there, name)
+			}
+		}
+	}
+	return suggestion(id.Name(), there, "declare it in "+parent.ID.Name())
+}
+
 // checkReferences refuses resource IDs that name nothing declared. IDs of other
 // subscriptions are beyond what can be known here.
 func (b *builder) checkReferences() {
@@ -100,7 +121,7 @@ func (b *builder) checkReferences() {
 				return
 			}
 			if strings.EqualFold(id.Subscription(), b.subscription) && !b.declared(id) {
-				b.problem(r.PosOf(pointer), b.nearestName(id.Type(), id.Name()), "%s names nothing declared in this network", id)
+				b.problem(r.PosOf(pointer), b.nearestPart(id), "%s names nothing declared in this network", id)
 			}
 		})
 	}

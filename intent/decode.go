@@ -212,6 +212,17 @@ func isNull(n ast.Node) bool {
 	return ok
 }
 
+// isEmpty reports whether a node is a list or map without entries.
+func isEmpty(n ast.Node) bool {
+	switch v := n.(type) {
+	case *ast.SequenceNode:
+		return len(v.Values) == 0
+	case *ast.MappingNode:
+		return len(v.Values) == 0
+	}
+	return false
+}
+
 // value decodes a node into v. where names the value for messages.
 func (d *decoder) value(n ast.Node, v reflect.Value, where string) {
 	at := d.pos(n)
@@ -415,18 +426,19 @@ func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 }
 
 // document decodes one YAML document and merges it into what earlier files
-// declared. It reports false if a whole section is missing because its key is
-// not known.
+// declared. It reports false if a whole section is missing, because its key is not
+// known or its value of the wrong type.
 func (d *decoder) document(body ast.Node, into *Document) bool {
 	var one Document
 	_, isMap := d.resolve(body).(ast.MapNode)
 	sound := isMap
+	d.value(body, reflect.ValueOf(&one).Elem(), "the network")
 	for _, p := range d.pairs(d.resolve(body)) {
-		if _, known := fieldOf(reflect.ValueOf(&one).Elem(), p.key); !known {
+		f, known := fieldOf(reflect.ValueOf(&one).Elem(), p.key)
+		if v := d.resolve(p.value); !known || f.IsZero() && !isNull(v) && !isEmpty(v) {
 			sound = false
 		}
 	}
-	d.value(body, reflect.ValueOf(&one).Elem(), "the network")
 	src, dst := reflect.ValueOf(&one).Elem(), reflect.ValueOf(into).Elem()
 	for i := range src.NumField() {
 		from, to, key := src.Field(i), dst.Field(i), src.Type().Field(i).Tag.Get("yaml")

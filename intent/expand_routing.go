@@ -3,6 +3,7 @@ package intent
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -261,8 +262,8 @@ func (b *builder) peer(from, to *vnet, p Peering) {
 }
 
 // vnetsNamed resolves the name of a virtual network or of a group to its
-// members.
-func (b *builder) vnetsNamed(t Text) ([]*vnet, bool) {
+// members. Words are what else could have been meant.
+func (b *builder) vnetsNamed(t Text, words ...string) ([]*vnet, bool) {
 	low := strings.ToLower(t.Value)
 	v, isVNet := b.vnetNamed[low]
 	g, isGroup := b.groupName[low]
@@ -275,7 +276,7 @@ func (b *builder) vnetsNamed(t Text) ([]*vnet, bool) {
 	case isGroup:
 		return g.members, true
 	}
-	b.problem(t.Pos, suggestion(t.Value, append(b.vnetNames(), b.groupNames()...), "name a virtual network or a group"), "there is no virtual network or group %q", t.Value)
+	b.problem(t.Pos, suggestion(t.Value, slices.Concat(b.vnetNames(), b.groupNames(), words), "name a virtual network or a group"), "there is no virtual network or group %q", t.Value)
 	return nil, false
 }
 
@@ -293,7 +294,7 @@ func (b *builder) emitZones() {
 		for _, t := range e.Value.Link {
 			vnets, ok := b.vnets, true
 			if !strings.EqualFold(t.Value, "all") {
-				vnets, ok = b.vnetsNamed(t)
+				vnets, ok = b.vnetsNamed(t, "all")
 			}
 			for _, v := range vnets {
 				if ok && !linked[v] {

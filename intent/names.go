@@ -90,7 +90,7 @@ func (n *names) label(text string) (model.Label, *complaint) {
 	case 0:
 		candidates := append(slices.Clone(n.shown), "any", "internet")
 		if strings.Contains(text, "=") {
-			return model.Label{}, complain(suggestion(text, candidates, "tag a virtual network or host with it"), "no virtual network or host has the tag %q", text)
+			return model.Label{}, complain(suggestion(text, n.ofKind("tag"), "tag a virtual network or host with it"), "no virtual network or host has the tag %q", text)
 		}
 		fallback := "name a group, virtual network, subnet, host, region or firewall of the network, internet, any, a tag key=value or a prefix"
 		if near, ok := nearest(text, candidates); ok {

@@ -6,7 +6,7 @@ import (
 )
 
 // nearest returns the candidate closest to a misspelt name, if one is close:
-// at most a third of its letters differ.
+// at most a third of its letters differ, and not all.
 func nearest(name string, candidates []string) (string, bool) {
 	best, bestAt := "", len(name)/3+1
 	if len(name) > 100 {
@@ -14,7 +14,7 @@ func nearest(name string, candidates []string) (string, bool) {
 	}
 	low := strings.ToLower(name)
 	for _, c := range candidates {
-		if d := distance(low, strings.ToLower(c), bestAt); d < bestAt || d == bestAt && best == "" {
+		if d := distance(low, strings.ToLower(c), bestAt); d < len(name) && (d < bestAt || d == bestAt && best == "") {
 			best, bestAt = c, d
 		}
 	}

@@ -217,10 +217,10 @@ func (b *builder) region(t Text) (string, bool) {
 	if _, ok := b.regionPos[name]; ok {
 		return name, true
 	}
-	if near, ok := nearest(name, b.regions); ok {
-		b.problem(t.Pos, fmt.Sprintf("did you mean %q?", near), "region %q is not one of the network's", t.Value)
-	} else if _, ok := catalog.Region(name); ok {
+	if _, ok := catalog.Region(name); ok {
 		b.problem(t.Pos, fmt.Sprintf("add %s to regions", name), "region %q is not one of the network's", t.Value)
+	} else if near, ok := nearest(name, b.regions); ok {
+		b.problem(t.Pos, fmt.Sprintf("did you mean %q?", near), "unknown region %q", t.Value)
 	} else {
 		b.problem(t.Pos, suggestion(name, azureRegions(), "name one of "+strings.Join(b.regions, ", ")), "unknown region %q", t.Value)
 	}
