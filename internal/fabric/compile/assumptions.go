@@ -6,10 +6,6 @@ import "net/netip"
 // constant is unconfirmed: it says what Cerulean does until somebody has seen
 // the service do otherwise.
 const (
-	// forwardedTrafficWidensTag would add to the VirtualNetwork tag what lies
-	// behind a peer whose peering allows forwarded traffic. The newer peering
-	// text hints at it without saying which prefixes.
-	forwardedTrafficWidensTag = false
 
 	// userRoutesLeaveInternet would take the prefixes of user routes, 0.0.0.0/0
 	// included, out of the Internet tag because they enter the VirtualNetwork

@@ -32,7 +32,7 @@ func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
 	}
 	c.decode(resources)
 	c.networks()
-	c.groups(resources)
+	c.groups()
 	c.connectivity()
 	c.addresses()
 	c.publicAddresses()

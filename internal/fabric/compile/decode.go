@@ -54,6 +54,7 @@ type documents struct {
 	records     table[wire.RecordSet]
 	vms         table[wire.VM]
 	unmodelled  []*item[struct{}]
+	managed     []*model.Resource // for package avnm
 }
 
 // decode reads every resource into the view of its type. The managers'
@@ -93,7 +94,10 @@ func (c *compiler) decode(resources []*model.Resource) {
 			read(k.res, k.key)
 			continue
 		}
-		if !avnm.Owns(kind) && !isInert(kind) {
+		switch {
+		case avnm.Owns(kind):
+			d.managed = append(d.managed, k.res)
+		case !isInert(kind):
 			d.unmodelled = append(d.unmodelled, &item[struct{}]{res: k.res, key: k.key})
 		}
 	}

@@ -212,4 +212,3 @@ func routes(img *fabric.Image, port fabric.PortID) string {
 	}
 	return b.String()
 }
-

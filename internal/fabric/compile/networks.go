@@ -223,7 +223,7 @@ func (c *compiler) checkSubnets(v *vnet) {
 }
 
 // groups expands the network managers.
-func (c *compiler) groups(resources []*model.Resource) {
+func (c *compiler) groups() {
 	vnets := make([]avnm.VNet, len(c.vnets))
 	for i, v := range c.vnets {
 		vnets[i] = avnm.VNet{ID: v.res.ID, Region: v.region, Tags: v.view.Tags, Prefixes: v.prefixes}
@@ -233,7 +233,7 @@ func (c *compiler) groups(resources []*model.Resource) {
 			}
 		}
 	}
-	effect, problems := avnm.Expand(resources, vnets)
+	effect, problems := avnm.Expand(c.docs.managed, vnets)
 	c.effect = effect
 	c.problems = append(c.problems, problems...)
 	c.groupSets = map[string]fabric.SetID{}

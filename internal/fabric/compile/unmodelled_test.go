@@ -1,0 +1,117 @@
+package compile
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// What is not modelled is noted, and packets that reach it are unknown, never
+// quietly dropped or let through.
+func TestUnmodelled(t *testing.T) {
+	n := &network{t: t}
+	n.routeTable("r", "lb 9.0.0.0/8 VirtualAppliance 10.0.1.10")
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24"+viaR, "b 10.0.1.0/24")
+	n.add("pip/front", `{"location":"westeurope","properties":{"ipAddress":"52.0.0.9"}}`)
+	n.add("lb/internal", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"privateIPAddress":"10.0.1.10","subnet":{"id":"~vnet/net/subnets/b"}}}]}}`)
+	n.add("lb/public", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"publicIPAddress":{"id":"~pip/front"}}}]}}`)
+	n.add("pe/store", `{"location":"westeurope","properties":{"subnet":{"id":"~vnet/net/subnets/b"}}}`)
+	n.nic("a", "net/s", "")
+	n.add("nic/pooled", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"ip","properties":{"privateIPAddress":"10.0.0.20","subnet":{"id":"~vnet/net/subnets/s"},
+		"loadBalancerBackendAddressPools":[{"id":"x"}]}}]}}`)
+	img := n.compile()
+	expect(t, img,
+		"a: tcp 10.0.0.4 10.0.1.10:80 = unknown rule not modelled: a > internal",
+		"a: tcp 10.0.0.4 9.9.9.9:80 = unknown route-unknown: a",
+		"a: tcp 10.0.0.4 10.0.1.4:443 = unknown rule not modelled: a > store",
+		"internal: tcp 10.0.1.10 10.0.0.4:80 = deny rule never starts a flow: internal",
+		"internet: tcp 8.8.8.8 52.0.0.9:80 = unknown public-unknown: internet",
+		"pooled: tcp 10.0.0.20 8.8.8.8:80 = unknown route-unknown: pooled",
+		"pooled: tcp 10.0.0.20 10.0.0.4:80 = allow delivered: pooled > a",
+	)
+	noted := map[string]bool{}
+	for _, note := range img.Notes {
+		noted[note.Origin.Resource[strings.LastIndexByte(note.Origin.Resource, '/')+1:]] = true
+	}
+	for _, name := range []string{"internal", "public", "store"} {
+		if !noted[name] {
+			t.Errorf("nothing notes %q: %+v", name, img.Notes)
+		}
+	}
+}
+
+// A gateway may have learned any private range.
+func TestGatewayIsUnknown(t *testing.T) {
+	n := &network{t: t}
+	n.nsg("g")
+	n.routeTable("r", "gw 10.77.0.0/16 VirtualNetworkGateway")
+	n.vnet("hub", "10.0.0.0/16", "GatewaySubnet 10.0.0.0/27", `s 10.0.1.0/24 "networkSecurityGroup":{"id":"~nsg/g"},`+strings.TrimSpace(viaR))
+	n.vnet("spoke", "10.1.0.0/16", "s 10.1.0.0/24").vnet("other", "10.2.0.0/16", "s 10.2.0.0/24")
+	n.add("vnet/hub/virtualNetworkPeerings/spoke", `{"properties":{"allowGatewayTransit":true,"remoteVirtualNetwork":{"id":"~vnet/spoke"}}}`)
+	n.add("vnet/spoke/virtualNetworkPeerings/hub", `{"properties":{"useRemoteGateways":true,"remoteVirtualNetwork":{"id":"~vnet/hub"}}}`)
+	n.peer("hub", "other")
+	n.add("vgw/vpn", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"ip","properties":{"subnet":{"id":"~vnet/hub/subnets/GatewaySubnet"}}}]}}`)
+	n.nic("h", "hub/s", "").nic("s", "spoke/s", "").nic("o", "other/s", "")
+	expect(t, n.compile(),
+		// A user route's prefix is surely in the VirtualNetwork tag, another
+		// private range perhaps.
+		"h: tcp 10.0.1.4 10.77.0.1:80 = unknown route-unknown: h",
+		"h: tcp 10.0.1.4 192.168.7.1:80 = unknown rule AllowVnetOutBound: h",
+		"s: tcp 10.1.0.4 192.168.7.1:80 = unknown route-unknown: s",
+		"o: tcp 10.2.0.4 192.168.7.1:80 = deny route-drop: o",
+		"h: tcp 10.0.1.4 10.1.0.4:80 = allow delivered: h > s",
+		"vpn: tcp 192.168.7.1 10.0.1.4:80 = unknown rule not modelled: vpn",
+	)
+}
+
+// A service endpoint leads past a user's default route to a service whose
+// answer is not modelled ("Virtual network service endpoints").
+func TestServiceEndpoint(t *testing.T) {
+	n := &network{t: t}
+	n.routeTable("r", "all 0.0.0.0/0 None")
+	n.vnet("net", "10.0.0.0/16", `s 10.0.0.0/24 "serviceEndpoints":[{"service":"Microsoft.KeyVault"}],`+strings.TrimSpace(viaR))
+	n.nic("a", "net/s", "")
+	expect(t, n.compile(),
+		"a: tcp 10.0.0.4 20.42.64.45:443 = unknown route-unknown: a",
+		"a: tcp 10.0.0.4 8.8.8.8:443 = deny route-drop: a",
+	)
+}
+
+// A peering with a network that is not among the resources.
+func TestRemoteNetworkUnknown(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24")
+	n.add("vnet/net/virtualNetworkPeerings/p", `{"properties":{"remoteVirtualNetwork":{"id":"~vnet/elsewhere"},"remoteAddressSpace":{"addressPrefixes":["10.5.0.0/16"]}}}`)
+	n.nic("a", "net/s", "")
+	img := n.compile()
+	expect(t, img, "a: tcp 10.0.0.4 10.5.0.4:80 = unknown route-unknown: a")
+	if len(img.Notes) != 1 {
+		t.Errorf("notes: %+v", img.Notes)
+	}
+}
+
+// Labels are how expectations find ports.
+func TestLabels(t *testing.T) {
+	n := hubAndSpokes(t)
+	n.vnetIn("westus", "Tagged", "10.9.0.0/16", `{"Env":"Prod"}`, "App 10.9.0.0/24")
+	n.nic("c", "Tagged/App", "", `"x":1`)
+	img := n.compile()
+	for _, tt := range []struct{ port, want string }{
+		{"c", "host=c region=westus subnet=app tag=env=prod vnet=tagged"},
+		{"Tagged/App (unassigned)", "region=westus subnet=app tag=env=prod vnet=tagged"},
+		{"fw", "firewall=fw region=westeurope vnet=hub"},
+		{"internet", ""},
+	} {
+		var got []string
+		for _, l := range img.Ports[portOf(t, img, tt.port)].Labels {
+			got = append(got, l.Kind+"="+l.Name)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s is labelled %q, want %q", tt.port, strings.Join(got, " "), tt.want)
+		}
+	}
+	if k := img.Ports[portOf(t, img, "fw")].Kind; k != fabric.PortForwarder {
+		t.Errorf("the firewall is a %s port", k)
+	}
+}
