@@ -17,6 +17,31 @@ func Answer(p fabric.Packet) []byte {
 	return craft(p, tcpSYN|tcpACK, icmpEchoReply, icmp6EchoReply, 1)
 }
 
+// Datagram returns the bytes of a UDP packet with a payload.
+func Datagram(p fabric.Packet, payload []byte) []byte {
+	b := append(ipHeader(p, 8+len(payload)), make([]byte, 8)...)
+	l4 := len(b) - 8
+	binary.BigEndian.PutUint16(b[l4:], p.SrcPort)
+	binary.BigEndian.PutUint16(b[l4+2:], p.DstPort)
+	binary.BigEndian.PutUint16(b[l4+4:], uint16(8+len(payload)))
+	b = append(b, payload...)
+	sum := ^uint16(transportSum(b, l4, fabric.ProtoUDP))
+	if sum == 0 {
+		sum = 0xffff // zero would mean no checksum
+	}
+	binary.BigEndian.PutUint16(b[l4+6:], sum)
+	return b
+}
+
+// Payload returns what a UDP packet carries.
+func Payload(pkt []byte) ([]byte, bool) {
+	var h header
+	if h.parse(0, pkt) != fabric.FaultNone || h.key.proto() != fabric.ProtoUDP {
+		return nil, false
+	}
+	return pkt[h.l4+8 : h.end], true
+}
+
 func craft(p fabric.Packet, flags, icmp4, icmp6 uint8, id uint16) []byte {
 	var t []byte
 	var checksum int // offset of the transport checksum; negative: none
@@ -89,4 +114,51 @@ func transportSum(b []byte, l4 int, proto uint8) uint32 {
 	sum += sumWords(addrs) + uint32(proto) + uint32(len(b)-l4)
 	sum = sum&0xffff + sum>>16
 	return sum&0xffff + sum>>16
+}
+
+// Echo turns an ICMP echo request into its reply, in place, and reports
+// whether the packet was one.
+func Echo(pkt []byte) bool {
+	var h header
+	if h.parse(0, pkt) != fabric.FaultNone || !h.key.isICMP() || h.key.dport() != icmpRequest {
+		return false
+	}
+	to := h.key
+	to.src, to.dst = to.dst, to.src
+	turn := newEdit(h.key, to)
+	t := pkt[h.l4:]
+	kind := uint16(t[0])<<8 | uint16(t[1])
+	switch t[0] {
+	case icmpEchoRequest:
+		t[0] = icmpEchoReply
+	case icmp6EchoRequest:
+		t[0] = icmp6EchoReply
+	default:
+		return false
+	}
+	turn.ports = wordDiff(kind, uint16(t[0])<<8|uint16(t[1]))
+	turn.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6)
+	return true
+}
+
+// Unreachable returns the ICMP error that refuses a datagram: port unreachable
+// (RFC 792, RFC 4443 section 3.1), from the datagram's destination. It returns
+// nil for a packet that does not parse.
+func Unreachable(pkt []byte) []byte {
+	const most = 512 // of the packet quoted
+	var h header
+	if h.parse(0, pkt) != fabric.FaultNone {
+		return nil
+	}
+	p := fabric.Packet{Src: addr(h.key.dst), Dst: addr(h.key.src), Proto: fabric.ProtoICMP}
+	kind := [2]byte{icmpUnreachable, 3}
+	if h.v6 {
+		p.Proto, kind = fabric.ProtoICMPv6, [2]byte{icmp6Unreachable, 4}
+	}
+	quote := pkt[:min(h.end, most)]
+	b := append(ipHeader(p, 8+len(quote)), kind[0], kind[1], 0, 0, 0, 0, 0, 0)
+	l4 := len(b) - 8
+	b = append(b, quote...)
+	binary.BigEndian.PutUint16(b[l4+2:], ^uint16(transportSum(b, l4, p.Proto)))
+	return b
 }

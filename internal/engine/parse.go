@@ -196,3 +196,12 @@ func (h *header) icmp(b []byte) (id, kind uint16) {
 	}
 	return 0, icmpOther | uint16(b[0])
 }
+
+// Tuple reads the five-tuple of an IP packet.
+func Tuple(pkt []byte) (fabric.Packet, fabric.Fault) {
+	var h header
+	if fault := h.parse(0, pkt); fault != fabric.FaultNone {
+		return fabric.Packet{}, fault
+	}
+	return h.key.packet(), fabric.FaultNone
+}

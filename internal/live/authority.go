@@ -1,0 +1,131 @@
+package live
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// authority is the certificate authority of one running network: made when it
+// starts, gone when it stops.
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+
+	mu     sync.Mutex
+	serial int64
+	leaves map[string]*tls.Certificate // by host and server name
+}
+
+func newAuthority() (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	a := &authority{key: key, serial: 1, leaves: map[string]*tls.Certificate{}}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Cerulean network"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	a.pool = x509.NewCertPool()
+	a.pool.AddCert(a.cert)
+	return a, nil
+}
+
+// clientConfig trusts the authority.
+func (a *authority) clientConfig() *tls.Config {
+	return &tls.Config{RootCAs: a.pool, MinVersion: tls.VersionTLS13}
+}
+
+// serverConfig serves certificates for a host: for its name and addresses, and
+// for every name that some space of the image resolves to it.
+func (a *authority) serverConfig(h *Host) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			name := hello.ServerName
+			if name != "" && name != h.Name && !h.answersTo(name) {
+				name = ""
+			}
+			return a.leaf(h, name)
+		},
+	}
+}
+
+// leaf returns the host's certificate, also for one more name if not empty.
+func (a *authority) leaf(h *Host, name string) (*tls.Certificate, error) {
+	addrs := h.Addrs()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := fmt.Sprint(h.Name, name, addrs)
+	if c := a.leaves[id]; c != nil {
+		return c, nil
+	}
+	a.serial++
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: h.Name},
+		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames: []string{h.Name},
+	}
+	if name != "" && name != h.Name {
+		template.DNSNames = append(template.DNSNames, name)
+	}
+	for _, addr := range addrs {
+		template.IPAddresses = append(template.IPAddresses, net.IP(addr.AsSlice()))
+	}
+	// All leaves of a run share the authority's key pair: it never leaves this
+	// process, and one key less is one start-up cost less.
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &a.key.PublicKey, a.key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of %s: %w", h.Name, err)
+	}
+	c := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
+	a.leaves[id] = c
+	return c, nil
+}
+
+// answersTo reports whether some space resolves a name to the host.
+func (h *Host) answersTo(name string) bool {
+	img := h.net.Image()
+	own := map[netip.Addr]bool{}
+	for _, a := range h.Addrs() {
+		own[a] = true
+	}
+	for i := range img.Spaces {
+		if answer := img.Spaces[i].View.Resolve(name); answer.Verdict == fabric.VerdictAllow {
+			for _, a := range answer.Addrs {
+				if own[a] {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// RootCAs returns the authority that the network's HTTPS services have their
+// certificates from.
+func (n *Network) RootCAs() *x509.CertPool { return n.authority.pool }

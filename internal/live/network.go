@@ -1,0 +1,194 @@
+package live
+
+import (
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/ceruleannet/cerulean/internal/engine"
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Options configure a running network. The zero value is ready to use.
+type Options struct {
+	// Latency scales the propagation delays of the image's regions: 0 is none,
+	// 1 the catalogue's.
+	Latency float64
+	// SilentDrops makes a denied dial wait for its timeout, as in Azure,
+	// instead of failing with a [DeniedError].
+	SilentDrops bool
+	// NoServices leaves the declared services of hosts unstarted.
+	NoServices bool
+	// OnFlow observes every decision about a flow. It is called with locks
+	// held: it must be quick and must not call the network.
+	OnFlow func(engine.FlowEvent)
+}
+
+// Network is a running network.
+type Network struct {
+	opts      Options
+	wire      *wire
+	platform  platform
+	authority *authority
+	hosts     map[string]*Host // by lower-case name
+	internet  *Host            // nil if the image has no edge
+	closeOnce sync.Once
+}
+
+// Start runs the image with the given hosts. Every host must have at least one
+// port in the image.
+func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error) {
+	if opts.Latency < 0 {
+		return nil, fmt.Errorf("latency %v is negative", opts.Latency)
+	}
+	authority, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}}
+	n.wire = newWire(n, opts.Latency)
+	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow})
+	n.wire.links = make([]*link, len(img.Ports))
+	ports := portsByHost(img)
+	for i := range hosts {
+		key := strings.ToLower(hosts[i].Name)
+		if n.hosts[key] != nil {
+			return nil, fmt.Errorf("%shost %s is declared twice", at(hosts[i].Pos), hosts[i].Name)
+		}
+		if len(ports[key]) == 0 {
+			return nil, fmt.Errorf("%shost %s has no port in the compiled network; give it a network interface", at(hosts[i].Pos), hosts[i].Name)
+		}
+		h := &Host{net: n, Name: hosts[i].Name, declared: hosts[i]}
+		h.join(img, ports[key])
+		n.hosts[key] = h
+	}
+	if img.Edge != fabric.None {
+		n.internet = &Host{net: n, Name: "internet", edge: true}
+		n.internet.join(img, []fabric.PortID{img.Edge})
+	}
+	go n.wire.run()
+	return n, nil
+}
+
+func at(p model.Pos) string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.String() + ": "
+}
+
+// portsByHost returns the ports that carry each host's label.
+func portsByHost(img *fabric.Image) map[string][]fabric.PortID {
+	m := map[string][]fabric.PortID{}
+	for i := range img.Ports {
+		p := &img.Ports[i]
+		if p.Kind != fabric.PortHost {
+			continue
+		}
+		for _, l := range p.Labels {
+			if l.Kind == string(model.LabelHost) {
+				m[l.Name] = append(m[l.Name], fabric.PortID(i))
+			}
+		}
+	}
+	return m
+}
+
+// Host returns a declared host by its name, in any case, or "internet".
+func (n *Network) Host(name string) (*Host, error) {
+	if h := n.hosts[strings.ToLower(name)]; h != nil {
+		return h, nil
+	}
+	if n.internet != nil && strings.EqualFold(name, "internet") {
+		return n.internet, nil
+	}
+	return nil, fmt.Errorf("no host %q; the network has %s", name, strings.Join(n.names(), ", "))
+}
+
+// Hosts returns the declared hosts by name.
+func (n *Network) Hosts() []*Host {
+	out := make([]*Host, 0, len(n.hosts))
+	for _, name := range n.names() {
+		out = append(out, n.hosts[strings.ToLower(name)])
+	}
+	return out
+}
+
+func (n *Network) names() []string {
+	out := make([]string, 0, len(n.hosts))
+	for _, h := range n.hosts {
+		out = append(out, h.Name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// Internet returns the host outside: every public address that is not the
+// network's own. It is nil if nothing of the network touches the internet.
+func (n *Network) Internet() *Host { return n.internet }
+
+// Image returns the image in force.
+func (n *Network) Image() *fabric.Image {
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	return n.wire.engine.Image()
+}
+
+// Stats returns the engine's counters.
+func (n *Network) Stats() engine.Stats {
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	return n.wire.engine.Stats()
+}
+
+// Swap puts another image in force. Hosts keep their connections as far as the
+// new image lets them; a host without a port in it is cut off until one
+// returns. Hosts that the network did not start with do not appear.
+func (n *Network) Swap(img *fabric.Image) {
+	ports := portsByHost(img)
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	n.wire.engine.Swap(img)
+	n.wire.links = make([]*link, len(img.Ports))
+	for key, h := range n.hosts {
+		h.rejoin(img, ports[key])
+	}
+	if n.internet != nil && img.Edge != fabric.None {
+		n.internet.rejoin(img, []fabric.PortID{img.Edge})
+	}
+}
+
+// Close stops every host and the wire and waits until all their goroutines
+// have ended. Open connections fail.
+func (n *Network) Close() {
+	n.closeOnce.Do(func() {
+		for _, h := range n.hosts {
+			h.close()
+		}
+		if n.internet != nil {
+			n.internet.close()
+		}
+		n.wire.close()
+	})
+}
+
+// addrsOf returns the addresses a host's port owns; ports of hosts own single
+// addresses, not ranges.
+func addrsOf(img *fabric.Image, at fabric.PortID) []netip.Addr {
+	var out []netip.Addr
+	for _, r := range img.Sets[img.Ports[at].Addrs] {
+		for v := r.Lo; len(out) < maxAddrs; v = v.Next() {
+			out = append(out, v.Addr())
+			if v == r.Hi {
+				break
+			}
+		}
+	}
+	return out
+}
+
+// maxAddrs bounds the addresses of one interface (Azure allows 256).
+const maxAddrs = 256
