@@ -178,9 +178,16 @@ func (d *differ) undeclared(n *node, pointer, path, key string, have any) {
 			return
 		}
 	}
-	if n.absent != nil && !n.accepts(key, have) {
-		d.add(pointer, path, have, n.absent[0])
+	if n.absent == nil || n.accepts(key, have) {
+		return
 	}
+	if list, ok := have.([]any); ok && len(list) > 0 && elementKey(key, list, nil) != nil {
+		if empty, ok := n.absent[0].([]any); ok && len(empty) == 0 {
+			d.array(n, pointer, path, key, empty, list)
+			return
+		}
+	}
+	d.add(pointer, path, have, n.absent[0])
 }
 
 // accepts reports whether an observed value means the same as leaving the
@@ -210,7 +217,7 @@ func (d *differ) array(n *node, pointer, path, key string, want, have []any) {
 		for i, e := range have {
 			k := keyOf(e)
 			if j, ok := found[k]; ok && i == j {
-				d.add(pointer+"/"+strconv.Itoa(i), path+"["+elementName(e, k)+"]", e, nil)
+				d.add(pointer+"/"+strconv.Itoa(i), path+"["+elementName(e, k)+"]", overlayer{}.clean(n.child("*"), e), nil)
 			}
 		}
 		return
@@ -279,6 +286,10 @@ func keyBy(e any, props []string) string {
 	}
 	parts := make([]string, len(props))
 	for i, p := range props {
+		switch m[p].(type) {
+		case map[string]any, []any: // no key; and comparing stays linear
+			return ""
+		}
 		if isZero(m[p]) {
 			return ""
 		}

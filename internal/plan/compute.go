@@ -225,9 +225,8 @@ func withElements(r *model.Resource, removals []Change) *model.Resource {
 	out := r.Clone()
 	properties := out.Properties()
 	list, _ := properties["subnets"].([]any)
-	clean := overlayer{}
 	for _, ch := range removals {
-		list = append(list, clean.clean(factsOf(r.ID).child("properties").child("subnets").child("*"), ch.Old))
+		list = append(list, ch.Old)
 	}
 	properties["subnets"] = list
 	return out

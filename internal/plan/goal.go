@@ -34,6 +34,9 @@ var configTypes = []struct{ resourceType, commitType string }{
 // configOf returns the configuration an ID names or lies below, and its commit
 // type; ok is false for everything else.
 func configOf(id model.ID) (config model.ID, commitType string, ok bool) {
+	if !strings.Contains(id.Key(), "/networkmanagers/") {
+		return model.ID{}, "", false
+	}
 	for at := id; !at.IsZero(); at = at.Parent() {
 		for _, t := range configTypes {
 			if at.Is(t.resourceType) {
