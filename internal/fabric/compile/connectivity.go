@@ -211,9 +211,13 @@ func (c *compiler) checkPeers(v *vnet) {
 	slices.SortStableFunc(all, func(a, b placed) int {
 		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
 	})
-	for i := 1; i < len(all); i++ {
-		a, b := all[i-1], all[i]
-		if a.prefix.Overlaps(b.prefix) && a.to != b.to && a.to != nil && b.to != nil {
+	for i, widest := 1, 0; i < len(all); i++ {
+		a, b := all[widest], all[i]
+		if !a.prefix.Overlaps(b.prefix) {
+			widest = i
+			continue
+		}
+		if a.to != b.to && a.to != nil && b.to != nil {
 			c.problem(b.to.res, "/properties/addressSpace/addressPrefixes",
 				fmt.Sprintf("virtual networks %q (%s) and %q (%s) overlap and are both peered with %q", a.to.res.ID.Name(), a.prefix, b.to.res.ID.Name(), b.prefix, v.res.ID.Name()),
 				"choose another address space for one of them")

@@ -115,7 +115,7 @@ func (c *compiler) sorted(resources []*model.Resource) []keyed {
 		list[i] = keyed{r, r.ID.Key()}
 	}
 	slices.SortStableFunc(list, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	return slices.CompactFunc(list, func(a, b keyed) bool {
+	return slices.CompactFunc(list, func(b, a keyed) bool { // called with the later one first
 		if a.key != b.key {
 			return false
 		}

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -213,12 +214,19 @@ func (c *compiler) checkSubnets(v *vnet) {
 			all = append(all, placed{p, s})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b placed) int { return a.prefix.Addr().Compare(b.prefix.Addr()) })
-	for i := 1; i < len(all); i++ {
-		if a, b := all[i-1], all[i]; a.prefix.Overlaps(b.prefix) {
-			c.problem(b.subnet.res, b.subnet.pointer+"/properties/addressPrefix",
-				fmt.Sprintf("subnets %q (%s) and %q (%s) overlap", a.subnet.name, a.prefix, b.subnet.name, b.prefix), "choose another prefix for one of them")
+	slices.SortStableFunc(all, func(a, b placed) int {
+		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
+	})
+	// Prefixes nest or are disjoint: each is compared with the last one that
+	// reaches furthest.
+	for i, widest := 1, 0; i < len(all); i++ {
+		a, b := all[widest], all[i]
+		if !a.prefix.Overlaps(b.prefix) {
+			widest = i
+			continue
 		}
+		c.problem(b.subnet.res, b.subnet.pointer+"/properties/addressPrefix",
+			fmt.Sprintf("subnets %q (%s) and %q (%s) overlap", a.subnet.name, a.prefix, b.subnet.name, b.prefix), "choose another prefix for one of them")
 	}
 }
 
