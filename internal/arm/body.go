@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -43,7 +44,13 @@ func parseBody(b []byte) (map[string]any, *Fault) {
 	if len(b) == 0 {
 		return nil, badRequest("MissingRequestBody", "The request body is missing; send a JSON object.")
 	}
-	doc, err := model.ParseJSON(b)
+	// ParseJSON reads the first value; nothing may follow it.
+	var whole json.RawMessage
+	err := json.Unmarshal(b, &whole)
+	var doc map[string]any
+	if err == nil {
+		doc, err = model.ParseJSON(b)
+	}
 	if err != nil {
 		return nil, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized: '%v'.", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 	"github.com/google/uuid"
 )
 
@@ -193,8 +194,8 @@ func (c *change) completeLocation() *Fault {
 		if loc == "" {
 			return badRequest("LocationRequired", "The location property is required for this definition.")
 		}
-		if strings.ContainsFunc(loc, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-			return badRequest("LocationNotAvailableForResourceType", "The provided location '%s' is not available for resource type '%s'.", loc, c.kind.Type)
+		if _, ok := catalog.Region(loc); !ok {
+			return badRequest("LocationNotAvailableForResourceType", "The provided location '%.100s' is not available for resource type '%s'. See /subscriptions/{subscription}/locations for those that are.", loc, c.kind.Type)
 		}
 	}
 	if was := model.NormalizeLocation(text(c.old, "location")); was != "" && loc != was && c.kind.Location != noLocation {
