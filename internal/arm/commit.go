@@ -8,6 +8,7 @@ import (
 
 	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 	"github.com/ceruleannet/cerulean/model/wire"
 )
 
@@ -60,6 +61,13 @@ func (c *call) commit(manager *model.Resource) *Fault {
 	if len(locations) == 0 || len(locations) > maxCommitRegions {
 		return invalidProperty(manager.ID, "targetLocations", body["targetLocations"], "a commit needs 1 to "+strconv.Itoa(maxCommitRegions)+" regions")
 	}
+	for i, l := range locations {
+		region, ok := catalog.Region(l)
+		if !ok {
+			return invalidProperty(manager.ID, "targetLocations", l, "it must be a region")
+		}
+		locations[i] = region.Name
+	}
 	ids, f := stringList(manager.ID, body, "configurationIds", "")
 	if f != nil {
 		return f
@@ -86,11 +94,7 @@ func (c *call) commit(manager *model.Resource) *Fault {
 			}
 		}
 		for _, l := range locations {
-			l = model.NormalizeLocation(l)
 			id := manager.ID.Child("commits", t.name+"."+l)
-			if !policyName.MatchString(id.Name()) {
-				return invalidProperty(manager.ID, "targetLocations", l, "it must be a region")
-			}
 			if len(names) == 0 {
 				tx.Delete(id)
 				continue

@@ -69,7 +69,8 @@ func newCloud(t testing.TB, change ...func(*arm.Config)) *cloud {
 	for _, f := range change {
 		f(&cfg)
 	}
-	c.store = cfg.Store
+	c.store, c.identity = cfg.Store, cfg.Identity
+	id = cfg.Identity
 	if c.server, err = arm.New(cfg); err != nil {
 		t.Fatal(err)
 	}
