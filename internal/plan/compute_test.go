@@ -69,3 +69,33 @@ func TestComputeTable(t *testing.T) {
 		})
 	}
 }
+
+// Tags are as declared, except for those somebody else manages.
+func TestForeignTags(t *testing.T) {
+	desired := parseResources(t, `[{"id":"$/net","location":"eastus","tags":{"a":"1"}}]`)
+	observed := parseResources(t, `[{"id":"$/net","location":"eastus","tags":{"A":"1","cerulean-network":"globo","costCenter":"7","hidden-title":"x"}}]`)
+	for _, tt := range []struct {
+		foreign []string
+		empty   bool
+	}{{nil, false}, {[]string{"CostCenter"}, true}} {
+		p, err := plan.Compute(desired, observed, plan.Options{Network: network, ForeignTags: tt.foreign})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Empty() != tt.empty {
+			t.Errorf("foreign %v:\n%s", tt.foreign, show(t, p))
+		}
+	}
+}
+
+// A resource marked for another network is a mistake, not ours to plan.
+func TestOwnerMismatch(t *testing.T) {
+	desired := parseResources(t, `[{"id":"$/net","location":"eastus","tags":{"cerulean-network":"other"}}]`)
+	_, err := plan.Compute(desired, nil, plan.Options{Network: network})
+	if err == nil || !strings.Contains(err.Error(), `net.yaml:1:3: net is declared as owned by network "other"`) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := plan.Compute(nil, nil, plan.Options{}); err == nil {
+		t.Error("a plan without a network's name owns everything that has none")
+	}
+}

@@ -50,8 +50,10 @@ var childCollections = map[string][]childCollection{
 	strings.ToLower(model.TypeFirewallPolicy): {{name: "ruleCollectionGroups", counted: true}},
 	strings.ToLower(model.TypePrivateZone):    {{name: "ALL"}, {name: "virtualNetworkLinks"}},
 	strings.ToLower(model.TypeNetworkManager): {
-		{name: "networkGroups"}, {name: "connectivityConfigurations"},
-		{name: "securityAdminConfigurations"}, {name: "routingConfigurations"},
+		{name: "networkGroups"},
+		{name: "connectivityConfigurations"},
+		{name: "securityAdminConfigurations"},
+		{name: "routingConfigurations"},
 	},
 	strings.ToLower(model.TypeNetworkGroup):          {{name: "staticMembers"}},
 	strings.ToLower(model.TypeSecurityAdminConfig):   {{name: "ruleCollections"}},
