@@ -1,6 +1,8 @@
 package avnm
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -18,7 +20,11 @@ func Expand(resources []*model.Resource, vnets []VNet) (*Effect, model.Problems)
 	x.admin()
 	x.routing()
 	x.effect.Groups = x.groupList()
-	return x.effect, x.problems
+	// What several regions share is found wrong several times.
+	slices.SortFunc(x.problems, func(a, b model.Problem) int {
+		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.What, b.What))
+	})
+	return x.effect, slices.Compact(x.problems)
 }
 
 // Owns reports whether a resource type is part of the network manager or of
