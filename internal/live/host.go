@@ -131,22 +131,30 @@ func (h *Host) up() (*stack.Stack, error) {
 	switch {
 	case h.closed:
 		return nil, ErrClosed
-	case h.stack != nil || h.failed != nil:
-		return h.stack, h.failed
+	case h.failed != nil:
+		return nil, h.failed
+	case h.stack != nil:
+		return h.stack, nil
 	}
-	s, err := newStack(h.links, h.addrs, h.edge)
-	if err != nil {
-		h.failed = fmt.Errorf("host %s: %w", h.Name, err)
+	h.net.labelled(func() { h.failed = h.start() })
+	if h.failed != nil {
+		h.failed = fmt.Errorf("host %s: %w", h.Name, h.failed)
 		return nil, h.failed
 	}
-	h.stack = s
-	if !h.net.opts.NoServices {
-		if err := h.serve(); err != nil {
-			h.failed = fmt.Errorf("host %s: %w", h.Name, err)
-			return nil, h.failed
-		}
+	return h.stack, nil
+}
+
+// start starts the stack and the services. The caller holds mu.
+func (h *Host) start() error {
+	s, err := newStack(h.links, h.addrs, h.edge)
+	if err != nil {
+		return err
 	}
-	return s, nil
+	h.stack = s // stopped by close, whatever follows
+	if h.net.opts.NoServices {
+		return nil
+	}
+	return h.serve()
 }
 
 // receive takes a packet from the wire; it owns the view.

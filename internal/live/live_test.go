@@ -104,30 +104,20 @@ func testHosts() []model.Host {
 // leaves no goroutine.
 func run(t testing.TB, img *fabric.Image, opts Options) *Network {
 	t.Helper()
-	before := runtime.NumGoroutine()
 	n, err := Start(img, testHosts(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if n.Goroutines() == "" {
+			t.Error("the count of goroutines counts nothing")
+		}
 		n.Close()
-		settle(t, before)
+		if left := n.Leaked(); left != "" {
+			t.Errorf("goroutines left:\n%s", left)
+		}
 	})
 	return n
-}
-
-// settle waits until no more goroutines run than before. Goroutines that have
-// been told to end need the scheduler, not time.
-func settle(t testing.TB, before int) {
-	t.Helper()
-	for range 10000 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		runtime.Gosched()
-	}
-	b := make([]byte, 1<<20)
-	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, b[:runtime.Stack(b, true)])
 }
 
 func host(t testing.TB, n *Network, name string) *Host {

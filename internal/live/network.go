@@ -69,7 +69,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 		n.internet = &Host{net: n, Name: "internet", edge: true}
 		n.internet.join(img, []fabric.PortID{img.Edge})
 	}
-	go n.wire.run()
+	n.labelled(func() { go n.wire.run() })
 	return n, nil
 }
 

@@ -56,6 +56,15 @@ func (h *Host) serveOne(s model.Service) error {
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0), // a client that hangs up is no event
 		}
+		// Closing the server does not wait for its connections; the host does.
+		server.ConnState = func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				h.services.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				h.services.Done()
+			}
+		}
 		h.goServe(func() { _ = server.Serve(l) }, func() { server.Close() })
 	default:
 		l.Close()

@@ -259,13 +259,7 @@ func (h *Host) ping(ctx context.Context, a netip.Addr) (time.Duration, *datagram
 	defer d.Close()
 	stop := context.AfterFunc(ctx, func() { _ = d.UDPConn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	b := make([]byte, header.ICMPv4MinimumSize+8)
-	b[0] = byte(header.ICMPv4Echo)
-	if a.Is6() {
-		b[0] = byte(header.ICMPv6EchoRequest)
-	}
-	binary.BigEndian.PutUint16(b[6:], 1)
-	copy(b[8:], "cerulean")
+	b := echoRequest(uint8(transport))
 	start := time.Now()
 	if _, err := d.Write(b); err != nil {
 		return 0, d, fmt.Errorf("ping %s from %s: %w", a, h.Name, err)
@@ -277,4 +271,17 @@ func (h *Host) ping(ctx context.Context, a netip.Addr) (time.Duration, *datagram
 		return 0, d, fmt.Errorf("ping %s from %s: %w", a, h.Name, err)
 	}
 	return time.Since(start), d, nil
+}
+
+// echoRequest returns an ICMP message without identifier and checksum, which
+// the socket fills in.
+func echoRequest(proto uint8) []byte {
+	b := make([]byte, header.ICMPv4MinimumSize+8)
+	b[0] = byte(header.ICMPv4Echo)
+	if proto == fabric.ProtoICMPv6 {
+		b[0] = byte(header.ICMPv6EchoRequest)
+	}
+	binary.BigEndian.PutUint16(b[6:], 1)
+	copy(b[8:], "cerulean")
+	return b
 }
