@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -239,14 +238,19 @@ func TestLogin(t *testing.T) {
 			t.Errorf("token endpoint %d", status)
 		}
 		key := at(c.get(str(doc, "jwks_uri")), "keys", 0)
-		number := func(name string) *big.Int {
+		point := []byte{4} // uncompressed
+		for _, name := range []string{"x", "y"} {
 			b, err := base64.RawURLEncoding.DecodeString(str(key, name))
-			if err != nil || len(b) != 32 {
-				t.Errorf("%s: %v", name, err)
+			if err != nil {
+				t.Error(err)
 			}
-			return new(big.Int).SetBytes(b)
+			point = append(point, b...)
 		}
-		public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: number("x"), Y: number("y")}
+		public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
 		token, err := jwt.Parse(c.signIn(c.base+"/.default"), func(tk *jwt.Token) (any, error) {
 			if tk.Header["kid"] != str(key, "kid") {
 				return nil, fmt.Errorf("kid %v", tk.Header["kid"])

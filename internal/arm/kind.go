@@ -49,8 +49,7 @@ type kind struct {
 	Sync       bool // writes finish before they are answered
 	SyncDelete bool // deletions do
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
-	Nested     bool // cannot be deleted while it has children that NestedBlock
-	Block      bool // as a child, keeps its parent from being deleted
+	Block      bool // as a child, keeps its parent from being deleted on its own
 	ReadOnly   bool // clients cannot write it
 
 	// Computed are properties of "properties" only the server says; those a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -104,10 +105,11 @@ func Listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, port))
 }
 
-// Limits of connections. A request's header and body must arrive within
-// readTime, so that a slow sender cannot hold a connection forever.
+// Limits of connections. A request must arrive and its answer be read within
+// these times, so that a slow peer cannot hold a connection forever.
 const (
 	readTime      = 30 * time.Second
+	writeTime     = time.Minute
 	idleTime      = 2 * time.Minute
 	maxHeader     = 64 << 10
 	shutdownGrace = 5 * time.Second
@@ -124,10 +126,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		TLSConfig:         s.identity.TLS(),
 		ReadHeaderTimeout: readTime,
 		ReadTimeout:       readTime,
+		WriteTimeout:      writeTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 		// Handshakes that fail are the client's affair.
-		ErrorLog: log.New(discard{}, "", 0),
+		ErrorLog: log.New(io.Discard, "", 0),
 		ConnState: func(_ net.Conn, st http.ConnState) {
 			switch st {
 			case http.StateNew:
@@ -160,10 +163,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	return err
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // Snapshot returns what the cloud holds, for compiling: sorted by ID, subnets,
 // security rules and routes inline in their parents, every other child a
