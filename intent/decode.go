@@ -549,6 +549,9 @@ func (d *decoder) any(n ast.Node, pointer string, at map[string]model.Pos) any {
 
 // escapePointer writes a key as a reference token of RFC 6901.
 func escapePointer(key string) string {
+	if !strings.ContainsAny(key, "~/") {
+		return key
+	}
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
 

@@ -183,10 +183,21 @@ func distinct(ps model.Problems) model.Problems {
 	seen := map[model.Problem]bool{}
 	var out model.Problems
 	for _, p := range ps {
+		p.What, p.Fix = clip(p.What), clip(p.Fix)
 		if !seen[p] {
 			seen[p] = true
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// maxMessage bounds the characters of a message: what it quotes may be long.
+const maxMessage = 400
+
+func clip(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage/2], "") + "..." + strings.ToValidUTF8(s[len(s)-maxMessage/2:], "")
 }

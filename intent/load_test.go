@@ -2,6 +2,7 @@ package intent
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,8 @@ func TestLimits(t *testing.T) {
 		"deep lists":     strings.Repeat("- ", 100_000),
 		"deep keys":      strings.Repeat("? ", 100_000),
 		"deep block":     deepBlock(2000),
+		"wide map":       wide(20_000),
+		"documents":      strings.Repeat("---\na: b\n", maxDocuments+1),
 		"own alias":      "a: &a [*a]\nresources: *a\n",
 		"billion laughs": laughs + "resources:\n  - {type: A.B/c, name: x, properties: {p: *l}}\n",
 		"alias loop":     "x: &x *y\ny: &y *x\nregions: *x\n",
@@ -82,6 +85,14 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+}
+
+func wide(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d: a\n", i)
+	}
+	return b.String()
 }
 
 func deepBlock(n int) string {

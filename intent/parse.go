@@ -17,9 +17,14 @@ import (
 // Limits on input. They are far above any sensible network and keep hostile
 // input from exhausting memory or the stack.
 const (
-	maxInput = 16 << 20 // bytes in all files together
-	maxDepth = 64       // nested lists and maps
-	maxNodes = 1 << 19  // values, counted after aliases are followed
+	maxInput     = 8 << 20 // bytes in all files together
+	maxDepth     = 64      // nested lists and maps
+	maxNodes     = 1 << 19 // values, counted after aliases are followed
+	maxDocuments = 100     // in one file
+
+	// maxKeyPairs bounds the sum over all maps of the square of their keys: the
+	// parser takes quadratic time. One map may have 16,000 keys.
+	maxKeyPairs = 1 << 28
 )
 
 // syntax parses the text of one file into the documents it holds.
@@ -45,7 +50,7 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 		}
 	}
 	tokens := lexer.Tokenize(text)
-	if p := checkDepth(name, tokens); p != nil {
+	if p := checkShape(name, tokens); p != nil {
 		return nil, p
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -60,9 +65,14 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 	return docs, nil
 }
 
-// checkDepth bounds nesting before the recursive parser sees the tokens.
-func checkDepth(name string, tokens token.Tokens) *model.Problem {
-	flow, line, row := 0, 0, 0
+// column is an open block map while its keys are counted.
+type column struct{ at, keys int }
+
+// checkShape bounds nesting and width before the parser, which is recursive and
+// takes quadratic time for wide maps, sees the tokens.
+func checkShape(name string, tokens token.Tokens) *model.Problem {
+	flow, line, row, documents, pairs := 0, 0, 0, 0, 0
+	var open []column
 	for _, t := range tokens {
 		if t.Position.Line != line {
 			line, row = t.Position.Line, 0
@@ -72,14 +82,44 @@ func checkDepth(name string, tokens token.Tokens) *model.Problem {
 			flow++
 		case token.SequenceEndType, token.MappingEndType:
 			flow--
-		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType, token.TagType, token.AnchorType:
+		case token.DocumentHeaderType:
+			documents++
+			open = open[:0]
+		case token.SequenceEntryType:
 			row++
+			for len(open) > 0 && open[len(open)-1].at > t.Position.Column {
+				open = open[:len(open)-1]
+			}
+		case token.MappingKeyType, token.TagType, token.AnchorType:
+			row++
+		case token.MappingValueType:
+			row++
+			at := t.Position.Column
+			if t.Prev != nil && t.Prev.Position.Line == line {
+				at = t.Prev.Position.Column
+			}
+			for len(open) > 0 && open[len(open)-1].at > at {
+				open = open[:len(open)-1]
+			}
+			if len(open) == 0 || open[len(open)-1].at < at {
+				open = append(open, column{at: at})
+			}
+			pairs += 2*open[len(open)-1].keys + 1
+			open[len(open)-1].keys++
 		}
+		what, fix := "", ""
+		switch {
 		// Block nesting shows as indentation or as indicators in a row.
-		if flow > maxDepth || flow == 0 && row > maxDepth || t.Position.IndentLevel > maxDepth {
-			return &model.Problem{Pos: model.Pos{File: name, Line: t.Position.Line, Column: t.Position.Column},
-				What: fmt.Sprintf("nested more than %d deep", maxDepth), Fix: "flatten the document"}
+		case flow > maxDepth || flow == 0 && row > maxDepth || t.Position.IndentLevel > maxDepth:
+			what, fix = fmt.Sprintf("nested more than %d deep", maxDepth), "flatten the document"
+		case pairs > maxKeyPairs:
+			what, fix = "a map with too many keys", "split it, or split the network"
+		case documents > maxDocuments:
+			what, fix = fmt.Sprintf("more than %d documents in one file", maxDocuments), "write one document"
+		default:
+			continue
 		}
+		return &model.Problem{Pos: model.Pos{File: name, Line: t.Position.Line, Column: t.Position.Column}, What: what, Fix: fix}
 	}
 	return nil
 }

@@ -152,10 +152,19 @@ func (b *builder) build() {
 	b.checkOverlaps()
 	b.checkReferences()
 
-	model.SortResources(b.resources)
+	b.sortResources()
 	b.names = namesOf(b.resources)
 	b.net = &model.Network{Name: b.name, Subscription: b.subscription, Resources: b.resources, Hosts: b.emitHosts()}
 	b.net.Expectations = b.expectations()
+}
+
+// sortResources puts the resources into the order of their IDs.
+func (b *builder) sortResources() {
+	keys := make(map[*model.Resource]string, len(b.resources))
+	for _, r := range b.resources {
+		keys[r] = r.ID.Key()
+	}
+	slices.SortFunc(b.resources, func(x, y *model.Resource) int { return strings.Compare(keys[x], keys[y]) })
 }
 
 // validName is what Azure accepts as the name of most network resources.
@@ -185,10 +194,11 @@ func (b *builder) header() {
 	if b.opts.Subscription != "" {
 		b.subscription = b.opts.Subscription
 	}
+	known := azureRegions()
 	for _, t := range b.doc.Regions {
 		info, ok := catalog.Region(t.Value)
 		if !ok {
-			b.problem(t.Pos, suggestion(t.Value, azureRegions(), "name an Azure region, for example westeurope"), "unknown region %q", t.Value)
+			b.problem(t.Pos, suggestion(t.Value, known, "name an Azure region, for example westeurope"), "unknown region %q", t.Value)
 			continue
 		}
 		if first, dup := b.regionPos[info.Name]; dup {
