@@ -119,6 +119,10 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 			p = c.newPort(s, fabric.PortHost, it.res.ID.Name(), origin(it.res, "", ""))
 			p.nic, p.vm = it, vm
 			c.nics[it.key] = p
+			if _, ok := refIn(it.res.Properties(), "privateEndpoint"); ok {
+				p.opaque = &opaque{item: &item[struct{}]{res: it.res, key: it.key}, subnet: s}
+				c.note(it.res, "", "", "the interface of a private endpoint is not modelled; what passes it is unknown")
+			}
 		case p.subnet != s:
 			c.problem(it.res, pointer+"/properties/subnet", fmt.Sprintf("interface %q has configurations in subnets %q and %q", it.res.ID.Name(), p.subnet.name, s.name), "use one subnet")
 			continue

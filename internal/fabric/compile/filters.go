@@ -324,7 +324,9 @@ func (c *compiler) opaqueFilters(p *port) {
 	out.Ingress = add(fabric.Unknown, "not modelled")
 	if o.sends {
 		out.Egress = add(fabric.Unknown, "not modelled")
-		out.Forward = &fabric.Forward{} // it may send from addresses behind it
+		if kindOf(o.item.key) == kindGateway {
+			out.Forward = &fabric.Forward{} // it may send from addresses behind it
+		}
 	} else {
 		out.Egress = add(fabric.Drop, "never starts a flow")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model/catalog"
 	"github.com/ceruleannet/cerulean/model/wire"
 )
 
@@ -35,6 +36,9 @@ func (c *compiler) names() {
 			c.dangling(it.res, "/properties/virtualNetwork", "virtual network", it.view.Properties.VirtualNetwork.ID)
 			continue
 		}
+		if policy, _ := it.res.Properties()["resolutionPolicy"].(string); strings.EqualFold(policy, "NxDomainRedirect") {
+			c.note(it.res, "/properties/resolutionPolicy", "", "names the zone lacks are asked of the internet; here they do not exist")
+		}
 		if it.view.Properties.RegistrationEnabled {
 			if other, ok := registers[l.vnet]; ok {
 				c.problem(it.res, "/properties/registrationEnabled",
@@ -50,12 +54,32 @@ func (c *compiler) names() {
 		sortRecords(z)
 	}
 	for _, l := range linked {
+		if c.ownResolver(l.vnet) {
+			continue
+		}
 		view := &c.img.Spaces[l.vnet.space].View
 		view.Zones = append(view.Zones, *l.zone)
 	}
 	for i := range c.img.Spaces {
 		slices.SortStableFunc(c.img.Spaces[i].View.Zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
 	}
+}
+
+// ownResolver reports whether a network asks DNS servers of its own instead of
+// Azure's; what they answer is not modelled, so its view stays empty and every
+// name is unknown.
+func (c *compiler) ownResolver(v *vnet) bool {
+	o := v.view.Properties.DHCPOptions
+	if o == nil {
+		return false
+	}
+	for _, s := range o.DNSServers {
+		if s != catalog.WireServer.String() {
+			c.note(v.res, "/properties/dhcpOptions", "", fmt.Sprintf("names are resolved by the DNS server %s, whose answers are not modelled", s))
+			return true
+		}
+	}
+	return false
 }
 
 // link is a zone's link to a network.

@@ -61,9 +61,6 @@ func (b *operandBuilder) text(s string) {
 	case "*", "any":
 		b.ranges = append(b.ranges, fabric.AllValues()...)
 		return
-	case "0.0.0.0/0":
-		// "Network security groups overview": the rule editor's way to say any
-		// IPv4 address.
 	case "virtualnetwork", "virtual_network":
 		b.out.virtual = true
 		return

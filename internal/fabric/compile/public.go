@@ -215,7 +215,7 @@ func (c *compiler) publics(users map[string]fabric.Public) {
 		if !used {
 			entry = fabric.Public{Addr: p.addr, Origin: origin(it.res, "", ""), Port: fabric.None}
 			_, claimed := c.claims.publics[it.key]
-			entry.Unknown = claimed || len(it.res.Properties()) > 0 && has(it.res, "ipConfiguration")
+			entry.Unknown = claimed || has(it.res, "ipConfiguration")
 		}
 		entry.Unknown = entry.Unknown || translating[entry.Origin.Resource]
 		own[p.addr] = true

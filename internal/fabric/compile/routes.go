@@ -92,8 +92,11 @@ func (c *compiler) table(s *subnet, balanced bool) fabric.TableID {
 func (c *compiler) effective(s *subnet, services []string, balanced bool) fabric.Table {
 	v := s.vnet
 	t := fabric.Table{Name: v.res.ID.Name() + " system routes", Origin: v.origin}
-	if s.table != nil {
+	switch {
+	case s.table != nil:
 		t.Name, t.Origin = s.table.res.ID.Name(), origin(s.table.res, "", "")
+	case s.routing != nil:
+		t.Name = v.res.ID.Name() + " routes of the network manager"
 	}
 	users := c.userRoutes(userKey{s.table, s.routing})
 	all := make([]ranked, 0, 8+len(v.prefixes)+len(v.reach)+len(users.routes))

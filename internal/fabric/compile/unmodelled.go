@@ -28,6 +28,9 @@ func isInert(kind string) bool {
 	return false
 }
 
+// kindGateway is the type of VPN and ExpressRoute gateways, in lower case.
+const kindGateway = "microsoft.network/virtualnetworkgateways"
+
 // opaque is something in a subnet whose behaviour is not modelled: a load
 // balancer's frontend, a gateway, a private endpoint. It gets a port that owns
 // its address and whose rules are unknown.
@@ -62,30 +65,36 @@ func silent(kind string) bool {
 // addresses it uses by the references in its document.
 func (c *compiler) unmodelled() claims {
 	cl := claims{publics: map[string]*item[struct{}]{}, gateways: map[*vnet]*item[struct{}]{}, noAdmin: map[*subnet]bool{}}
+	withNIC := map[string]bool{} // private endpoints whose interface is declared
+	for _, nic := range c.docs.nics.list {
+		if id, ok := refIn(nic.res.Properties(), "privateEndpoint"); ok {
+			withNIC[strings.ToLower(id)] = true
+		}
+	}
 	for _, it := range c.docs.unmodelled {
 		kind := kindOf(it.key)
+		if withNIC[it.key] {
+			c.note(it.res, "", "", "private endpoints are not modelled; what passes them is unknown")
+			continue
+		}
 		c.note(it.res, "", "", "resources of type "+it.res.Type()+" are not modelled; what passes them is unknown")
 		found := map[*subnet]bool{}
 		walk(it.res.Doc, func(object map[string]any) {
 			if id, ok := refIn(object, "publicIPAddress"); ok {
 				cl.publics[strings.ToLower(id)] = it
 			}
-			id, ok := refIn(object, "subnet")
-			if !ok {
-				return
-			}
-			s, ok := c.subnetBy[strings.ToLower(id)]
-			if !ok {
-				return
-			}
-			found[s] = true
 			text, _ := object["privateIPAddress"].(string)
 			addr, _ := netip.ParseAddr(text)
-			cl.opaques = append(cl.opaques, &opaque{item: it, addr: addr, subnet: s, sends: !silent(kind)})
+			for _, id := range subnetsIn(object) {
+				if s, ok := c.subnetBy[strings.ToLower(id)]; ok {
+					found[s] = true
+					cl.opaques = append(cl.opaques, &opaque{item: it, addr: addr, subnet: s, sends: !silent(kind)})
+				}
+			}
 		})
 		for s := range found {
 			switch kind {
-			case "microsoft.network/virtualnetworkgateways":
+			case kindGateway:
 				cl.gateways[s.vnet] = it
 			case "microsoft.network/applicationgateways":
 				cl.noAdmin[s] = true
@@ -118,6 +127,21 @@ func walk(v any, f func(map[string]any)) {
 			walk(e, f)
 		}
 	}
+}
+
+// subnetsIn returns the IDs of subnets an object names: "subnet": {"id": ...},
+// and strings under keys such as vnetSubnetID or virtualNetworkSubnetId.
+func subnetsIn(object map[string]any) []string {
+	var ids []string
+	if id, ok := refIn(object, "subnet"); ok {
+		ids = append(ids, id)
+	}
+	for key, v := range object {
+		if id, ok := v.(string); ok && strings.HasSuffix(strings.ToLower(key), "subnetid") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // refIn returns the ID in object[name].id.

@@ -65,6 +65,23 @@ func TestGatewayIsUnknown(t *testing.T) {
 	)
 }
 
+// The interface that Azure makes for a private endpoint is not a host, and a
+// cluster's subnet may be named by a bare ID.
+func TestPrivateEndpointInterface(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24", "k 10.0.1.0/24")
+	n.add("pe/store", `{"location":"westeurope","properties":{"subnet":{"id":"~vnet/net/subnets/s"}}}`)
+	n.add("nic/store.nic", `{"location":"westeurope","properties":{"privateEndpoint":{"id":"~pe/store"},"ipConfigurations":[{"name":"ip","properties":{"privateIPAddress":"10.0.0.7","subnet":{"id":"~vnet/net/subnets/s"}}}]}}`)
+	n.add("aks/k", `{"location":"westeurope","properties":{"agentPoolProfiles":[{"vnetSubnetID":"~vnet/net/subnets/k"}]}}`)
+	n.nic("a", "net/s", "")
+	expect(t, n.compile(),
+		"a: tcp 10.0.0.4 10.0.0.7:443 = unknown rule not modelled: a > store.nic",
+		"store.nic: tcp 10.0.0.7 10.0.0.4:443 = deny rule never starts a flow: store.nic",
+		"a: tcp 10.0.0.4 10.0.1.4:443 = unknown rule not modelled: a > k",
+		"k: tcp 10.0.1.4 10.0.0.4:443 = unknown rule not modelled: k",
+	)
+}
+
 // A service endpoint leads past a user's default route to a service whose
 // answer is not modelled ("Virtual network service endpoints").
 func TestServiceEndpoint(t *testing.T) {
