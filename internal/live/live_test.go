@@ -94,8 +94,11 @@ func testHosts() []model.Host {
 	return []model.Host{
 		{Name: "web"},
 		{Name: "db", Services: []model.Service{
-			{Kind: model.ServiceTCP, Port: 5432}, {Kind: model.ServiceUDP, Port: 53},
-			{Kind: model.ServiceHTTP, Port: 80}, {Kind: model.ServiceHTTPS, Port: 443}, {Kind: model.ServiceTCP, Port: 22},
+			{Kind: model.ServiceTCP, Port: 5432},
+			{Kind: model.ServiceUDP, Port: 53},
+			{Kind: model.ServiceHTTP, Port: 80},
+			{Kind: model.ServiceHTTPS, Port: 443},
+			{Kind: model.ServiceTCP, Port: 22},
 		}},
 	}
 }
