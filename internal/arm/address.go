@@ -177,10 +177,11 @@ func (c *change) freeAddress(p map[string]any, taken map[string]bool) *Fault {
 	subnet, prefixes := c.subnetOf(refID(p, "subnet"))
 	v6 := strings.EqualFold(text(p, "privateIPAddressVersion"), "IPv6")
 	base := termIP + subnet.Key() + "/"
-	used := map[string]bool{}
-	for term, e := range c.tx.Find(base) {
-		if !e.Resource.ID.Equal(c.id) {
-			used[term] = true
+	// What this document had before is free unless it claimed it again.
+	own := map[string]bool{}
+	if c.old != nil {
+		for _, term := range addressTerms(&model.Resource{ID: c.id, Doc: c.old}) {
+			own[term] = true
 		}
 	}
 	for _, pfx := range prefixes {
@@ -191,12 +192,30 @@ func (c *change) freeAddress(p map[string]any, taken map[string]bool) *Fault {
 		for range catalog.FirstUsableOffset {
 			a = a.Next()
 		}
-		for end := last(pfx); a.Less(end); a = a.Next() {
-			if term := base + addressKey(a); !used[term] && !taken[term] {
-				taken[term] = true
-				p["privateIPAddress"] = a.String()
-				return nil
+		// Terms come in order of addresses: the first gap is the lowest free one.
+		want := base + addressKey(a)
+		skip := func() {
+			a = a.Next()
+			want = base + addressKey(a)
+		}
+		for term := range c.tx.Terms(base) {
+			for taken[want] {
+				skip()
 			}
+			if term > want {
+				break
+			}
+			if term == want && !own[term] {
+				skip()
+			}
+		}
+		for taken[want] {
+			skip()
+		}
+		if a.Less(last(pfx)) {
+			taken[want] = true
+			p["privateIPAddress"] = a.String()
+			return nil
 		}
 	}
 	return badRequest("SubnetIsFull", "Subnet %s with address prefix %s is already full.", subnet.Name(), joinPrefixes(prefixes))

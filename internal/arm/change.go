@@ -259,10 +259,10 @@ func (c *change) completeSystemData() {
 
 // completeInline completes the children of one kind inside the document.
 func (c *change) completeInline(in *kind, props map[string]any) *Fault {
-	before := objects(object(c.old, "properties"), in.Inline)
+	before := byName(c.oldProps(), in.Inline)
 	raw, present := props[in.Inline]
 	if raw == nil && in.KeepAbsent && len(before) > 0 {
-		kept, _ := object(c.old, "properties")[in.Inline].([]any)
+		kept, _ := c.oldProps()[in.Inline].([]any)
 		raw, present = model.CloneJSON(kept), true
 		props[in.Inline] = raw
 	}
@@ -272,10 +272,6 @@ func (c *change) completeInline(in *kind, props map[string]any) *Fault {
 	list, ok := raw.([]any)
 	if !ok {
 		return invalidProperty(c.id, "properties."+in.Inline, raw, "it must be a list")
-	}
-	known := make(map[string]map[string]any, len(before))
-	for _, o := range before {
-		known[strings.ToLower(text(o, "name"))] = o
 	}
 	seen := make(map[string]bool, len(list))
 	for _, e := range list {
@@ -298,7 +294,7 @@ func (c *change) completeInline(in *kind, props map[string]any) *Fault {
 			return badRequest("DuplicateResourceName", "Cannot parse the request. Resource %s has two children of type %s named %s.", c.id, in.Type, name)
 		}
 		seen[key] = true
-		old := known[key]
+		old := before[key]
 		if old != nil {
 			name = text(old, "name")
 		}
@@ -378,8 +374,12 @@ func (c *change) find(id model.ID) (map[string]any, bool) {
 // checkRemoved refuses to drop inline children that are in use.
 func (c *change) checkRemoved() *Fault {
 	for _, in := range c.kind.inlined() {
-		for _, o := range objects(object(c.old, "properties"), in.Inline) {
-			if _, i := named(object(c.doc, "properties"), in.Inline, text(o, "name")); i >= 0 || in.InUse == nil {
+		if in.InUse == nil {
+			continue
+		}
+		kept := byName(object(c.doc, "properties"), in.Inline)
+		for _, o := range objects(c.oldProps(), in.Inline) {
+			if kept[strings.ToLower(text(o, "name"))] != nil {
 				continue
 			}
 			id := c.id.Child(in.leaf(), text(o, "name"))

@@ -415,3 +415,44 @@ func TestPrivateZone(t *testing.T) {
 	}
 	c.must("DELETE", zone, "")
 }
+
+// TestManyAddresses: several configurations of one NIC, some named, some not,
+// and a rewrite that frees one of them.
+func TestManyAddresses(t *testing.T) {
+	c := newCloud(t).withGroup()
+	vnet := network + "/virtualNetworks/v"
+	c.must("PUT", vnet, vnetBody)
+	config := func(name, address string) string {
+		extra := ""
+		if address != "" {
+			extra = `,"privateIPAllocationMethod":"Static","privateIPAddress":"` + address + `"`
+		}
+		return `{"name":"` + name + `","properties":{"subnet":{"id":"` + vnet + `/subnets/app"}` + extra + `}}`
+	}
+	write := func(configs ...string) string {
+		a := c.must("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[`+strings.Join(configs, ",")+`]}}`)
+		var out []string
+		for _, cfg := range at(a.body, "properties", "ipConfigurations").([]any) {
+			out = append(out, strings.TrimPrefix(str(cfg, "properties", "privateIPAddress"), "10.0.1."))
+		}
+		return strings.Join(out, " ")
+	}
+	c.must("PUT", network+"/networkInterfaces/other", nicBody(vnet+"/subnets/app", `,"privateIPAllocationMethod":"Static","privateIPAddress":"10.0.1.6"`))
+	for _, tc := range []struct {
+		want    string
+		configs []string
+	}{
+		{"5 4 7", []string{config("a", ""), config("b", "10.0.1.4"), config("c", "")}},
+		{"5 8 7", []string{config("a", ""), config("b", "10.0.1.8"), config("c", "")}},
+		{"4 5", []string{config("d", ""), config("a", "")}},
+		{"9 4", []string{config("a", "10.0.1.9"), config("e", "")}},
+	} {
+		if got := write(tc.configs...); got != tc.want {
+			t.Errorf("%v: %s, want %s", tc.configs, got, tc.want)
+		}
+	}
+	a := c.do("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[`+config("a", "10.0.1.9")+","+config("b", "10.0.1.9")+`]}}`)
+	if a.code() != "PrivateIPAddressIsAllocated" {
+		t.Errorf("twice in one NIC: %d %s", a.status, a.raw)
+	}
+}

@@ -82,6 +82,16 @@ func setDefault(m map[string]any, at string, value any) {
 	setDefault(next, rest, value)
 }
 
+// byName returns the elements of a list property by lower-case name.
+func byName(m map[string]any, property string) map[string]map[string]any {
+	list := objects(m, property)
+	out := make(map[string]map[string]any, len(list))
+	for _, o := range list {
+		out[strings.ToLower(text(o, "name"))] = o
+	}
+	return out
+}
+
 // named returns the element of a list property with a name, ignoring case, and
 // its index.
 func named(m map[string]any, property, name string) (map[string]any, int) {

@@ -61,14 +61,12 @@ func overlapping(a, b []netip.Prefix) (netip.Prefix, netip.Prefix, bool) {
 	return netip.Prefix{}, netip.Prefix{}, false
 }
 
-// checkPeerings checks the peerings of a network with an address space.
+// checkPeerings checks the peerings of a network with an address space. Those
+// that were there before are checked again only if the space has changed.
 func (c *change) checkPeerings(space []netip.Prefix) *Fault {
 	seen := map[string]string{}
-	type peer struct {
-		name  string
-		space []netip.Prefix
-	}
-	var peers []peer
+	before := byName(c.oldProps(), "virtualNetworkPeerings")
+	same := joinPrefixes(space) == joinPrefixes(spaceOf(c.old))
 	for _, p := range objects(c.props(), "virtualNetworkPeerings") {
 		name, remote := text(p, "name"), remoteOf(p)
 		id := c.id.Child("virtualNetworkPeerings", name)
@@ -82,9 +80,12 @@ func (c *change) checkPeerings(space []netip.Prefix) *Fault {
 			return badRequest("AnotherPeeringAlreadyReferencesRemoteVnet", "Peering %s cannot be created: peering %s already references remote virtual network %s.", name, seen[rid.Key()], rid)
 		}
 		seen[rid.Key()] = name
-		old, _ := named(c.oldProps(), "virtualNetworkPeerings", name)
+		old := before[strings.ToLower(name)]
 		if old != nil && !strings.EqualFold(remoteOf(old), remote) {
 			return fault(http.StatusConflict, "PropertyChangeNotAllowed", "The remote virtual network of peering %s cannot be changed; delete the peering and create it again.", id)
+		}
+		if old != nil && same {
+			continue
 		}
 		e, ok := c.tx.Get(rid)
 		if !ok {
@@ -96,15 +97,13 @@ func (c *change) checkPeerings(space []netip.Prefix) *Fault {
 		if a, b, bad := overlapping(space, spaceOf(e.Resource.Doc)); bad {
 			return badRequest("VnetAddressSpacesOverlap", "Cannot create or update peering %s. Virtual networks %s and %s cannot be peered because their address spaces overlap: %s and %s.", id, c.id, rid, a, b)
 		}
-		for _, q := range peers {
-			if a, b, bad := overlapping(q.space, spaceOf(e.Resource.Doc)); bad {
-				return badRequest("VnetAddressSpaceOverlapsWithAlreadyPeeredVnet", "Cannot create or update peering %s. Virtual network %s (%s) overlaps with the virtual network already peered by %s (%s).", id, rid, b, q.name, a)
-			}
-		}
-		if f := c.checkRemotePeers(id, rid, e.Resource.Doc, space); f != nil {
+		// Neither network may overlap a third one the other is peered with.
+		if f := c.checkThird(id, c.id, rid, c.doc, spaceOf(e.Resource.Doc)); f != nil {
 			return f
 		}
-		peers = append(peers, peer{name, spaceOf(e.Resource.Doc)})
+		if f := c.checkThird(id, rid, c.id, e.Resource.Doc, space); f != nil {
+			return f
+		}
 		if other := counterpart(e.Resource.Doc, c.id); old == nil && text(object(other, "properties"), "peeringState") == peeringDisconnected {
 			return badRequest("RemotePeeringIsDisconnected", "Cannot create or update peering %s because remote peering %s referencing parent virtual network is in Disconnected state. Update or re-create the remote peering to get it back to Initiated state.", id, text(other, "id"))
 		}
@@ -112,12 +111,12 @@ func (c *change) checkPeerings(space []netip.Prefix) *Fault {
 	return nil
 }
 
-// checkRemotePeers refuses a network whose space overlaps one the remote
-// network is peered with.
-func (c *change) checkRemotePeers(id, remote model.ID, remoteDoc map[string]any, space []netip.Prefix) *Fault {
-	for _, p := range objects(object(remoteDoc, "properties"), "virtualNetworkPeerings") {
+// checkThird refuses a network that is to be peered with one, whose document is
+// doc, if its space overlaps that of a network the one is peered with.
+func (c *change) checkThird(id, one, other model.ID, doc map[string]any, space []netip.Prefix) *Fault {
+	for _, p := range objects(object(doc, "properties"), "virtualNetworkPeerings") {
 		third, err := model.ParseID(remoteOf(p))
-		if err != nil || third.Equal(c.id) {
+		if err != nil || third.Equal(other) {
 			continue
 		}
 		e, ok := c.tx.Get(third)
@@ -125,24 +124,24 @@ func (c *change) checkRemotePeers(id, remote model.ID, remoteDoc map[string]any,
 			continue
 		}
 		if a, b, bad := overlapping(space, spaceOf(e.Resource.Doc)); bad {
-			return badRequest("VnetAddressSpaceOverlapsWithAlreadyPeeredVnet", "Cannot create or update peering %s. The address space %s of %s overlaps with %s of virtual network %s, which %s is already peered with.", id, a, c.id, b, third, remote)
+			return badRequest("VnetAddressSpaceOverlapsWithAlreadyPeeredVnet", "Cannot create or update peering %s. The address space %s of %s overlaps with %s of virtual network %s, which %s is already peered with.", id, a, other, b, third, one)
 		}
 	}
 	return nil
 }
 
-// fillPeerings says how each peering of the network stands.
+// fillPeerings says how each peering of the network stands. What an earlier
+// write said is still so: whoever changes it settles both sides.
 func fillPeerings(c *change) *Fault {
+	before := byName(c.oldProps(), "virtualNetworkPeerings")
 	for _, p := range objects(c.props(), "virtualNetworkPeerings") {
 		state := peeringInitiated
-		old, _ := named(c.oldProps(), "virtualNetworkPeerings", text(p, "name"))
-		if rid, err := model.ParseID(remoteOf(p)); err == nil {
+		if old := before[strings.ToLower(text(p, "name"))]; old != nil {
+			state = text(object(old, "properties"), "peeringState")
+		} else if rid, err := model.ParseID(remoteOf(p)); err == nil {
 			if e, ok := c.tx.Get(rid); ok && counterpart(e.Resource.Doc, c.id) != nil {
 				state = peeringConnected
 			}
-		}
-		if text(object(old, "properties"), "peeringState") == peeringDisconnected {
-			state = peeringDisconnected
 		}
 		object(p, "properties")["peeringState"] = state
 	}
@@ -153,15 +152,16 @@ func fillPeerings(c *change) *Fault {
 // Connected for those it peers with, Disconnected for those it no longer does.
 func settlePeerings(c *change) *Fault {
 	remotes := map[string]string{} // key -> state of the other side
-	for _, p := range objects(c.oldProps(), "virtualNetworkPeerings") {
-		remotes[strings.ToLower(remoteOf(p))] = peeringDisconnected
-	}
-	for _, p := range objects(object(c.doc, "properties"), "virtualNetworkPeerings") {
-		state := text(object(p, "properties"), "peeringState")
-		if state == peeringInitiated {
-			state = "" // there is no other side
+	before, after := byName(c.oldProps(), "virtualNetworkPeerings"), byName(object(c.doc, "properties"), "virtualNetworkPeerings")
+	for name, p := range before {
+		if after[name] == nil {
+			remotes[strings.ToLower(remoteOf(p))] = peeringDisconnected
 		}
-		remotes[strings.ToLower(remoteOf(p))] = state
+	}
+	for name, p := range after {
+		if before[name] == nil && text(object(p, "properties"), "peeringState") == peeringConnected {
+			remotes[strings.ToLower(remoteOf(p))] = peeringConnected
+		}
 	}
 	keys := make([]string, 0, len(remotes))
 	for key := range remotes {
@@ -170,7 +170,7 @@ func settlePeerings(c *change) *Fault {
 	slices.Sort(keys)
 	for _, key := range keys {
 		id, err := model.ParseID(key)
-		if err != nil || remotes[key] == "" {
+		if err != nil {
 			continue
 		}
 		e, ok := c.tx.Get(id)

@@ -100,6 +100,16 @@ func (v *View) Find(prefix string) iter.Seq2[string, Entry] {
 	}
 }
 
+// Terms yields the terms that start with prefix, in order, once for each
+// resource that carries one. It costs less than Find.
+func (v *View) Terms(prefix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		v.postings.AscendGreaterOrEqual(posting{term: prefix}, func(p posting) bool {
+			return strings.HasPrefix(p.term, prefix) && yield(p.term)
+		})
+	}
+}
+
 // Len returns the number of resources.
 func (v *View) Len() int { return v.items.Len() }
 

@@ -187,6 +187,13 @@ func testFind(t *testing.T, s state.Store) {
 	if diff := cmp.Diff([]string{"size:1 b", "size:2 a"}, got); diff != "" {
 		t.Error(diff)
 	}
+	var terms []string
+	for term := range s.View().Terms("") {
+		terms = append(terms, term)
+	}
+	if diff := cmp.Diff([]string{"all", "all", "size:1", "size:2"}, terms); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // testSnapshot: a view does not move, and absent, null and empty stay apart.
