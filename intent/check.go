@@ -67,8 +67,7 @@ func (b *builder) checkReserved(s *subnet, r catalog.ReservedSubnetInfo, pos mod
 // addresses: the connection would fail, or the shared prefix would be dropped.
 func (b *builder) checkOverlaps() {
 	parent := map[*vnet]*vnet{}
-	var root func(*vnet) *vnet
-	root = func(v *vnet) *vnet {
+	root := func(v *vnet) *vnet {
 		for parent[v] != nil {
 			v = parent[v]
 		}

@@ -84,8 +84,10 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	l := NewLock()
 	var problems model.Problems
 	if len(data) > maxInput {
-		return nil, model.Problems{{Pos: model.Pos{File: name}, What: fmt.Sprintf("the lock of %d bytes is larger than %d", len(data), maxInput),
-			Fix: "delete it to assign every address anew"}}
+		return nil, model.Problems{{
+			Pos: model.Pos{File: name}, What: fmt.Sprintf("the lock of %d bytes is larger than %d", len(data), maxInput),
+			Fix: "delete it to assign every address anew",
+		}}
 	}
 	docs, p := syntax(name, data)
 	if p != nil {

@@ -34,8 +34,10 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 	defer func() {
 		if r := recover(); r != nil {
 			docs = nil
-			problem = &model.Problem{Pos: model.Pos{File: name}, What: "the file is not readable as YAML",
-				Fix: "check quotes, brackets and indentation"}
+			problem = &model.Problem{
+				Pos: model.Pos{File: name}, What: "the file is not readable as YAML",
+				Fix: "check quotes, brackets and indentation",
+			}
 		}
 	}()
 	text := string(data)
@@ -45,8 +47,10 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 		line := 1 + strings.Count(text[:i], "\n")
 		start := 1 + strings.LastIndexByte(text[:i], '\n')
 		if strings.TrimLeft(text[start:i], " ") == "" {
-			return nil, &model.Problem{Pos: model.Pos{File: name, Line: line, Column: i - start + 1},
-				What: "a tab in the indentation", Fix: "indent with spaces"}
+			return nil, &model.Problem{
+				Pos:  model.Pos{File: name, Line: line, Column: i - start + 1},
+				What: "a tab in the indentation", Fix: "indent with spaces",
+			}
 		}
 	}
 	tokens := lexer.Tokenize(text)
@@ -65,8 +69,19 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 	return docs, nil
 }
 
-// column is an open block map while its keys are counted.
+// column is an open block list or map while its keys are counted.
 type column struct{ at, keys int }
+
+// openAt closes what is further right than a column and opens the column.
+func openAt(open []column, at int) []column {
+	for len(open) > 0 && open[len(open)-1].at > at {
+		open = open[:len(open)-1]
+	}
+	if len(open) == 0 || open[len(open)-1].at < at {
+		open = append(open, column{at: at})
+	}
+	return open
+}
 
 // checkShape bounds nesting and width before the parser, which is recursive and
 // takes quadratic time for wide maps, sees the tokens.
@@ -87,9 +102,7 @@ func checkShape(name string, tokens token.Tokens) *model.Problem {
 			open = open[:0]
 		case token.SequenceEntryType:
 			row++
-			for len(open) > 0 && open[len(open)-1].at > t.Position.Column {
-				open = open[:len(open)-1]
-			}
+			open = openAt(open, t.Position.Column)
 		case token.MappingKeyType, token.TagType, token.AnchorType:
 			row++
 		case token.MappingValueType:
@@ -98,19 +111,14 @@ func checkShape(name string, tokens token.Tokens) *model.Problem {
 			if t.Prev != nil && t.Prev.Position.Line == line {
 				at = t.Prev.Position.Column
 			}
-			for len(open) > 0 && open[len(open)-1].at > at {
-				open = open[:len(open)-1]
-			}
-			if len(open) == 0 || open[len(open)-1].at < at {
-				open = append(open, column{at: at})
-			}
+			open = openAt(open, at)
 			pairs += 2*open[len(open)-1].keys + 1
 			open[len(open)-1].keys++
 		}
 		what, fix := "", ""
 		switch {
-		// Block nesting shows as indentation or as indicators in a row.
-		case flow > maxDepth || flow == 0 && row > maxDepth || t.Position.IndentLevel > maxDepth:
+		// Block nesting shows as columns or as indicators in a row.
+		case flow > maxDepth || flow == 0 && row > maxDepth || len(open) > maxDepth:
 			what, fix = fmt.Sprintf("nested more than %d deep", maxDepth), "flatten the document"
 		case pairs > maxKeyPairs:
 			what, fix = "a map with too many keys", "split it, or split the network"
@@ -125,8 +133,10 @@ func checkShape(name string, tokens token.Tokens) *model.Problem {
 }
 
 func syntaxProblem(name, text string, err error) *model.Problem {
-	p := &model.Problem{Pos: model.Pos{File: name}, What: "not valid YAML: " + strings.SplitN(err.Error(), "\n", 2)[0],
-		Fix: "check quotes, brackets and indentation"}
+	p := &model.Problem{
+		Pos: model.Pos{File: name}, What: "not valid YAML: " + strings.SplitN(err.Error(), "\n", 2)[0],
+		Fix: "check quotes, brackets and indentation",
+	}
 	var se *yaml.SyntaxError
 	if !errors.As(err, &se) {
 		return p
@@ -156,8 +166,10 @@ func parseFiles(files []File, problems *model.Problems) *Document {
 		total += len(f.Data)
 	}
 	if total > maxInput {
-		*problems = append(*problems, model.Problem{What: fmt.Sprintf("the input of %d bytes is larger than %d", total, maxInput),
-			Fix: "split the network"})
+		*problems = append(*problems, model.Problem{
+			What: fmt.Sprintf("the input of %d bytes is larger than %d", total, maxInput),
+			Fix:  "split the network",
+		})
 		return nil
 	}
 	budget, readable := maxNodes, true
