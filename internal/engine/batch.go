@@ -48,6 +48,6 @@ func (e *Engine) vector(now time.Duration, frames []Frame, results []Result) {
 			results[i] = e.fault(f)
 			continue
 		}
-		results[i] = e.process(now, &e.heads[i], e.hashes[i], frames[i].Packet)
+		e.process(now, &e.heads[i], e.hashes[i], frames[i].Packet, &results[i])
 	}
 }

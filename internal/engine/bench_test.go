@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -78,8 +77,7 @@ func BenchmarkProcess(b *testing.B) {
 		for _, translated := range []bool{false, true} {
 			b.Run(fmt.Sprintf("flows=%d/translated=%v", n, translated), func(b *testing.B) {
 				e, frames := New(pair(), Options{}), flows(n)
-				var original [8]byte
-				copy(original[:], frames[0].Packet[12:])
+				original := [4]byte{10, 0, 0, 4}
 				for i := range frames {
 					if !translated {
 						frames[i].Packet = First(packet(fabric.ProtoUDP, fmt.Sprintf("10.0.0.4:%d", 1+i), "10.0.0.5:53"))
@@ -94,9 +92,7 @@ func BenchmarkProcess(b *testing.B) {
 				for b.Loop() {
 					f := &frames[i]
 					if translated {
-						copy(f.Packet[12:], original[:4])
-						binary.BigEndian.PutUint32(f.Packet[10:], 0)
-						copy(f.Packet[12:], original[:4])
+						copy(f.Packet[12:16], original[:])
 					}
 					e.Process(0, portA, f.Packet)
 					if i++; i == n {

@@ -97,12 +97,13 @@ func (e *Engine) Hits(id fabric.FilterID) []uint64 {
 // Process moves one IPv4 or IPv6 packet that enters at a port. now is the time
 // since any fixed moment and must not go back. A delivered packet is rewritten
 // in place.
-func (e *Engine) Process(now time.Duration, at fabric.PortID, pkt []byte) Result {
+func (e *Engine) Process(now time.Duration, at fabric.PortID, pkt []byte) (r Result) {
 	h := &e.heads[0]
 	if fault := e.read(h, at, pkt); fault != fabric.FaultNone {
 		return e.fault(fault)
 	}
-	return e.process(now, h, h.key.hash(), pkt)
+	e.process(now, h, h.key.hash(), pkt, &r)
+	return r
 }
 
 // read counts and parses a packet.
@@ -115,32 +116,29 @@ func (e *Engine) read(h *header, at fabric.PortID, pkt []byte) fabric.Fault {
 	return h.parse(at, pkt)
 }
 
-func (e *Engine) process(now time.Duration, h *header, hash uint32, pkt []byte) Result {
-	if h.icmpError {
-		if r, ok := e.quote(now, h, pkt); ok {
-			return r
-		}
+func (e *Engine) process(now time.Duration, h *header, hash uint32, pkt []byte, r *Result) {
+	if h.icmpError && e.quote(now, h, pkt, r) {
+		return
 	}
 	n, dir, ok := e.table.find(&h.key, hash)
 	if !ok {
-		return e.begin(now, h, pkt)
+		e.begin(now, h, pkt, r)
+		return
 	}
 	f := e.table.flow(n)
 	w := &f.ways[dir]
 	if w.epoch != e.epoch || f.expired(now) || h.flags&(tcpSYN|tcpFIN|tcpRST) != 0 {
 		if again := e.renew(now, n, dir, h); again {
-			return e.begin(now, h, pkt)
+			e.begin(now, h, pkt, r)
+			return
 		}
 	}
 	f.seen = now
-	if dir == backward {
-		f.state |= sawReply
-	}
-	return e.act(f, n, w, h, pkt)
+	e.act(f, n, w, h, pkt, r)
 }
 
 // act applies a composed action to a packet.
-func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte) Result {
+func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte, r *Result) {
 	w.packets++
 	w.bytes += uint64(h.end)
 	if w.edit.what != 0 {
@@ -150,7 +148,8 @@ func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte) Result {
 	if w.verdict == fabric.VerdictAllow {
 		e.stats.Delivered++
 	}
-	return Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Flow: id(n, f)}
+	r.Verdict, r.Fault, r.Out, r.Flow, r.Delay = w.verdict, fabric.FaultNone, w.out, id(n, f), w.delay
+	r.Reason = w.reason
 }
 
 // renew handles what an existing flow needs beyond its composed action: a new
@@ -186,24 +185,27 @@ func (e *Engine) renew(now time.Duration, n uint32, dir int, h *header) (again b
 }
 
 // begin is the first packet of a flow.
-func (e *Engine) begin(now time.Duration, h *header, pkt []byte) Result {
+func (e *Engine) begin(now time.Duration, h *header, pkt []byte, r *Result) {
 	e.table.tidy(now)
 	x, fault := e.first(now, h.key, nil, h.opens)
 	if fault != fabric.FaultNone {
-		return e.fault(fault)
+		*r = e.fault(fault)
+		return
 	}
 	w := &e.walk
 	allowed := w.verdict == fabric.VerdictAllow
 	n, f, ok := e.table.add(h.key, now)
 	if !ok {
 		if allowed {
-			return e.fault(fabric.FaultTableFull)
+			*r = e.fault(fabric.FaultTableFull)
+			return
 		}
 		// A denial needs no record: the next packet is denied again.
 		e.stats.Walks++
 		e.stats.Faults[fabric.FaultNone]++
 		e.event(now, 0, forward, h.key, x.final)
-		return Result{Verdict: w.verdict, Reason: w.reason, Out: fabric.None}
+		*r = Result{Verdict: w.verdict, Reason: w.reason, Out: fabric.None}
+		return
 	}
 	if allowed {
 		e.table.stamp(f, now, idleTimeout)
@@ -216,7 +218,7 @@ func (e *Engine) begin(now time.Duration, h *header, pkt []byte) Result {
 		f.state |= sawReset
 		e.table.stamp(f, now, resetTimeout)
 	}
-	return e.act(f, n, &f.ways[forward], h, pkt)
+	e.act(f, n, &f.ways[forward], h, pkt, r)
 }
 
 // settle writes the outcome of the first direction's walk into its flow.

@@ -11,28 +11,28 @@ import (
 // opposite direction, and the packet it quotes is translated back with it
 // (RFC 5508 section 4). It reports false if no flow has that packet; the error
 // is then a packet like any other.
-func (e *Engine) quote(now time.Duration, h *header, pkt []byte) (Result, bool) {
+func (e *Engine) quote(now time.Duration, h *header, pkt []byte, r *Result) bool {
 	start := h.l4 + 8
 	inner, l4, ok := quoted(pkt[start:h.end], h.v6)
 	if !ok {
-		return Result{}, false
+		return false
 	}
 	at := h.key.at()
 	back := inner.reverse(at)
 	n, dir, ok := e.table.find(&back, back.hash())
 	if !ok {
-		return Result{}, false
+		return false
 	}
 	f := e.table.flow(n)
 	if f.expired(now) || f.state&delivered == 0 || h.key.dst != back.dst {
-		return Result{}, false
+		return false
 	}
 	w := &f.ways[dir]
 	if w.epoch != e.epoch && !e.compose(now, n, dir, false) {
-		return Result{}, false
+		return false
 	}
 	e.stats.Faults[fabric.FaultNone]++
-	r := Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Flow: id(n, f)}
+	*r = Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Flow: id(n, f)}
 	port := &e.prog.img.Ports[at]
 	deny := func(code fabric.Code, at fabric.PortID) {
 		r.Verdict, r.Reason, r.Out = fabric.VerdictDeny, fabric.At(code, at), fabric.None
@@ -50,7 +50,7 @@ func (e *Engine) quote(now time.Duration, h *header, pkt []byte) (Result, bool) 
 			w.requote(pkt, h, l4)
 		}
 	}
-	return r, true
+	return true
 }
 
 // requote rewrites an ICMP error and the packet it quotes.

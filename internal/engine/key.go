@@ -87,6 +87,11 @@ func (k key) with(p fabric.Packet) key {
 	return key{src: fabric.AddrValue(p.Src), dst: fabric.AddrValue(p.Dst), tail: tail(x, y, p.Proto, k.at())}
 }
 
+// equal is ==, word by word: cheaper than the call the compiler makes of it.
+func (k *key) equal(o *key) bool {
+	return k.tail == o.tail && k.src.Lo == o.src.Lo && k.dst.Lo == o.dst.Lo && k.src.Hi == o.src.Hi && k.dst.Hi == o.dst.Hi
+}
+
 // hash mixes the key by folded 64x64-bit multiplications.
 func (k *key) hash() uint32 {
 	const a, b, c, d = 0x9e3779b97f4a7c15, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3, 0x589965cc75374cc3

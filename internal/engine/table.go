@@ -28,8 +28,7 @@ type flow struct {
 
 // Bits of flow.state.
 const (
-	sawReply  = 1 << iota // a packet came back
-	finOut                // FIN of the opener
+	finOut    = 1 << iota // FIN of the opener
 	finIn                 // FIN of the responder
 	sawReset              // RST of either
 	delivered             // the first packet was delivered: the flow is established
@@ -97,7 +96,7 @@ func (t *table) find(k *key, hash uint32) (n uint32, dir int, ok bool) {
 			continue
 		}
 		n, dir = (s.ref-1)>>1, int((s.ref-1)&1)
-		if t.chunks[n/chunk][n%chunk].ways[dir].key == *k {
+		if t.flow(n).ways[dir].key.equal(k) {
 			return n, dir, true
 		}
 	}
