@@ -12,18 +12,19 @@ import (
 // world is a set of virtual networks and the documents of a manager.
 type world struct {
 	t         testing.TB
+	manager   model.ID
 	vnets     []VNet
 	resources []*model.Resource
 }
 
 var (
-	rg   = model.GroupID("s", "g")
-	nmID = rg.Resource(model.TypeNetworkManager, "nm")
+	rg             = model.GroupID("s", "g")
+	defaultManager = rg.Resource(model.TypeNetworkManager, "nm")
 )
 
 // newWorld has virtual networks "name region prefix tag=value".
 func newWorld(t testing.TB, vnets ...string) *world {
-	w := &world{t: t}
+	w := &world{t: t, manager: defaultManager}
 	for _, v := range vnets {
 		f := strings.Fields(v)
 		n := VNet{
@@ -36,7 +37,7 @@ func newWorld(t testing.TB, vnets ...string) *world {
 		}
 		w.vnets = append(w.vnets, n)
 	}
-	w.add(nmID, `{"properties":{"networkManagerScopes":{"subscriptions":["/subscriptions/s"]}}}`)
+	w.add(w.manager, `{"properties":{"networkManagerScopes":{"subscriptions":["/subscriptions/s"]}}}`)
 	return w
 }
 
@@ -45,7 +46,7 @@ func vnetID(name string) model.ID { return rg.Resource(model.TypeVirtualNetwork,
 func (w *world) add(id model.ID, doc string) {
 	w.t.Helper()
 	// $g/NAME is a group's ID, $v/NAME a virtual network's, $m the manager's.
-	doc = strings.NewReplacer("$g/", nmID.String()+"/networkGroups/", "$v/", vnetID("x").Parent().String()+"/providers/"+model.TypeVirtualNetwork+"/", "$m", nmID.String()).Replace(doc)
+	doc = strings.NewReplacer("$g/", w.manager.String()+"/networkGroups/", "$v/", vnetID("x").Parent().String()+"/providers/"+model.TypeVirtualNetwork+"/", "$m", w.manager.String()).Replace(doc)
 	d, err := model.ParseJSON([]byte(doc))
 	if err != nil {
 		w.t.Fatalf("%s: %v", id, err)
@@ -55,7 +56,7 @@ func (w *world) add(id model.ID, doc string) {
 
 // child adds a document below the manager by its path.
 func (w *world) child(path, doc string) {
-	w.add(model.MustParseID(nmID.String()+"/"+path), doc)
+	w.add(model.MustParseID(w.manager.String()+"/"+path), doc)
 }
 
 // static declares a group of named virtual networks.
@@ -255,6 +256,27 @@ func TestAdminRules(t *testing.T) {
 	}
 }
 
+// The manager with the higher scope wins a conflict ("Network manager scope").
+func TestHigherScopeWins(t *testing.T) {
+	w := newWorld(t, "a eastus 10.0.0.0/16")
+	for name, scope := range map[string]string{
+		"aa": `"subscriptions":["/subscriptions/s"]`,
+		"zz": `"managementGroups":["/providers/Microsoft.Management/managementGroups/root"]`,
+	} {
+		w.manager = rg.Resource(model.TypeNetworkManager, name)
+		w.add(w.manager, `{"properties":{"networkManagerScopes":{`+scope+`}}}`)
+		w.static("all", "a")
+		w.child("securityAdminConfigurations/s", `{"properties":{}}`)
+		w.child("securityAdminConfigurations/s/ruleCollections/c", `{"properties":{"appliesToGroups":[{"networkGroupId":"$g/all"}]}}`)
+		w.adminRule("c", "of-"+name, 10)
+		w.commit("SecurityAdmin", "eastus", "securityAdminConfigurations/s")
+	}
+	rules := w.expand().Admin[0].Rules
+	if len(rules) != 2 || rules[0].Source.Resource.ID.Name() != "of-zz" {
+		t.Errorf("in force: %+v", rules)
+	}
+}
+
 // A commit with a snapshot stays as it was: later edits wait for the next one.
 func TestSnapshot(t *testing.T) {
 	w := newWorld(t, "a eastus 10.0.0.0/16")
@@ -332,7 +354,7 @@ func TestProblems(t *testing.T) {
 func TestScope(t *testing.T) {
 	w := newWorld(t, "a eastus 10.0.0.0/16")
 	w.resources = nil
-	w.add(nmID, `{"properties":{"networkManagerScopes":{"subscriptions":["/subscriptions/another"]}}}`)
+	w.add(w.manager, `{"properties":{"networkManagerScopes":{"subscriptions":["/subscriptions/another"]}}}`)
 	w.static("g", "a")
 	_, problems := Expand(w.resources, w.vnets)
 	if len(problems) != 1 || !strings.Contains(problems.Error(), `outside the scope of network manager "nm"`) {

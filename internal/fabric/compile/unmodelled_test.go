@@ -51,6 +51,10 @@ func TestGatewayIsUnknown(t *testing.T) {
 	n.add("vnet/hub/virtualNetworkPeerings/spoke", `{"properties":{"allowGatewayTransit":true,"remoteVirtualNetwork":{"id":"~vnet/spoke"}}}`)
 	n.add("vnet/spoke/virtualNetworkPeerings/hub", `{"properties":{"useRemoteGateways":true,"remoteVirtualNetwork":{"id":"~vnet/hub"}}}`)
 	n.peer("hub", "other")
+	// Wanting a remote gateway is not enough: the hub must let it be used.
+	n.vnet("wants", "10.3.0.0/16", "s 10.3.0.0/24").nic("w", "wants/s", "")
+	n.add("vnet/hub/virtualNetworkPeerings/wants", `{"properties":{"remoteVirtualNetwork":{"id":"~vnet/wants"}}}`)
+	n.add("vnet/wants/virtualNetworkPeerings/hub", `{"properties":{"useRemoteGateways":true,"remoteVirtualNetwork":{"id":"~vnet/hub"}}}`)
 	n.add("vgw/vpn", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"ip","properties":{"subnet":{"id":"~vnet/hub/subnets/GatewaySubnet"}}}]}}`)
 	n.nic("h", "hub/s", "").nic("s", "spoke/s", "").nic("o", "other/s", "")
 	expect(t, n.compile(),
@@ -60,6 +64,7 @@ func TestGatewayIsUnknown(t *testing.T) {
 		"h: tcp 10.0.1.4 192.168.7.1:80 = unknown rule AllowVnetOutBound: h",
 		"s: tcp 10.1.0.4 192.168.7.1:80 = unknown route-unknown: s",
 		"o: tcp 10.2.0.4 192.168.7.1:80 = deny route-drop: o",
+		"w: tcp 10.3.0.4 192.168.7.1:80 = deny route-drop: w",
 		"h: tcp 10.0.1.4 10.1.0.4:80 = allow delivered: h > s",
 		"vpn: tcp 192.168.7.1 10.0.1.4:80 = unknown rule not modelled: vpn",
 	)
