@@ -89,8 +89,15 @@ type link struct {
 	vnet *vnet
 }
 
+// recordKey is a name within a zone.
+type recordKey struct {
+	zone *fabric.Zone
+	name string
+}
+
 // records reads the declared record sets into their zones.
 func (c *compiler) records(zones map[string]*fabric.Zone) {
+	at := map[recordKey]int{}
 	for _, it := range c.docs.records.list {
 		zone, ok := zones[it.res.ID.Parent().Key()]
 		if !ok {
@@ -108,7 +115,7 @@ func (c *compiler) records(zones map[string]*fabric.Zone) {
 		if p.CNAMERecord != nil {
 			rec.Alias = strings.ToLower(strings.TrimSuffix(p.CNAMERecord.CNAME, "."))
 		}
-		c.addRecord(zone, rec, it)
+		c.addRecord(at, zone, rec, it)
 	}
 }
 
@@ -122,10 +129,12 @@ func (c *compiler) recordAddr(to []netip.Addr, it *item[wire.RecordSet], pointer
 }
 
 // addRecord joins the A and AAAA records of a name; an alias excludes others.
-func (c *compiler) addRecord(zone *fabric.Zone, rec fabric.Record, it *item[wire.RecordSet]) {
-	i := slices.IndexFunc(zone.Records, func(r fabric.Record) bool { return r.Name == rec.Name })
+func (c *compiler) addRecord(at map[recordKey]int, zone *fabric.Zone, rec fabric.Record, it *item[wire.RecordSet]) {
+	key := recordKey{zone, rec.Name}
+	i, ok := at[key]
 	switch {
-	case i < 0:
+	case !ok:
+		at[key] = len(zone.Records)
 		zone.Records = append(zone.Records, rec)
 	case zone.Records[i].Alias != "" || rec.Alias != "":
 		c.problem(it.res, "", fmt.Sprintf("name %q has an alias and another record", rec.Name), "keep one of them")
