@@ -47,7 +47,7 @@ var rooms = []room{
 	{path: "internal/plan/azure", duty: "The one client of the Resource Manager API; the only place with the Azure SDK", may: []string{"model", "internal/plan"}},
 	{path: "internal/observe", duty: "Flow logs, metrics, queries, diagnostics", planned: true},
 	{path: "internal/datapath", duty: "The Linux edge: TUN/TAP, namespaces, eBPF", planned: true},
-	{path: "internal/arm", duty: "The embedded cloud: a Resource Manager server over the store", may: []string{"model", "intent", "internal/state", "internal/plan", "internal/fabric", "internal/fabric/compile", "internal/proof"}},
+	{path: "internal/arm", duty: "The embedded cloud: a Resource Manager server over the store", may: []string{"model", "intent", "internal/state", "internal/plan", "internal/fabric", "internal/fabric/compile", "internal/proof"}, tests: []string{"internal/plan/azure"}},
 	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/engine", "internal/live", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "cmd/cerulean", duty: "One main; thin commands", may: []string{"model", "intent", "lab", "internal/node"}},
 	{path: "web", duty: "The console's assets", planned: true},
