@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func (a *authority) serverConfig(h *Host) *tls.Config {
 
 // leaf returns the host's certificate, also for one more name if not empty.
 func (a *authority) leaf(h *Host, name string) (*tls.Certificate, error) {
-	addrs := h.Addrs()
+	addrs := append(h.Addrs(), h.publics()...)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	id := fmt.Sprint(h.Name, name, addrs)
@@ -124,6 +125,26 @@ func (h *Host) answersTo(name string) bool {
 		}
 	}
 	return false
+}
+
+// publics returns the public addresses that lead to the host.
+func (h *Host) publics() []netip.Addr {
+	img := h.net.Image()
+	var out []netip.Addr
+	own := h.Addrs()
+	for i := range img.Publics {
+		if p := &img.Publics[i]; p.Port != fabric.None && slices.Contains(own, p.Private) && h.has(p.Port) {
+			out = append(out, p.Addr)
+		}
+	}
+	return out
+}
+
+// has reports whether a port is one of the host's.
+func (h *Host) has(at fabric.PortID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.links, func(l *link) bool { return l.port == at })
 }
 
 // RootCAs returns the authority that the network's HTTPS services have their
