@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -143,5 +143,17 @@ func CloneJSON(v any) any {
 
 // SortResources orders resources by ID, the order every listing uses.
 func SortResources(rs []*Resource) {
-	sort.Slice(rs, func(i, j int) bool { return rs[i].ID.Key() < rs[j].ID.Key() })
+	type keyed struct {
+		key string
+		r   *Resource
+	}
+	// A key is as long as an ID: fold its case once, not at every comparison.
+	all := make([]keyed, len(rs))
+	for i, r := range rs {
+		all[i] = keyed{r.ID.Key(), r}
+	}
+	slices.SortFunc(all, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	for i := range all {
+		rs[i] = all[i].r
+	}
 }
