@@ -111,10 +111,10 @@ func run(t testing.TB, img *fabric.Image, opts Options) *Network {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n.Goroutines() == "" {
+		t.Error("the count of goroutines counts nothing")
+	}
 	t.Cleanup(func() {
-		if n.Goroutines() == "" {
-			t.Error("the count of goroutines counts nothing")
-		}
 		n.Close()
 		if left := n.Leaked(); left != "" {
 			t.Errorf("goroutines left:\n%s", left)
@@ -331,6 +331,90 @@ func TestStartErrors(t *testing.T) {
 	} {
 		if _, err := Start(testImage(), tt.hosts, Options{}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+// Packets take the propagation delay of their path: east to west and back is
+// twice 40 ms, here a twentieth of it.
+func TestLatency(t *testing.T) {
+	n := run(t, testImage(), Options{Latency: 0.05})
+	rtt, err := host(t, n, "web").Ping(t.Context(), netip.MustParseAddr("10.2.0.4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rtt < 4*time.Millisecond {
+		t.Errorf("the reply came after %v: it did not wait", rtt)
+	}
+}
+
+// Closing with connections open and packets under way leaves nothing behind.
+func TestCloseInTheMiddle(t *testing.T) {
+	n := run(t, testImage(), Options{Latency: 1})
+	h := host(t, n, "web")
+	failed := make(chan error, 1)
+	go func() {
+		_, err := h.DialContext(context.Background(), "tcp", "10.2.0.4:5432")
+		failed <- err
+	}()
+	for n.Stats().Packets == 0 {
+		runtime.Gosched()
+	}
+	n.Close()
+	if err := <-failed; err == nil {
+		t.Error("the dial of a closed network succeeds")
+	}
+	if _, err := h.DialContext(t.Context(), "tcp", "10.2.0.4:5432"); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// BenchmarkHosts prints the cost of one running host: its stack started by a
+// first packet and closed.
+func BenchmarkHosts(b *testing.B) {
+	img := testImage()
+	b.ReportAllocs()
+	for b.Loop() {
+		n, err := Start(img, testHosts(), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, h := range n.Hosts() {
+			if _, err := h.up(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		n.Close()
+	}
+}
+
+// BenchmarkTCP prints the throughput of one connection through the firewall.
+func BenchmarkTCP(b *testing.B) {
+	n, err := Start(testImage(), testHosts(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer n.Close()
+	web, _ := n.Host("web")
+	db, _ := n.Host("db")
+	l, err := db.Listen("tcp", ":9000")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			io.Copy(io.Discard, c)
+		}
+	}()
+	c, err := web.DialContext(b.Context(), "tcp", "10.2.0.4:9000")
+	if err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, 64<<10)
+	b.SetBytes(int64(len(buf)))
+	for b.Loop() {
+		if _, err := c.Write(buf); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

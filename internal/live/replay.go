@@ -1,0 +1,55 @@
+package live
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ceruleannet/cerulean/internal/engine"
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// ReplayPacket sends a flow's first packet, and the answer to it, through an
+// engine of its own, so that no flow of the running network is touched, and
+// compares verdict, reason and path with a claim, such as a proof's witness. It
+// returns an error that names the first difference.
+func (n *Network) ReplayPacket(claim *fabric.Connection) error {
+	return replay(n.Image(), claim)
+}
+
+func replay(img *fabric.Image, claim *fabric.Connection) error {
+	e := engine.New(img, engine.Options{})
+	b := engine.First(claim.Forward.Packet)
+	r := e.Process(0, claim.Forward.From, b)
+	if err := differs(img, e, r, &claim.Forward, false); err != nil {
+		return err
+	}
+	if r.Verdict != fabric.VerdictAllow {
+		return nil
+	}
+	arrived, _ := engine.Tuple(b)
+	if arrived != claim.Forward.Final {
+		return fmt.Errorf("%s: the packet arrives as %s, the claim says as %s", claim.Forward.Packet, arrived, claim.Forward.Final)
+	}
+	r = e.Process(0, claim.Forward.End(), engine.Answer(arrived.Reverse()))
+	return differs(img, e, r, &claim.Reply, true)
+}
+
+// differs compares what the engine did with one packet with a trace.
+func differs(img *fabric.Image, e *engine.Engine, r engine.Result, claim *fabric.Trace, reply bool) error {
+	if r.Fault != fabric.FaultNone {
+		return fmt.Errorf("%s: the engine loses the packet: %s", claim.Packet, r.Fault)
+	}
+	if r.Verdict != claim.Verdict || r.Reason != claim.Reason {
+		return fmt.Errorf("%s: the packet meets %s (%s), the claim says %s (%s)",
+			claim.Packet, r.Verdict, describe(img, r.Reason), claim.Verdict, describe(img, claim.Reason))
+	}
+	f, _ := e.Flow(r.Flow)
+	path := f.Forward.Path
+	if reply {
+		path = f.Reply.Path
+	}
+	if !slices.Equal(path, claim.Path) {
+		return fmt.Errorf("%s: the packet passes %v, the claim says %v", claim.Packet, names(img, path), names(img, claim.Path))
+	}
+	return nil
+}
