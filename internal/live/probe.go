@@ -182,8 +182,8 @@ func holds(img *fabric.Image, e *model.Expectation, p *Probe) bool {
 		}
 		return true
 	case model.Symmetric:
-		return p.Verdict != fabric.VerdictAllow && !p.Delivered || p.Verdict == fabric.VerdictAllow &&
-			slices.Equal(stateful(img, p.Forward), stateful(img, p.Reply))
+		// What is not delivered has no way back to speak of.
+		return !p.Delivered || p.Verdict == fabric.VerdictAllow && mirrored(img, p.Forward, p.Reply)
 	default:
 		return false
 	}
@@ -208,18 +208,33 @@ func passes(img *fabric.Image, w model.Waypoint, p *Probe) bool {
 			return firewall
 		}
 	}
-	return slices.ContainsFunc(p.Forward, is) && slices.ContainsFunc(p.Reply, is)
+	return slices.ContainsFunc(inside(p.Forward), is) && slices.ContainsFunc(inside(p.Reply), is)
 }
 
-// stateful returns the stateful forwarders of a path, sorted.
+// inside returns the ports between the first and the last of a path.
+func inside(path []fabric.PortID) []fabric.PortID {
+	if len(path) < 3 {
+		return nil
+	}
+	return path[1 : len(path)-1]
+}
+
+// mirrored reports whether the stateful forwarders of one path are those of the
+// other in reverse.
+func mirrored(img *fabric.Image, forward, back []fabric.PortID) bool {
+	b := stateful(img, back)
+	slices.Reverse(b)
+	return slices.Equal(stateful(img, forward), b)
+}
+
+// stateful returns the stateful forwarders of a path.
 func stateful(img *fabric.Image, path []fabric.PortID) []fabric.PortID {
 	var out []fabric.PortID
 	for _, at := range path {
-		if f := img.Ports[at].Forward; f != nil && f.Stateful && !slices.Contains(out, at) {
+		if f := img.Ports[at].Forward; f != nil && f.Stateful {
 			out = append(out, at)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
