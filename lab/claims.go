@@ -2,11 +2,84 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/ceruleannet/cerulean/internal/proof"
 	"github.com/ceruleannet/cerulean/model"
 )
+
+// Status is what became of an expectation when it was proved.
+type Status string
+
+// The statuses.
+const (
+	Holds   Status = "holds"   // true of all packets
+	Broken  Status = "broken"  // false: the finding has a witness, or says what is missing
+	Unknown Status = "unknown" // depends on something that is not modelled
+)
+
+// Finding is the proof of one expectation over all packets: every address,
+// port and protocol it speaks of, not a sample.
+type Finding struct {
+	Name    string // the expectation's name, or its sentence
+	Text    string // the sentence
+	Place   string // file:line:column
+	Status  Status
+	Why     string // one sentence
+	Witness string // a concrete packet, its ends and what it meets; "" if none
+}
+
+// String formats the finding for people.
+func (f Finding) String() string {
+	s := fmt.Sprintf("%s: %s: %s: %s", f.Place, f.Text, f.Status, f.Why)
+	if f.Witness != "" {
+		s += "\n  for example " + f.Witness
+	}
+	return s
+}
+
+// Prove decides every declared expectation.
+func (l *Lab) Prove() []Finding {
+	findings := l.prover().Check(l.network.Expectations)
+	out := make([]Finding, len(findings))
+	for i := range findings {
+		f := &findings[i]
+		out[i] = Finding{
+			Name: f.Expectation.Name, Text: f.Expectation.Text, Place: f.Expectation.Pos.String(),
+			Status: Status(f.Status.String()), Why: f.Why,
+		}
+		if w := f.Witness; w != nil {
+			out[i].Witness = witness(w)
+		}
+	}
+	return out
+}
+
+func witness(w *proof.Witness) string {
+	if w.Answer != nil {
+		return fmt.Sprintf("%s asked from %s: %s", w.Name, w.FromName, w.Reason)
+	}
+	return fmt.Sprintf("%s from %s to %s: %s", w.Packet, w.FromName, w.ToName, w.Reason)
+}
+
+// Check proves every declared expectation, and in a test fails it for each that
+// does not hold, with a packet that shows it. The error is nil if all hold.
+func (l *Lab) Check() error {
+	var errs []error
+	for _, f := range l.Prove() {
+		if f.Status != Holds {
+			errs = append(errs, errors.New(f.String()))
+		}
+	}
+	err := errors.Join(errs...)
+	if err != nil && l.tb != nil {
+		l.tb.Helper()
+		l.tb.Errorf("%v", err)
+	}
+	return err
+}
 
 // Probed is what real packets say about one expectation.
 type Probed struct {

@@ -14,7 +14,7 @@ func TestExamples(t *testing.T) {
 	for _, name := range []string{"three-tier", "globojava"} {
 		t.Run(name, func(t *testing.T) {
 			l := lab.Open(t, "../examples/"+name)
-			//CHECK l.Check()
+			l.Check()
 			for _, p := range l.Probe(t.Context()) {
 				t.Logf("%4d exchanges: %s", p.Tried, p.Text)
 			}

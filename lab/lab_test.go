@@ -205,6 +205,13 @@ func TestBrokenExpectationFailsTheTest(t *testing.T) {
 	if !strings.Contains(said, "db-1") || !strings.Contains(said, "5432") || !strings.Contains(said, "network.yaml:") {
 		t.Errorf("%q", said)
 	}
+	said = try(func(t testing.TB) { lab.Declare(t, broken).Check() })
+	if strings.Count(said, "broken") != 1 || !strings.Contains(said, "10.0.") || !strings.Contains(said, ":5432") || !strings.Contains(said, "network.yaml:") {
+		t.Errorf("%q", said)
+	}
+	if said := try(func(t testing.TB) { lab.Declare(t, shop).Check() }); said != "" {
+		t.Errorf("%s", said)
+	}
 	if said := try(func(t testing.TB) { lab.Declare(t, shop).Probe(context.Background()) }); said != "" {
 		t.Errorf("%s", said)
 	}
