@@ -1,0 +1,31 @@
+// Package proof answers questions about all packets of a compiled image: which
+// of them are delivered, dropped, undecided, go past a device, or come back
+// another way. Every answer that something exists carries a witness, a
+// concrete packet, replayed by the reference evaluator (package ref) before it
+// is shown; the two must agree. Every answer that nothing exists holds for all
+// packets, not for a sample.
+//
+// The way of a question through the package:
+//
+//  1. [New] prepares an image once: ports that behave alike become one class
+//     (prover.go), route tables become partitions of the destinations
+//     (partition.go).
+//  2. select.go turns the names of a claim into ports and addresses; traffic.go
+//     its protocols and ports into boxes.
+//  3. A box is a product of five sets, one per packet field (state.go). Sets
+//     are interned, so that equal work is done once (sets.go).
+//  4. walk.go moves boxes through the image step by step as ref moves packets,
+//     splitting them where rules, routes and owners tell packets apart; reply.go
+//     has what is different on the way back. Boxes that meet at a port and
+//     differ in one field only are joined before they go on (merge.go).
+//  5. Every box ends in a leaf: verdict and reason for all of its packets. The
+//     leaves are a partition of the question. claims.go, resolves.go and find.go
+//     judge leaves; witness.go makes one concrete and replays it.
+//  6. explain.go follows one concrete flow and, where it is blocked, tries the
+//     smallest change that lets it pass, until it passes: the blockers of a
+//     complete path.
+//  7. hops.go and text.go say all of it to people.
+//
+// A search has a budget of steps. When it runs out the answer is unknown, never
+// "safe".
+package proof

@@ -1,0 +1,258 @@
+package proof
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// Hop is one thing that happened to a packet on its way: a row of a table.
+type Hop struct {
+	Hop      int    `json:"hop"`                // the port's number on the way, from 1
+	Port     string `json:"port"`               // its name
+	Stage    string `json:"stage"`              // "outbound subnet rules", "route", "delivered" and so on
+	Match    string `json:"match,omitempty"`    // the rule or route that matched
+	Result   string `json:"result"`             // what it did
+	Resource string `json:"resource,omitempty"` // resource ID of what decided
+	Place    string `json:"place,omitempty"`    // where that was declared
+	Packet   string `json:"packet"`             // after the step
+}
+
+// hopWriter turns traces into rows.
+type hopWriter struct{ p *Prover }
+
+// rows returns a trace as a table. Entering a port is no row of its own.
+func (h hopWriter) rows(t *fabric.Trace) []Hop {
+	var out []Hop
+	n := 0
+	for i := range t.Steps {
+		s := &t.Steps[i]
+		if s.Kind == fabric.StepEnter {
+			n++
+			continue
+		}
+		row := Hop{Hop: n, Port: h.p.name(s.Port), Packet: s.Packet.String()}
+		h.fill(&row, s, t)
+		out = append(out, row)
+	}
+	return out
+}
+
+func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
+	img := h.p.img
+	switch s.Kind {
+	case fabric.StepFilter:
+		f := &img.Filters[s.Filter]
+		origin := f.Origin
+		row.Stage = stageText(s.Direction, f.Stage)
+		row.Match, row.Result = f.Name+": default", s.Action.String()
+		if s.Rule != fabric.None {
+			r := &f.Rules[s.Rule]
+			origin = r.Origin
+			row.Match = h.p.ruleName(s.Filter, s.Rule)
+		}
+		row.Resource, row.Place = origin.Resource, origin.Place
+	case fabric.StepSession:
+		row.Stage, row.Result = s.Direction.String()+" rules", "passes: the flow is established"
+	case fabric.StepRoute:
+		r := &img.Tables[s.Table].Routes[s.Route]
+		row.Stage, row.Match = "route", routeName(r)
+		row.Result = h.p.hopText(r)
+		row.Resource, row.Place = r.Origin.Resource, r.Origin.Place
+	case fabric.StepTranslate:
+		row.Stage, row.Result = "translation", "now "+s.Packet.String()
+		if o := img.Ports[s.Port].Outbound; o != nil {
+			row.Match, row.Resource, row.Place = o.What, o.Origin.Resource, o.Origin.Place
+		}
+	case fabric.StepDeliver:
+		row.Stage, row.Result = "delivered", "taken by "+h.p.name(s.Port)
+		if t.Reason.Code == fabric.CodePlatform {
+			row.Result = "taken by the platform"
+		}
+	case fabric.StepStop:
+		row.Stage, row.Result = "stopped", h.p.sentence(t, t.Reason)
+	}
+}
+
+func stageText(d fabric.Direction, s fabric.Stage) string {
+	if d == fabric.Through {
+		return s.String()
+	}
+	return d.String() + " " + s.String()
+}
+
+// ruleName names a rule: its filter, name and priority.
+func (p *Prover) ruleName(filter fabric.FilterID, rule int32) string {
+	f := &p.img.Filters[filter]
+	r := &f.Rules[rule]
+	name := r.Origin.Name
+	if name == "" {
+		name = fmt.Sprintf("rule %d", rule+1)
+	}
+	if r.Priority != 0 {
+		name += fmt.Sprintf(" (%d)", r.Priority)
+	}
+	if f.Name != "" {
+		return f.Name + ": " + name
+	}
+	return name
+}
+
+func routeName(r *fabric.Route) string {
+	name := r.Prefix.String()
+	if r.Source != "" {
+		name += " (" + r.Source + ")"
+	}
+	return name
+}
+
+// hopText says where a route leads.
+func (p *Prover) hopText(r *fabric.Route) string {
+	switch r.Hop.Kind {
+	case fabric.HopSpace:
+		return "in " + p.img.Spaces[r.Hop.Space].Name
+	case fabric.HopPort:
+		if r.Hop.Via.IsValid() {
+			return "to " + p.name(r.Hop.Port) + " at " + r.Hop.Via.String()
+		}
+		return "to " + p.name(r.Hop.Port)
+	case fabric.HopMissing:
+		return "to " + r.Hop.Via.String() + ", which no port has"
+	case fabric.HopInternet:
+		return "to the internet"
+	case fabric.HopUnknown:
+		return "to something that is not modelled (" + r.Kind + ")"
+	default:
+		return "nowhere: it drops"
+	}
+}
+
+// because says in one sentence why a connection ended as it did.
+func (p *Prover) because(c *fabric.Connection, r fabric.Reason) string {
+	if c.Forward.Verdict == fabric.VerdictAllow && c.Reply.Verdict != fabric.VerdictAllow {
+		return "the reply is lost: " + p.sentence(&c.Reply, r)
+	}
+	return p.sentence(&c.Forward, r)
+}
+
+// sentence says why a packet ended as it did.
+func (p *Prover) sentence(t *fabric.Trace, r fabric.Reason) string {
+	at := p.name(r.Port)
+	dst := t.Final.Dst
+	switch r.Code {
+	case fabric.CodeDelivered:
+		return "delivered to " + at
+	case fabric.CodePlatform:
+		return "delivered to the platform"
+	case fabric.CodeRule, fabric.CodeFilterDefault:
+		return p.ruleSentence(t, r)
+	case fabric.CodeSourceCheck:
+		return fmt.Sprintf("%s may not send from %s, which is not its address", at, t.Final.Src)
+	case fabric.CodeNoRoute:
+		return fmt.Sprintf("%s has no route to %s", at, dst)
+	case fabric.CodeRouteDrop, fabric.CodeRouteUnknown, fabric.CodeNextHopMissing, fabric.CodeNoPort, fabric.CodeNoOutbound:
+		return p.routeSentence(t, r)
+	case fabric.CodeNotForwarding:
+		return fmt.Sprintf("%s got it for %s and does not forward", at, dst)
+	case fabric.CodeLoop:
+		return fmt.Sprintf("it loops: more than %d ports were passed", fabric.MaxHops)
+	case fabric.CodePrivateAtEdge:
+		return fmt.Sprintf("the internet has no way to %s", dst)
+	case fabric.CodeNoTranslation:
+		return fmt.Sprintf("public address %s leads to no port", dst)
+	case fabric.CodePublicUnknown:
+		what := "something"
+		if public, ok := p.img.PublicAt(dst); ok && public.Origin.Resource != "" {
+			what = public.Origin.Resource
+		}
+		return fmt.Sprintf("what public address %s leads to is not modelled (%s)", dst, what)
+	case fabric.CodeNoSession:
+		if t.Verdict == fabric.VerdictDeny && p.img.Ports[r.Port].Forward != nil {
+			return fmt.Sprintf("%s, a stateful device, never saw the flow begin", at)
+		}
+		return fmt.Sprintf("it came back changed, or elsewhere: to %s", at)
+	default:
+		return "no reason"
+	}
+}
+
+func (p *Prover) ruleSentence(t *fabric.Trace, r fabric.Reason) string {
+	f := &p.img.Filters[r.Filter]
+	stage := f.Stage.String()
+	for i := range t.Steps {
+		if s := &t.Steps[i]; s.Kind == fabric.StepFilter && s.Port == r.Port && s.Filter == r.Filter {
+			stage = stageText(s.Direction, f.Stage)
+		}
+	}
+	origin, name := f.Origin, f.Name
+	switch {
+	case r.Code == fabric.CodeFilterDefault:
+		name = fmt.Sprintf("no rule of %s allows it", name)
+	case f.Rules[r.Rule].Action == fabric.Unknown:
+		origin = f.Rules[r.Rule].Origin
+		name = fmt.Sprintf("whether %s matches cannot be decided", p.ruleName(r.Filter, r.Rule))
+	default:
+		origin = f.Rules[r.Rule].Origin
+		name = p.ruleName(r.Filter, r.Rule) + " denies it"
+	}
+	return fmt.Sprintf("%s, %s at %s%s", name, stage, p.name(r.Port), placeText(origin))
+}
+
+func (p *Prover) routeSentence(t *fabric.Trace, r fabric.Reason) string {
+	route := &p.img.Tables[r.Table].Routes[r.Route]
+	at, dst := p.name(r.Port), t.Final.Dst
+	what := fmt.Sprintf("route %s of %s", routeName(route), at)
+	switch r.Code {
+	case fabric.CodeRouteDrop:
+		what += " drops it"
+	case fabric.CodeRouteUnknown:
+		what += " leads to something that is not modelled"
+		if route.Kind != "" {
+			what += " (" + route.Kind + ")"
+		}
+	case fabric.CodeNextHopMissing:
+		what += fmt.Sprintf(" leads to %s, which no port has", route.Hop.Via)
+	case fabric.CodeNoPort:
+		what = fmt.Sprintf("nobody has the address %s in %s", dst, p.img.Spaces[route.Hop.Space].Name)
+	default:
+		what = fmt.Sprintf("%s has no public source address towards the internet", at)
+	}
+	return what + placeText(route.Origin)
+}
+
+func placeText(o fabric.Origin) string {
+	if o.Place == "" {
+		return ""
+	}
+	return " [" + o.Place + "]"
+}
+
+// origin returns what decided a leaf: a rule, a filter, a route or a table.
+func (p *Prover) origin(l *leaf) fabric.Origin {
+	switch {
+	case l.filter != fabric.None && l.rule != fabric.None:
+		return p.img.Filters[l.filter].Rules[l.rule].Origin
+	case l.filter != fabric.None:
+		return p.img.Filters[l.filter].Origin
+	case l.table != fabric.None && l.route != fabric.None:
+		return p.img.Tables[l.table].Routes[l.route].Origin
+	case l.table != fabric.None:
+		return p.img.Tables[l.table].Origin
+	default:
+		return fabric.Origin{}
+	}
+}
+
+// waysText is both ways of a connection, by name.
+func (p *Prover) waysText(c *fabric.Connection) string {
+	return "there " + p.wayText(c.Forward.Path) + "; back " + p.wayText(c.Reply.Path)
+}
+
+func (p *Prover) wayText(path []fabric.PortID) string {
+	names := make([]string, len(path))
+	for i, q := range path {
+		names[i] = p.name(q)
+	}
+	return strings.Join(names, " > ")
+}

@@ -1,0 +1,264 @@
+package proof
+
+import "github.com/ceruleannet/cerulean/internal/fabric"
+
+// cube is a product of five sets: one per field of the packets as they were
+// when their flow began.
+type cube [fabric.NumFields]setID
+
+// place is a port: one for the whole box (the complement of its number), or
+// the port of a layer that owns an address of each packet.
+type place int32
+
+func only(p fabric.PortID) place { return place(^p) }
+
+// port returns the port of a place that is the same for the whole box.
+func (p place) port() (fabric.PortID, bool) { return fabric.PortID(^p), p < 0 }
+
+// site is a place where a box is. by says which address of a flow's first
+// packet names the port of a layer: the source, where the flow began, or the
+// destination as it arrived. class is a port that behaves like all of them.
+type site struct {
+	place
+	by    fabric.Field
+	class fabric.PortID
+}
+
+// anyClass forgets the class of a layer's site, so that boxes of different
+// classes can be joined.
+func (s site) anyClass() site {
+	if s.place >= 0 {
+		s.class = fabric.None
+	}
+	return s
+}
+
+func siteOf(p fabric.PortID) site { return site{only(p), fabric.Src, p} }
+
+// pathID and changeID name a list; 0 is the empty one.
+type (
+	pathID   int32
+	changeID int32
+)
+
+// state is a box on its way: all packets of cube that began at from, having
+// done the same things since. It is comparable, so equal states are found by
+// hashing.
+//
+// A packet's addresses are those it began with until a translation gives all
+// of them one value: src and dst are emptySet while nothing was translated,
+// else that value as a set. Ports and protocol never change.
+type state struct {
+	cube     cube
+	src, dst setID
+	from     site
+	mid      pathID // ports passed after from
+	changes  changeID
+	// On the way back:
+	reply  bool
+	end    site   // where the flow's first packet was delivered
+	endDst setID  // its destination then; emptySet: as it began
+	back   pathID // ports the reply passed after end
+	// at is where the box is about to arrive.
+	at site
+	// group tells apart boxes of different sources where claims must.
+	group int32
+}
+
+// dim returns which dimension of the cube holds a field of the packet as it is
+// now: a reply has sources and destinations swapped.
+func (s *state) dim(f fabric.Field) fabric.Field {
+	if s.reply && f != fabric.Proto {
+		return f ^ 1
+	}
+	return f
+}
+
+// fixed returns the translated value of a field, or emptySet.
+func (s *state) fixed(f fabric.Field) setID {
+	switch f {
+	case fabric.Src:
+		return s.src
+	case fabric.Dst:
+		return s.dst
+	default:
+		return emptySet
+	}
+}
+
+// field returns the values a field has now.
+func (s *state) field(f fabric.Field) setID {
+	if v := s.fixed(f); v != emptySet {
+		return v
+	}
+	return s.cube[s.dim(f)]
+}
+
+// narrow keeps the packets whose field is in a set; false if there are none.
+func (w *walk) narrow(s state, f fabric.Field, set setID) (state, bool) {
+	n := w.a.intersect(s.field(f), set)
+	if n == emptySet {
+		return s, false
+	}
+	if s.fixed(f) == emptySet {
+		s.cube[s.dim(f)] = n
+	}
+	return s, true
+}
+
+// without keeps the packets whose field is not in a set.
+func (w *walk) without(s state, f fabric.Field, set setID) (state, bool) {
+	n := w.a.subtract(s.field(f), set)
+	if n == emptySet {
+		return s, false
+	}
+	if s.fixed(f) == emptySet {
+		s.cube[s.dim(f)] = n
+	}
+	return s, true
+}
+
+// condition is true of all packets of a box, of none, or of those whose field
+// of the cube is in a set.
+type condition struct {
+	all, some bool
+	field     fabric.Field // of the cube
+	set       setID
+}
+
+var (
+	always = condition{all: true}
+	never  = condition{}
+)
+
+func (w *walk) split(s state, c condition) (in, out state, hasIn, hasOut bool) {
+	switch {
+	case c.all:
+		return s, s, true, false
+	case !c.some:
+		return s, s, false, true
+	}
+	in, out = s, s
+	in.cube[c.field] = w.a.intersect(s.cube[c.field], c.set)
+	out.cube[c.field] = w.a.subtract(s.cube[c.field], c.set)
+	return in, out, in.cube[c.field] != emptySet, out.cube[c.field] != emptySet
+}
+
+// same is the condition that two values of one field are equal; emptySet
+// stands for the value the flow began with.
+func (w *walk) same(began fabric.Field, x, y setID) condition {
+	switch {
+	case x == y:
+		return always
+	case x == emptySet:
+		return condition{some: true, field: began, set: y}
+	case y == emptySet:
+		return condition{some: true, field: began, set: x}
+	default:
+		return never
+	}
+}
+
+// is is the condition that a site is a given port. began is the destination of
+// the flow's first packet as it arrived there, for sites by destination.
+func (w *walk) is(at site, arrived setID, q fabric.PortID) condition {
+	if p, ok := at.port(); ok {
+		if p == q {
+			return always
+		}
+		return never
+	}
+	if w.p.layer[q] != int32(at.place) {
+		return never
+	}
+	own := w.a.of(w.p.img.Ports[q].Addrs)
+	if at.by == fabric.Dst && arrived != emptySet {
+		if w.a.intersect(arrived, own) == emptySet {
+			return never
+		}
+		return always
+	}
+	return condition{some: true, field: at.by, set: own}
+}
+
+// path is a list of ports, the last first.
+type path struct {
+	before pathID
+	port   fabric.PortID
+	length int32
+}
+
+// paths interns lists of ports.
+type paths struct {
+	list  []path
+	index map[path]pathID
+}
+
+func newPaths() paths { return paths{list: make([]path, 1), index: map[path]pathID{}} }
+
+func (p *paths) push(before pathID, port fabric.PortID) pathID {
+	e := path{before, port, p.list[before].length + 1}
+	if id, ok := p.index[e]; ok {
+		return id
+	}
+	id := pathID(len(p.list))
+	p.list = append(p.list, e)
+	p.index[e] = id
+	return id
+}
+
+func (p *paths) contains(id pathID, port fabric.PortID) bool {
+	for ; id != 0; id = p.list[id].before {
+		if p.list[id].port == port {
+			return true
+		}
+	}
+	return false
+}
+
+// ports returns the list in the order the ports were passed.
+func (p *paths) ports(id pathID) []fabric.PortID {
+	out := make([]fabric.PortID, p.list[id].length)
+	for i := len(out) - 1; i >= 0; i-- {
+		out[i] = p.list[id].port
+		id = p.list[id].before
+	}
+	return out
+}
+
+// change is a translation the flow's first packet met: its addresses before
+// and after, emptySet where they were as they began.
+type change struct {
+	before                               changeID
+	at                                   site
+	srcBefore, dstBefore, srcNow, dstNow setID
+}
+
+type changes struct {
+	list  []change
+	index map[change]changeID
+}
+
+func newChanges() changes { return changes{list: make([]change, 1), index: map[change]changeID{}} }
+
+func (c *changes) push(e change) changeID {
+	if id, ok := c.index[e]; ok {
+		return id
+	}
+	id := changeID(len(c.list))
+	c.list = append(c.list, e)
+	c.index[e] = id
+	return id
+}
+
+// all returns the translations in the order they happened.
+func (c *changes) all(id changeID) []change {
+	var out []change
+	for ; id != 0; id = c.list[id].before {
+		out = append(out, c.list[id])
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}

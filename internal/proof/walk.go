@@ -1,0 +1,439 @@
+package proof
+
+import (
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// leaf is where a box ended: the verdict and the reason of all its packets.
+type leaf struct {
+	state
+	verdict fabric.Verdict
+	code    fabric.Code
+	stop    site // where it was decided
+	filter  fabric.FilterID
+	rule    int32
+	table   fabric.TableID
+	route   int32
+}
+
+// walk is one search. It moves boxes hop by hop, all boxes of one hop before
+// any of the next, and hands every box that ends to leaf.
+type walk struct {
+	p       *Prover
+	a       *arena
+	paths   paths
+	changes changes
+	// replies are followed when the first packet was delivered, and then only
+	// the reply's end is a leaf.
+	replies bool
+	leaf    func(leaf)
+	next    []state // boxes that arrive at a port in the next round
+	steps   int
+	budget  int
+	stopped bool // by leaf
+
+	session setID // protocols that need a session
+	routed  map[routeKey][]branch
+	owned   map[ownerKey]owners
+	agreed  map[[2]int32]setID
+	// regions has the addresses of a layer's ports in a region, hostSet those of
+	// all hosts; both are made when first asked for.
+	regions map[[2]int32]setID
+	hostSet setID
+}
+
+type routeKey struct {
+	table fabric.TableID
+	dst   setID
+}
+
+type ownerKey struct {
+	space fabric.SpaceID
+	dst   setID
+}
+
+func (p *Prover) newWalk(a *arena, budget int) *walk {
+	return &walk{
+		p: p, a: a, paths: newPaths(), changes: newChanges(), budget: budget, session: a.intern(sessionProtocols()),
+		routed: map[routeKey][]branch{}, owned: map[ownerKey]owners{}, agreed: map[[2]int32]setID{},
+		regions: map[[2]int32]setID{},
+	}
+}
+
+// over reports whether the search must end.
+func (w *walk) over() bool { return w.stopped || w.steps > w.budget }
+
+// run follows boxes from where they enter the network to their leaves. It
+// reports whether the search is complete.
+func (w *walk) run(begin []state) bool {
+	w.next = w.next[:0]
+	for i := range begin {
+		w.start(begin[i])
+	}
+	for len(w.next) > 0 && !w.over() {
+		now := w.merge(w.next)
+		w.next = nil
+		for i := range now {
+			if w.over() {
+				break
+			}
+			w.arrive(now[i])
+		}
+	}
+	return w.steps <= w.budget
+}
+
+func (w *walk) port(at site) *fabric.Port { return &w.p.img.Ports[at.class] }
+
+// start is steps 1 and 2: the packets enter the network at their ports.
+func (w *walk) start(s state) {
+	at, port := s.from, w.port(s.from)
+	s.from = s.from.anyClass()
+	platform := w.a.of(w.p.img.Platform)
+	if in, ok := w.narrow(s, fabric.Dst, platform); ok {
+		// The platform answers past every filter and route, and so is its reply
+		// delivered.
+		w.end(in, at, fabric.VerdictAllow, fabric.CodePlatform)
+	}
+	s, ok := w.without(s, fabric.Dst, platform)
+	if !ok {
+		return
+	}
+	if s.from.place < 0 && port.Forward == nil {
+		own := w.a.of(port.Addrs)
+		if out, ok := w.without(s, fabric.Src, own); ok {
+			w.end(out, at, fabric.VerdictDeny, fabric.CodeSourceCheck)
+		}
+		if s, ok = w.narrow(s, fabric.Src, own); !ok {
+			return
+		}
+	}
+	if port.Kind == fabric.PortEdge {
+		w.internet(s, at)
+		return
+	}
+	w.filter(s, at, fabric.Out, 0, 0)
+}
+
+// filters returns the filters of one direction at a port.
+func filters(p *fabric.Port, dir fabric.Direction) []fabric.FilterID {
+	switch dir {
+	case fabric.Out:
+		return p.Egress
+	case fabric.In:
+		return p.Ingress
+	default:
+		return p.Forward.Policy
+	}
+}
+
+// filter evaluates the k-th filter of a direction from a rule on, and then the
+// filters after it. The box falls apart into the part that the rule matches and
+// up to five parts that it does not.
+func (w *walk) filter(s state, at site, dir fabric.Direction, k int, rule int) {
+	list := filters(w.port(at), dir)
+	if k == len(list) {
+		w.pass(s, at, dir)
+		return
+	}
+	f := &w.p.img.Filters[list[k]]
+	for ; rule < len(f.Rules); rule++ {
+		if w.steps++; w.over() {
+			return
+		}
+		r := &f.Rules[rule]
+		hit, partial, ok := w.match(&s, r)
+		if !ok {
+			continue
+		}
+		w.decide(hit, at, dir, k, int32(rule), r.Action)
+		if partial == 0 {
+			return
+		}
+		// What the rule does not match, field by field: outside it in this field,
+		// inside it in the fields before.
+		rest := s
+		for f := range fabric.NumFields {
+			if partial&(1<<f) == 0 {
+				continue
+			}
+			d := rest.dim(f)
+			piece := rest
+			piece.cube[d] = w.a.subtract(rest.cube[d], hit.cube[d])
+			rest.cube[d] = hit.cube[d]
+			if partial &^= 1 << f; partial == 0 {
+				s = piece // the last part goes on here
+				break
+			}
+			w.filter(piece, at, dir, k, rule+1)
+		}
+	}
+	w.decide(s, at, dir, k, fabric.None, f.Default)
+}
+
+// order is the order in which the fields of a rule are compared: what differs
+// most often comes first.
+var order = [...]fabric.Field{fabric.Proto, fabric.DstPort, fabric.Dst, fabric.Src, fabric.SrcPort}
+
+// match returns the part of a box that a rule matches, and the fields in which
+// that is not all of it.
+func (w *walk) match(s *state, r *fabric.Rule) (hit state, partial uint8, ok bool) {
+	var sets [fabric.NumFields]setID
+	for _, f := range order {
+		if r.Match[f] == fabric.AnySet {
+			continue
+		}
+		have := s.field(f)
+		n := w.a.intersect(have, w.a.of(r.Match[f]))
+		if n == emptySet {
+			return hit, 0, false
+		}
+		if n != have {
+			partial |= 1 << f
+			sets[f] = n
+		}
+	}
+	hit = *s
+	for f := range fabric.NumFields {
+		if partial&(1<<f) != 0 {
+			hit.cube[s.dim(f)] = sets[f]
+		}
+	}
+	return hit, partial, true
+}
+
+// decide does what a rule, or the default, of the k-th filter says.
+func (w *walk) decide(s state, at site, dir fabric.Direction, k int, rule int32, action fabric.Action) {
+	switch action {
+	case fabric.Pass:
+		w.filter(s, at, dir, k+1, 0)
+	case fabric.Bypass:
+		w.pass(s, at, dir)
+	default:
+		l := leaf{
+			state: s, stop: at, verdict: fabric.VerdictDeny, code: fabric.CodeRule,
+			filter: filters(w.port(at), dir)[k], rule: rule, table: fabric.None, route: fabric.None,
+		}
+		if rule == fabric.None {
+			l.code = fabric.CodeFilterDefault
+		}
+		if action == fabric.Unknown {
+			l.verdict = fabric.VerdictUnknown
+		}
+		w.emit(l)
+	}
+}
+
+// pass is what follows the filters of a direction.
+func (w *walk) pass(s state, at site, dir fabric.Direction) {
+	switch dir {
+	case fabric.In:
+		w.land(s, at, false)
+	case fabric.Through:
+		w.forward(s, at, false)
+	default:
+		w.route(s, at)
+	}
+}
+
+// arrive is steps 6 and 7: ingress filters, then delivery or forwarding.
+func (w *walk) arrive(s state) {
+	if w.steps++; w.over() {
+		return
+	}
+	at := s.at
+	s.at = site{}
+	passed := w.paths.list[s.mid].length
+	if s.reply {
+		passed = w.paths.list[s.back].length
+	}
+	if int(passed)+1 > fabric.MaxHops {
+		w.end(s, at, fabric.VerdictDeny, fabric.CodeLoop)
+		return
+	}
+	if s.reply {
+		w.arriveReply(s, at)
+		return
+	}
+	w.filter(s, at, fabric.In, 0, 0)
+}
+
+// land is step 7 after the ingress filters. known says that the reply arrived
+// at a port its flow passed.
+func (w *walk) land(s state, at site, known bool) {
+	q, single := at.port()
+	if !single {
+		w.deliver(s, at) // a layer's site is where the owner takes the packet
+		return
+	}
+	port := &w.p.img.Ports[q]
+	own := w.a.of(port.Addrs)
+	if in, ok := w.narrow(s, fabric.Dst, own); ok {
+		w.deliver(in, at)
+	}
+	s, ok := w.without(s, fabric.Dst, own)
+	if !ok {
+		return
+	}
+	if port.Forward == nil {
+		w.end(s, at, fabric.VerdictDeny, fabric.CodeNotForwarding)
+		return
+	}
+	if known {
+		w.forward(s, at, true)
+		return
+	}
+	if s.reply && port.Forward.Stateful {
+		need := w.session
+		if in, ok := w.narrow(s, fabric.Proto, need); ok {
+			w.end(in, at, fabric.VerdictDeny, fabric.CodeNoSession)
+		}
+		if s, ok = w.without(s, fabric.Proto, need); !ok {
+			return
+		}
+	}
+	w.filter(s, at, fabric.Through, 0, 0)
+}
+
+// sessionProtocols returns the protocols of which a stateful device refuses
+// replies without a session.
+func sessionProtocols() fabric.Set {
+	var s fabric.Set
+	for n := range uint16(256) {
+		if fabric.NeedsSession(uint8(n)) {
+			s = appendRange(s, fabric.Range{Lo: fabric.Num(n), Hi: fabric.Num(n)})
+		}
+	}
+	return s
+}
+
+// forward leaves a port that is not where the packet began.
+func (w *walk) forward(s state, at site, known bool) {
+	q, _ := at.port()
+	if s.reply {
+		s.back = w.paths.push(s.back, q)
+	} else {
+		s.mid = w.paths.push(s.mid, q)
+	}
+	if known {
+		w.route(s, at)
+		return
+	}
+	w.filter(s, at, fabric.Out, 0, 0)
+}
+
+// deliver ends the way of a flow's first packet at the port that owns the
+// destination.
+func (w *walk) deliver(s state, at site) {
+	if s.reply {
+		w.deliverReply(s, at)
+		return
+	}
+	w.end(s, at, fabric.VerdictAllow, fabric.CodeDelivered)
+}
+
+// route is step 4 and 5: the longest prefix, then where its hop leads.
+func (w *walk) route(s state, at site) {
+	table := w.port(at).Routes
+	for _, b := range w.branches(table, s.field(fabric.Dst)) {
+		if w.steps++; w.over() {
+			return
+		}
+		n, ok := w.narrow(s, fabric.Dst, b.set)
+		if !ok {
+			continue
+		}
+		stop := func(v fabric.Verdict, code fabric.Code) {
+			w.emit(leaf{
+				state: n, verdict: v, code: code, stop: at,
+				filter: fabric.None, rule: fabric.None, table: table, route: b.route,
+			})
+		}
+		switch b.hop.Kind {
+		case fabric.HopSpace:
+			w.toSpace(n, at, table, b.hop.Space)
+		case fabric.HopPort:
+			w.to(n, siteOf(b.hop.Port))
+		case fabric.HopInternet:
+			w.outbound(n, at, table, b.route)
+		case fabric.HopMissing:
+			stop(fabric.VerdictDeny, fabric.CodeNextHopMissing)
+		case fabric.HopUnknown:
+			stop(fabric.VerdictUnknown, fabric.CodeRouteUnknown)
+		default:
+			if b.route == fabric.None {
+				stop(fabric.VerdictDeny, fabric.CodeNoRoute)
+			} else {
+				stop(fabric.VerdictDeny, fabric.CodeRouteDrop)
+			}
+		}
+	}
+}
+
+// toSpace hands packets to the ports that own their destinations.
+func (w *walk) toSpace(s state, at site, table fabric.TableID, space fabric.SpaceID) {
+	if s.reply && s.dst == emptySet && s.from.place >= 0 {
+		// Most replies go to the port whose flow it is: all at once.
+		home := w.home(space, int32(s.from.place))
+		if in, ok := w.narrow(s, fabric.Dst, home); ok {
+			w.to(in, s.from)
+		}
+		var ok bool
+		if s, ok = w.without(s, fabric.Dst, home); !ok {
+			return
+		}
+	}
+	o := w.owners(space, s.field(fabric.Dst))
+	for _, piece := range o.pieces {
+		n, ok := w.narrow(s, fabric.Dst, piece.set)
+		if !ok {
+			continue
+		}
+		if piece.layer == alone || s.reply {
+			for _, q := range piece.ports {
+				if m, ok := w.narrow(n, fabric.Dst, q.set); ok {
+					w.to(m, siteOf(q.port))
+				}
+			}
+			continue
+		}
+		w.to(n, site{place(piece.layer), fabric.Dst, piece.ports[0].port})
+	}
+	if o.nobody == emptySet {
+		return
+	}
+	// The reason names the route, so each route's part is a leaf of its own.
+	for _, b := range w.exact(table, o.nobody) {
+		if n, ok := w.narrow(s, fabric.Dst, b.set); ok {
+			w.emit(leaf{
+				state: n, verdict: fabric.VerdictDeny, code: fabric.CodeNoPort, stop: at,
+				filter: fabric.None, rule: fabric.None, table: table, route: b.route,
+			})
+		}
+	}
+}
+
+// to sends a box to a port, to arrive in the next round.
+func (w *walk) to(s state, at site) {
+	s.at = at
+	w.next = append(w.next, s)
+}
+
+// end makes a leaf whose reason names only a port.
+func (w *walk) end(s state, at site, v fabric.Verdict, code fabric.Code) {
+	w.emit(leaf{
+		state: s, verdict: v, code: code, stop: at,
+		filter: fabric.None, rule: fabric.None, table: fabric.None, route: fabric.None,
+	})
+}
+
+func (w *walk) emit(l leaf) {
+	if w.steps++; w.over() {
+		return
+	}
+	if w.replies && !l.reply && l.verdict == fabric.VerdictAllow && l.code != fabric.CodePlatform {
+		w.startReply(l.state, l.stop)
+		return
+	}
+	w.leaf(l)
+}
