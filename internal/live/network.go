@@ -36,6 +36,7 @@ type Network struct {
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge
 	closeOnce sync.Once
+	closed    chan struct{}
 }
 
 // Start runs the image with the given hosts. Every host must have at least one
@@ -48,7 +49,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}}
+	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{})}
 	n.wire = newWire(n, opts.Latency)
 	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow})
 	n.wire.links = make([]*link, len(img.Ports))
@@ -165,13 +166,15 @@ func (n *Network) Swap(img *fabric.Image) {
 // have ended. Open connections fail.
 func (n *Network) Close() {
 	n.closeOnce.Do(func() {
+		close(n.closed)
+		// First the wire, so that no packet meets a stack that is going down.
+		n.wire.close()
 		for _, h := range n.hosts {
 			h.close()
 		}
 		if n.internet != nil {
 			n.internet.close()
 		}
-		n.wire.close()
 	})
 }
 

@@ -106,6 +106,9 @@ func (x *socket) connect(ctx context.Context, watch *watcher) (net.Conn, error) 
 		case <-ctx.Done():
 			x.ep.Abort()
 			return nil, ctx.Err()
+		case <-x.host.net.closed:
+			x.ep.Abort()
+			return nil, ErrClosed
 		case <-told:
 			x.ep.Abort()
 			return nil, watch.err
