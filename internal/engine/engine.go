@@ -82,6 +82,10 @@ func (e *Engine) Image() *fabric.Image { return e.prog.img }
 func (e *Engine) Stats() Stats {
 	s := e.stats
 	s.Flows = e.table.count
+	s.Faults[fabric.FaultNone] = s.Packets
+	for _, n := range e.stats.Faults[fabric.FaultNone+1:] {
+		s.Faults[fabric.FaultNone] -= n
+	}
 	return s
 }
 
@@ -144,7 +148,6 @@ func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte, r *Result
 	if w.edit.what != 0 {
 		w.edit.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6)
 	}
-	e.stats.Faults[fabric.FaultNone]++
 	if w.verdict == fabric.VerdictAllow {
 		e.stats.Delivered++
 	}
@@ -202,7 +205,6 @@ func (e *Engine) begin(now time.Duration, h *header, pkt []byte, r *Result) {
 		}
 		// A denial needs no record: the next packet is denied again.
 		e.stats.Walks++
-		e.stats.Faults[fabric.FaultNone]++
 		e.event(now, 0, forward, h.key, x.final)
 		*r = Result{Verdict: w.verdict, Reason: w.reason, Out: fabric.None}
 		return

@@ -31,7 +31,6 @@ func (e *Engine) quote(now time.Duration, h *header, pkt []byte, r *Result) bool
 	if w.epoch != e.epoch && !e.compose(now, n, dir, false) {
 		return false
 	}
-	e.stats.Faults[fabric.FaultNone]++
 	*r = Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Flow: id(n, f)}
 	port := &e.prog.img.Ports[at]
 	deny := func(code fabric.Code, at fabric.PortID) {

@@ -38,7 +38,8 @@ func (f *flow) closed() bool {
 	return f.state&sawReset != 0 || f.state&(finOut|finIn) == finOut|finIn
 }
 
-// way is one direction of a flow: its key and its composed action.
+// way is one direction of a flow: its key and its composed action. What every
+// packet needs stands first and close together.
 type way struct {
 	key     key
 	packets uint64
@@ -47,9 +48,9 @@ type way struct {
 	epoch   uint32 // of the image that composed the action; 0: not composed
 	indexed bool
 	verdict fabric.Verdict
-	edit    edit
 	out     fabric.PortID
 	reason  fabric.Reason
+	edit    edit
 	// unseen is a stateful forwarder on the way that has no session of the flow
 	// but let this direction begin one; None if there is none.
 	unseen fabric.PortID
