@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ceruleannet/cerulean/internal/node"
+)
+
+// cloudFlags are the flags of commands that talk to a cloud.
+type cloudFlags struct {
+	cloud, dir, listen string
+	parallel           int
+}
+
+func (f *cloudFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.cloud, "cloud", "local", "where to apply: local (the embedded cloud) or azure")
+	cmd.Flags().StringVar(&f.dir, "dir", "", "folder of the embedded cloud's state (default PATH/.cerulean)")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on while the command runs")
+	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "how many resources to change at once")
+	_ = cmd.RegisterFlagCompletionFunc("cloud", cobra.FixedCompletions([]string{"local", "azure"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// open opens the design and the cloud of a command.
+func (f *cloudFlags) open(cmd *cobra.Command, path string) (*node.Design, *node.Cloud, error) {
+	d, err := node.Open(path, node.LockWrite)
+	if err != nil {
+		return nil, nil, err
+	}
+	options := node.CloudOptions{Dir: f.dir, Listen: f.listen, Subscription: d.Network().Subscription}
+	switch f.cloud {
+	case "local":
+		if options.Dir == "" {
+			options.Dir = node.StateDir(path)
+		}
+	case "azure":
+		options.Azure = true
+	default:
+		return nil, nil, fmt.Errorf("unknown cloud %q; use local or azure", f.cloud)
+	}
+	c, err := node.OpenCloud(cmd.Context(), options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, c, nil
+}
+
+func newPlan() *cobra.Command {
+	var f cloudFlags
+	cmd := &cobra.Command{
+		Use:   "plan [PATH]",
+		Short: "Show what apply would change",
+		Long: `Compares the declared network with what the cloud has and prints what apply would
+create, update, delete and commit, property by property. Nothing is changed.`,
+		Example: `  cerulean plan examples/globojava
+  cerulean plan examples/globojava --dir /tmp/cloud -o json`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f.add(cmd)
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, c, err := f.open(cmd, pathArg(args))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		p, err := c.Plan(cmd.Context(), d)
+		if err != nil {
+			return falseError{err}
+		}
+		w := cmd.OutOrStdout()
+		return p.Write(w, *output == "json", colour(w))
+	}
+	output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
+func newApply() *cobra.Command {
+	var f cloudFlags
+	var unproved bool
+	cmd := &cobra.Command{
+		Use:   "apply [PATH]",
+		Short: "Bring a cloud to what is declared",
+		Long: `Proves the network's expectations, plans against what the cloud has, and applies
+the plan through the cloud's Resource Manager API. Refuses a network with a
+broken expectation. Interrupted at any moment, the next apply does the rest.`,
+		Example: `  cerulean apply examples/globojava
+  cerulean apply examples/globojava --dir /tmp/cloud`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&unproved, "even-if-broken", false, "apply although an expectation is broken")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, c, err := f.open(cmd, pathArg(args))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		w := cmd.OutOrStdout()
+		if report := d.Check(); report.Failed() && !unproved {
+			if err := report.WriteText(w, colour(w)); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.ErrOrStderr(), "cerulean: nothing was applied; correct the network, or use --even-if-broken")
+			return errFalse
+		}
+		p, err := c.Plan(cmd.Context(), d)
+		if err != nil {
+			return falseError{err}
+		}
+		return runPlan(cmd, c, p, f.parallel)
+	}
+	return cmd
+}
+
+func newDestroy() *cobra.Command {
+	var f cloudFlags
+	cmd := &cobra.Command{
+		Use:   "destroy [PATH]",
+		Short: "Delete everything of a network from a cloud",
+		Long: `Deletes what the network owns: its resource groups (tagged cerulean-network) and
+what is in them. Resources elsewhere are never touched.`,
+		Example: `  cerulean destroy examples/globojava --dir /tmp/cloud`,
+		Args:    cobra.MaximumNArgs(1),
+	}
+	f.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, c, err := f.open(cmd, pathArg(args))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		p, err := c.PlanDestroy(cmd.Context(), d)
+		if err != nil {
+			return falseError{err}
+		}
+		return runPlan(cmd, c, p, f.parallel)
+	}
+	return cmd
+}
+
+// runPlan prints and applies a plan with progress.
+func runPlan(cmd *cobra.Command, c *node.Cloud, p *node.Plan, parallel int) error {
+	w := cmd.OutOrStdout()
+	if err := p.Write(w, false, colour(w)); err != nil {
+		return err
+	}
+	if p.Empty() {
+		return nil
+	}
+	bar := newProgress(cmd.ErrOrStderr(), "apply")
+	summary, err := c.Apply(cmd.Context(), p, parallel, bar.update)
+	bar.clear()
+	if summary != "" {
+		fmt.Fprintln(w, summary)
+	}
+	if err != nil {
+		return falseError{err}
+	}
+	return nil
+}
+
+func newCloud() *cobra.Command {
+	var dir, listen string
+	cmd := &cobra.Command{
+		Use:   "cloud",
+		Short: "Run only the embedded cloud, for other clients",
+		Long: `Serves the Azure Resource Manager API over HTTPS until interrupted, and prints the
+environment other clients need. The certificate authority, the credentials and
+the keys are made for this folder and stay in it.`,
+		Example: `  cerulean cloud --dir ./cloud --listen 127.0.0.1:8443`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Serve: true})
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			w := cmd.OutOrStdout()
+			fmt.Fprintf(w, "# The embedded cloud is at %s. Ctrl-C stops it.\n", c.Endpoint)
+			for _, line := range c.Environment() {
+				fmt.Fprintln(w, "export "+line)
+			}
+			return c.Wait(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and certificate authority")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
+	return cmd
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ceruleannet/cerulean/intent"
+	"github.com/ceruleannet/cerulean/internal/node"
+)
+
+// pathArg returns the network's path: the argument, or the current folder.
+func pathArg(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "."
+}
+
+// networkFlag adds -n PATH to a command whose arguments are something else.
+func networkFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().StringP("network", "n", ".", "the declared network: a file or a folder")
+}
+
+// lockMode chooses what happens to the lock file.
+func lockMode(frozen bool, otherwise node.Lock) node.Lock {
+	if frozen {
+		return node.LockFrozen
+	}
+	return otherwise
+}
+
+func newCheck() *cobra.Command {
+	var frozen bool
+	cmd := &cobra.Command{
+		Use:   "check [PATH]",
+		Short: "Compile a network and prove its expectations",
+		Long: `Compiles the declared network and proves every expectation over all packets.
+A broken expectation comes with a witness: a packet that shows it, hop by hop.
+Exits with 1 when an expectation is broken or cannot be decided.`,
+		Example: `  cerulean check examples/globojava
+  cerulean check examples/broken -o json
+  cerulean check --locked .        # in CI: also fail if cerulean.lock is out of date`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(pathArg(args), lockMode(frozen, node.LockRead))
+		if err != nil {
+			return err
+		}
+		report := d.Check()
+		w := cmd.OutOrStdout()
+		if *output == "json" {
+			err = report.WriteJSON(w)
+		} else {
+			err = report.WriteText(w, colour(w))
+		}
+		if err == nil && report.Failed() {
+			err = errFalse
+		}
+		return err
+	}
+	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if the network assigns addresses that cerulean.lock does not record")
+	return cmd
+}
+
+func newRoutes() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "routes HOST|NIC",
+		Short:   "Show the effective routes of a network interface",
+		Example: `  cerulean routes shop-prod-eastus -n examples/globojava`,
+		Args:    cobra.ExactArgs(1),
+	}
+	network := networkFlag(cmd)
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(*network, node.LockRead)
+		if err != nil {
+			return err
+		}
+		return d.WriteRoutes(cmd.OutOrStdout(), args[0], *output == "json")
+	}
+	output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
+func newRules() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "rules HOST|NIC",
+		Short:   "Show the effective security rules of a network interface, in the order they are met",
+		Example: `  cerulean rules db-prod-eastus -n examples/globojava`,
+		Args:    cobra.ExactArgs(1),
+	}
+	network := networkFlag(cmd)
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(*network, node.LockRead)
+		if err != nil {
+			return err
+		}
+		return d.WriteRules(cmd.OutOrStdout(), args[0], *output == "json")
+	}
+	output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
+func newShow() *cobra.Command {
+	var expanded, image bool
+	cmd := &cobra.Command{
+		Use:   "show [PATH]",
+		Short: "Show what a declared network stands for",
+		Long: `Shows the virtual networks, subnets and hosts of a network with their addresses.
+With --expanded, every Azure resource that the short form stands for, in its
+Resource Manager shape, with the line it came from.`,
+		Example: `  cerulean show examples/three-tier
+  cerulean show --expanded examples/globojava`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(pathArg(args), node.LockRead)
+		if err != nil {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		switch {
+		case image:
+			return d.Image.Describe(w)
+		case expanded:
+			return d.WriteExpanded(w, *output == "json")
+		default:
+			return d.WriteSummary(w, *output == "json")
+		}
+	}
+	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().BoolVar(&expanded, "expanded", false, "every resource with every default")
+	cmd.Flags().BoolVar(&image, "image", false, "the compiled image, as text")
+	cmd.MarkFlagsMutuallyExclusive("expanded", "image")
+	return cmd
+}
+
+func newSchema() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the declared network, for editors",
+		Example: `  cerulean schema > network.schema.json
+  # yaml-language-server: $schema=network.schema.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b, err := intent.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", b)
+			return err
+		},
+	}
+}

@@ -1,0 +1,118 @@
+// Command cerulean declares, proves, applies and runs Azure virtual networks.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Exit codes. Scripts and pipelines rely on them.
+const (
+	exitOK    = 0
+	exitFalse = 1 // a claim is false: a broken expectation, a failed apply
+	exitUsage = 2 // wrong arguments or wrong input
+)
+
+// errFalse means a claim is false and everything about it was already printed.
+var errFalse = errors.New("a claim is false")
+
+// falseError is a failure that is not the input's fault.
+type falseError struct{ err error }
+
+func (e falseError) Error() string { return e.err.Error() }
+func (e falseError) Unwrap() error { return e.err }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: what tests call.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var problems model.Problems
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errFalse):
+		return exitFalse
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			fmt.Fprintln(stderr, p.Error())
+		}
+		fmt.Fprintf(stderr, "%s: nothing was changed\n", count(len(problems), "problem"))
+		return exitUsage
+	case errors.As(err, &falseError{}):
+		fmt.Fprintln(stderr, "cerulean:", err)
+		return exitFalse
+	default:
+		fmt.Fprintln(stderr, "cerulean:", err)
+		return exitUsage
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cerulean",
+		Short: "An Azure virtual network you can prove, plan and run",
+		Long: `Cerulean compiles a declared global network, proves what can and cannot talk
+and why, applies it to its embedded Azure-compatible cloud, and runs it: real
+packets through real rules, routes and firewalls, in one process.
+
+Exit codes: 0 success, 1 a claim is false, 2 wrong usage or wrong input.`,
+		Example: `  cerulean up examples/globojava
+  cerulean check examples/broken
+  cerulean explain shop-prod-eastus db-prod-westeurope:5432 -n examples/globojava`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.AddGroup(
+		&cobra.Group{ID: "design", Title: "Understand a network:"},
+		&cobra.Group{ID: "cloud", Title: "Apply it:"},
+		&cobra.Group{ID: "run", Title: "Run it:"},
+	)
+	for _, c := range []*cobra.Command{newCheck(), newRoutes(), newRules(), newShow(), newSchema()} {
+		c.GroupID = "design"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newPlan(), newApply(), newDestroy(), newCloud()} {
+		c.GroupID = "cloud"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newUp(), newBench()} {
+		c.GroupID = "run"
+		root.AddCommand(c)
+	}
+	root.AddCommand(newVersion())
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+// count returns "1 problem" or "3 problems".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if len(noun) > 1 && noun[len(noun)-1] == 'y' {
+		return fmt.Sprintf("%d %sies", n, noun[:len(noun)-1])
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

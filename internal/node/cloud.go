@@ -1,0 +1,300 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ceruleannet/cerulean/internal/arm"
+	"github.com/ceruleannet/cerulean/internal/plan"
+	"github.com/ceruleannet/cerulean/internal/plan/azure"
+	"github.com/ceruleannet/cerulean/internal/state"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// CloudOptions say which cloud to open.
+type CloudOptions struct {
+	// Azure means the real one: no server is started and the credentials are
+	// those of azidentity's default chain.
+	Azure bool
+	// Dir holds the embedded cloud's state, keys and certificate authority;
+	// empty means all of it lives in memory.
+	Dir string
+	// Listen is the address to listen on; empty means a free port of 127.0.0.1.
+	Listen string
+	// Subscription the client works in.
+	Subscription string
+	// Serve refuses a directory another process already serves, instead of
+	// joining it as a client.
+	Serve bool
+}
+
+// Cloud is a Resource Manager and a client of it. The embedded one runs in this
+// process, unless another process serves the same directory: then this is only
+// a client of that one.
+type Cloud struct {
+	Endpoint string
+
+	client    *azure.Client
+	transport *http.Transport
+	identity  *arm.Identity
+	dir       string
+	server    *arm.Server // nil for a cloud served elsewhere
+	store     state.Store
+	stop      context.CancelFunc
+	served    chan error
+	once      sync.Once
+	closeErr  error
+}
+
+// endpointFile tells other processes where the cloud of a directory answers.
+const endpointFile = "endpoint.json"
+
+type endpointDocument struct {
+	Endpoint string `json:"endpoint"`
+	PID      int    `json:"pid"`
+}
+
+// StateDir returns the default state folder of a network: .cerulean beside it.
+func StateDir(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	return filepath.Join(path, ".cerulean")
+}
+
+// OpenCloud starts the embedded cloud, or joins the one that another process
+// serves from the same directory, or makes a client of Azure.
+func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
+	if o.Azure {
+		client, err := azure.New(azure.Config{Subscription: o.Subscription})
+		if err != nil {
+			return nil, err
+		}
+		return &Cloud{Endpoint: "https://management.azure.com", client: client}, nil
+	}
+	names, err := listenNames(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := arm.OpenIdentity(o.Dir, names...)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cloud{identity: identity, dir: o.Dir}
+	store, err := arm.OpenStore(o.Dir)
+	if err != nil {
+		if joined := c.join(); joined && !o.Serve {
+			return c, c.connect(o.Subscription)
+		}
+		return nil, err
+	}
+	c.store = store
+	if err := c.serve(ctx, o); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	if err := c.connect(o.Subscription); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// listenNames returns the host of a listen address that is not a loopback name,
+// for the server's certificate.
+func listenNames(listen string) ([]string, error) {
+	if listen == "" {
+		return nil, nil
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %q is not HOST:PORT: %w", listen, err)
+	}
+	if host == "" || host == "localhost" {
+		return nil, nil
+	}
+	return []string{host}, nil
+}
+
+// serve starts the server in this process.
+func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
+	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity})
+	if err != nil {
+		return err
+	}
+	listener, err := arm.Listen(o.Listen)
+	if err != nil {
+		return err
+	}
+	c.server = server
+	c.Endpoint = "https://" + listener.Addr().String()
+	// The cloud outlives an interrupt of the work it serves: Close ends it, so
+	// that a request under way is answered.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop, c.served = stop, make(chan error, 1)
+	go func() { c.served <- server.Serve(serving, listener) }()
+	if c.dir == "" {
+		return nil
+	}
+	b, err := json.Marshal(endpointDocument{c.Endpoint, os.Getpid()})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.dir, endpointFile), b, 0o600)
+}
+
+// join finds the process that serves this cloud's directory.
+func (c *Cloud) join() bool {
+	b, err := os.ReadFile(filepath.Join(c.dir, endpointFile))
+	if err != nil {
+		return false
+	}
+	var doc endpointDocument
+	if json.Unmarshal(b, &doc) != nil || doc.Endpoint == "" {
+		return false
+	}
+	c.Endpoint = doc.Endpoint
+	return true
+}
+
+// connect makes the client. The embedded cloud is reached as Azure is: over
+// HTTPS, with a token, through the Azure SDK's pipeline.
+func (c *Cloud) connect(subscription string) error {
+	if subscription == "" {
+		subscription = c.identity.SubscriptionID
+	}
+	c.transport = &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: c.identity.CertPool(), MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 64,
+	}
+	client, err := azure.New(azure.Config{
+		Endpoint: c.Endpoint, Authority: c.Endpoint, Audience: c.Endpoint,
+		Transport: &http.Client{Transport: c.transport},
+		Tenant:    c.identity.TenantID, ClientID: c.identity.ClientID, ClientSecret: c.identity.ClientSecret,
+		Subscription: subscription,
+	})
+	c.client = client
+	return err
+}
+
+// Environment returns NAME=value pairs for other clients of the embedded cloud:
+// Terraform's azurerm provider, the Azure CLI and the Azure SDKs.
+func (c *Cloud) Environment() []string {
+	if c.identity == nil {
+		return nil
+	}
+	host := c.Endpoint[len("https://"):]
+	env := []string{
+		"ARM_METADATA_HOSTNAME=" + host,
+		"ARM_TENANT_ID=" + c.identity.TenantID,
+		"ARM_CLIENT_ID=" + c.identity.ClientID,
+		"ARM_CLIENT_SECRET=" + c.identity.ClientSecret,
+		"ARM_SUBSCRIPTION_ID=" + c.identity.SubscriptionID,
+	}
+	if c.dir != "" {
+		if ca, err := filepath.Abs(filepath.Join(c.dir, "ca.pem")); err == nil {
+			env = append(env, "SSL_CERT_FILE="+ca, "REQUESTS_CA_BUNDLE="+ca)
+		}
+	}
+	return env
+}
+
+// Snapshot returns what the embedded cloud of this process holds.
+func (c *Cloud) Snapshot() []*model.Resource { return c.server.Snapshot() }
+
+// Wait returns when ctx ends or the server fails.
+func (c *Cloud) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-c.served:
+		c.served <- err
+		return err
+	}
+}
+
+// Close stops the server, if it is this process's, and closes its store.
+// Calling it again does nothing.
+func (c *Cloud) Close() error {
+	c.once.Do(func() {
+		if c.transport != nil {
+			c.transport.CloseIdleConnections()
+		}
+		if c.server == nil {
+			return
+		}
+		c.stop()
+		err := <-c.served
+		if c.dir != "" {
+			err = errors.Join(err, os.Remove(filepath.Join(c.dir, endpointFile)))
+		}
+		c.closeErr = errors.Join(err, c.store.Close())
+	})
+	return c.closeErr
+}
+
+// Plan is a plan for a cloud.
+type Plan struct{ plan *plan.Plan }
+
+// Plan computes what would bring the cloud to the design.
+func (c *Cloud) Plan(ctx context.Context, d *Design) (*Plan, error) {
+	return c.compute(ctx, d.Network(), d.Network().Resources)
+}
+
+// PlanDestroy computes what would delete all that the network owns.
+func (c *Cloud) PlanDestroy(ctx context.Context, d *Design) (*Plan, error) {
+	return c.compute(ctx, d.Network(), nil)
+}
+
+func (c *Cloud) compute(ctx context.Context, n *model.Network, desired []*model.Resource) (*Plan, error) {
+	observed, err := c.client.Observe(ctx, n.Resources, n.Name)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", c.Endpoint, err)
+	}
+	p, err := plan.Compute(desired, observed, plan.Options{Network: n.Name})
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{p}, nil
+}
+
+// Empty reports whether there is nothing to do.
+func (p *Plan) Empty() bool { return p.plan.Empty() }
+
+// Write shows the plan as a diff, or as JSON.
+func (p *Plan) Write(w io.Writer, asJSON, color bool) error {
+	if asJSON {
+		return plan.WriteJSON(w, p.plan)
+	}
+	return plan.Write(w, p.plan, plan.Style{Color: color})
+}
+
+// Apply runs a plan. progress hears how many steps have ended. The summary is a
+// sentence for people; what an interrupted or failed run left undone is in the
+// next plan.
+func (c *Cloud) Apply(ctx context.Context, p *Plan, parallel int, progress func(done, total int, what string)) (summary string, err error) {
+	result, err := plan.Execute(ctx, p.plan, c.client, plan.ExecuteOptions{
+		Concurrency: parallel,
+		OnEvent: func(e plan.Event) {
+			if progress != nil && e.Kind != plan.Started {
+				progress(e.Ended, e.Total, e.Step.ID.Name())
+			}
+		},
+	})
+	summary = fmt.Sprintf("%d of %d steps done", len(result.Succeeded), p.plan.Len())
+	if n := len(result.Failures); n > 0 {
+		summary += fmt.Sprintf(", %d failed", n)
+	}
+	if n := len(result.Skipped); n > 0 {
+		summary += fmt.Sprintf(", %d not started; run apply again for the rest", n)
+	}
+	return summary, err
+}

@@ -1,0 +1,71 @@
+package node
+
+import "github.com/ceruleannet/cerulean/model"
+
+// settle returns the declared resources with the addresses that the cloud chose
+// where the declaration leaves the choice to it (dynamic interfaces, firewalls,
+// public IPs), and whether there were any. Declared places stay.
+func settle(declared, cloud []*model.Resource) ([]*model.Resource, bool) {
+	observed := make(map[string]*model.Resource, len(cloud))
+	for _, r := range cloud {
+		observed[r.ID.Key()] = r
+	}
+	out := make([]*model.Resource, len(declared))
+	some := false
+	for i, r := range declared {
+		out[i] = r
+		there := observed[r.ID.Key()]
+		if there == nil {
+			continue
+		}
+		c := r.Clone()
+		var chosen bool
+		switch {
+		case r.ID.Is(model.TypePublicIP):
+			chosen = choose(c.Properties(), there.Properties(), "ipAddress")
+		case r.ID.Is(model.TypeNIC), r.ID.Is(model.TypeFirewall):
+			chosen = chooseConfigurations(c.Properties(), there.Properties())
+		}
+		if chosen {
+			out[i], some = c, true
+		}
+	}
+	return out, some
+}
+
+// chooseConfigurations settles the private addresses of ipConfigurations,
+// which go by name.
+func chooseConfigurations(declared, observed map[string]any) bool {
+	named := map[string]map[string]any{}
+	there, _ := observed["ipConfigurations"].([]any)
+	for _, e := range there {
+		if m, ok := e.(map[string]any); ok {
+			name, _ := m["name"].(string)
+			named[name], _ = m["properties"].(map[string]any)
+		}
+	}
+	chosen := false
+	here, _ := declared["ipConfigurations"].([]any)
+	for _, e := range here {
+		m, _ := e.(map[string]any)
+		name, _ := m["name"].(string)
+		properties, _ := m["properties"].(map[string]any)
+		if properties != nil && choose(properties, named[name], "privateIPAddress") {
+			chosen = true
+		}
+	}
+	return chosen
+}
+
+// choose copies a property that only the cloud has.
+func choose(declared, observed map[string]any, key string) bool {
+	if have, _ := declared[key].(string); have != "" {
+		return false
+	}
+	v, _ := observed[key].(string)
+	if v == "" || declared == nil {
+		return false
+	}
+	declared[key] = v
+	return true
+}

@@ -1,0 +1,281 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/compile"
+	"github.com/ceruleannet/cerulean/internal/live"
+	"github.com/ceruleannet/cerulean/internal/proof"
+)
+
+// UpOptions say how to run a network.
+type UpOptions struct {
+	Dir     string  // state of the embedded cloud; empty means memory
+	Listen  string  // address of the embedded cloud
+	Latency float64 // scale of the latency between regions; 0 is none
+}
+
+// Event is progress of Up: a stage that ended, or, with Total above 0, how far
+// one is.
+type Event struct {
+	Stage            string // declare, compile, prove, apply, run, probe
+	Text             string
+	Took             time.Duration
+	Completed, Total int
+}
+
+// System is a network that runs, with everything known about it.
+type System struct {
+	Design *Design
+	Cloud  *Cloud
+	Net    *live.Network
+	Report *Report
+	Probes []live.ProbeResult
+
+	stages []Event
+	once   sync.Once
+	err    error
+}
+
+// Up takes a network through the whole spine: declared, compiled, proved,
+// applied to the embedded cloud through its API, compiled again from what the
+// cloud holds, run, and probed. on hears of every stage. A broken expectation is
+// no error: the network runs as it is declared and [System.Failed] says so.
+func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *System, err error) {
+	s := &System{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	end := func(stage, text string, took time.Duration) {
+		e := Event{Stage: stage, Text: text, Took: took}
+		s.stages = append(s.stages, e)
+		on(e)
+	}
+	if s.Design, err = Open(path, LockWrite); err != nil {
+		return nil, err
+	}
+	d := s.Design
+	n, img := d.Network(), d.Image
+	end("declare", fmt.Sprintf("%d resources, %d hosts, %d expectations", len(n.Resources), len(n.Hosts), len(n.Expectations)), d.Took.Declare)
+	end("compile", fmt.Sprintf("%d ports, %d filters, %d route tables", len(img.Ports), len(img.Filters), len(img.Tables)), d.Took.Compile)
+
+	begin := time.Now()
+	s.Report = d.Check()
+	end("prove", s.Report.Headline(), time.Since(begin))
+
+	begin = time.Now()
+	text, err := s.apply(ctx, o, on)
+	if err != nil {
+		return nil, err
+	}
+	end("apply", text, time.Since(begin))
+
+	begin = time.Now()
+	if err := s.run(o); err != nil {
+		return nil, err
+	}
+	end("run", fmt.Sprintf("%d hosts; the cloud's network is the one that was proved", len(s.Net.Hosts())), time.Since(begin))
+
+	begin = time.Now()
+	s.Probes = s.Net.Probe(ctx, n.Expectations)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	end("probe", fmt.Sprintf("%d exchanges of real packets; %s", s.probeCount(), s.agreement()), time.Since(begin))
+	return s, nil
+}
+
+// apply brings the embedded cloud to what is declared.
+func (s *System) apply(ctx context.Context, o UpOptions, on func(Event)) (string, error) {
+	var err error
+	s.Cloud, err = OpenCloud(ctx, CloudOptions{Dir: o.Dir, Listen: o.Listen, Subscription: s.Design.Network().Subscription, Serve: true})
+	if err != nil {
+		return "", err
+	}
+	p, err := s.Cloud.Plan(ctx, s.Design)
+	if err != nil {
+		return "", err
+	}
+	if p.Empty() {
+		return "nothing to do, the cloud is as declared", nil
+	}
+	_, err = s.Cloud.Apply(ctx, p, 0, func(done, total int, what string) {
+		on(Event{Stage: "apply", Text: what, Completed: done, Total: total})
+	})
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(p.plan.Header(), s.Design.Network().Name+": "), nil
+}
+
+// run compiles what the cloud holds, demands that it is what was proved, and
+// starts the hosts.
+func (s *System) run(o UpOptions) error {
+	snapshot := s.Cloud.Snapshot()
+	cloud, err := compile.Compile(snapshot, compile.Options{})
+	if err != nil {
+		return fmt.Errorf("compiling what the cloud holds: %w", err)
+	}
+	if settled, some := settle(s.Design.Network().Resources, snapshot); some {
+		// The cloud chose addresses: prove the network with those.
+		if err := s.Design.recompile(settled); err != nil {
+			return err
+		}
+		s.Report = s.Design.Check()
+	}
+	// The proved image has the declared places, the cloud's has not; otherwise
+	// they are one.
+	if cloud.Digest() != s.Design.Image.Digest() {
+		return fmt.Errorf("the cloud holds another network than the one that was proved: %s", difference(s.Design.Image, cloud))
+	}
+	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{Latency: o.Latency})
+	return err
+}
+
+// difference returns the first line on which two images differ.
+func difference(proved, cloud *fabric.Image) string {
+	var a, b bytes.Buffer
+	if proved.Describe(&a) != nil || cloud.Describe(&b) != nil {
+		return "they cannot be described"
+	}
+	x, y := strings.Split(a.String(), "\n"), strings.Split(b.String(), "\n")
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("proved %q, cloud %q", x[i], y[i])
+		}
+	}
+	return "one has more parts"
+}
+
+// probeCount returns the number of exchanges.
+func (s *System) probeCount() int {
+	n := 0
+	for i := range s.Probes {
+		n += len(s.Probes[i].Probes)
+	}
+	return n
+}
+
+// contradiction says how proof and packets contradict each other about an
+// expectation, or "".
+func (s *System) contradiction(i int) string {
+	f, r := &s.Report.Findings[i], &s.Probes[i]
+	for _, p := range r.Disagreements() {
+		return p.Disagreement.Error()
+	}
+	if f.Status == proof.Holds && !r.Holds {
+		for _, p := range r.Probes {
+			if !p.Holds {
+				return fmt.Sprintf("proved to hold, but from %s to %s: %s", p.From, p.To, p.Said)
+			}
+		}
+	}
+	return ""
+}
+
+// agreement says whether proof and packets agree.
+func (s *System) agreement() string {
+	n := 0
+	for i := range s.Probes {
+		if s.contradiction(i) != "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return "proof and packets agree"
+	}
+	return fmt.Sprintf("PROOF AND PACKETS DISAGREE on %d", n)
+}
+
+// Failed reports whether an expectation is broken or undecided, or a probe
+// contradicts its proof.
+func (s *System) Failed() bool {
+	if s.Report.Failed() {
+		return true
+	}
+	for i := range s.Probes {
+		if s.contradiction(i) != "" || !s.Probes[i].Holds {
+			return true
+		}
+	}
+	return false
+}
+
+// ProbeRow is one expectation, proof and packets side by side.
+type ProbeRow struct {
+	Expectation   string `json:"expectation"`
+	Place         string `json:"place,omitempty"`
+	Proof         string `json:"proof"`
+	Why           string `json:"why,omitempty"`
+	Probes        int    `json:"probes"`
+	Confirmed     int    `json:"confirmed"`
+	Contradiction string `json:"contradiction,omitempty"`
+}
+
+// Rows returns proof and packets side by side.
+func (s *System) Rows() []ProbeRow {
+	rows := make([]ProbeRow, len(s.Probes))
+	for i := range s.Probes {
+		f, r := &s.Report.Findings[i], &s.Probes[i]
+		row := ProbeRow{
+			Expectation: f.Expectation.Name, Place: f.Expectation.Pos.String(), Proof: f.Status.String(),
+			Probes: len(r.Probes), Contradiction: s.contradiction(i),
+		}
+		if f.Status != proof.Holds {
+			row.Why = f.Why
+		}
+		for _, p := range r.Probes {
+			if p.Holds && p.Disagreement == nil {
+				row.Confirmed++
+			}
+		}
+		rows[i] = row
+	}
+	return rows
+}
+
+// WriteJSON writes the stages and the rows.
+func (s *System) WriteJSON(w io.Writer, elapsed time.Duration) error {
+	type stage struct {
+		Stage string  `json:"stage"`
+		Text  string  `json:"text"`
+		MS    float64 `json:"ms"`
+	}
+	doc := struct {
+		Network  string     `json:"network"`
+		OK       bool       `json:"ok"`
+		Endpoint string     `json:"endpoint"`
+		MS       float64    `json:"ms"`
+		Stages   []stage    `json:"stages"`
+		Rows     []ProbeRow `json:"expectations"`
+	}{Network: s.Design.Network().Name, OK: !s.Failed(), Endpoint: s.Cloud.Endpoint, MS: ms(elapsed), Rows: s.Rows()}
+	for _, e := range s.stages {
+		doc.Stages = append(doc.Stages, stage{e.Stage, e.Text, ms(e.Took)})
+	}
+	return writeJSON(w, doc)
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// Close stops the network and the cloud. Calling it again does nothing.
+func (s *System) Close() error {
+	s.once.Do(func() {
+		if s.Net != nil {
+			s.Net.Close()
+		}
+		if s.Cloud != nil {
+			s.err = s.Cloud.Close()
+		}
+	})
+	return s.err
+}
