@@ -30,32 +30,58 @@ type hopKey struct {
 	where int32
 }
 
+// parts collects sets while ranges are dealt out to them in order. It keeps its
+// memory for the next use.
+type parts struct {
+	index map[hopKey]int
+	sets  []fabric.Set
+	n     int
+}
+
+func (p *parts) reset() {
+	clear(p.index)
+	p.n = 0
+}
+
+// open begins another set.
+func (p *parts) open() {
+	if p.n == len(p.sets) {
+		p.sets = append(p.sets, nil)
+	}
+	p.sets[p.n] = p.sets[p.n][:0]
+	p.n++
+}
+
 func (w *walk) divide(table fabric.TableID, dst setID, join bool) []branch {
 	routes := w.p.img.Tables[table].Routes
 	dsts := w.a.get(dst)
 	cuts := w.p.partition(table).of(dsts.Min())
-	index := map[hopKey]int{}
-	var parts []fabric.Set
+	w.parts.reset()
 	var out []branch
+	last, lastRoute := -1, int32(-2)
 	add := func(r fabric.Range, route int32) {
-		b := branch{route: route}
-		k := hopKey{255, route}
-		if route != fabric.None {
-			b.hop = routes[route].Hop
-			switch {
-			case join && b.hop.Kind == fabric.HopSpace:
-				k = hopKey{b.hop.Kind, int32(b.hop.Space)}
-			case join && b.hop.Kind == fabric.HopPort:
-				k = hopKey{b.hop.Kind, int32(b.hop.Port)}
+		if route != lastRoute {
+			b := branch{route: route}
+			k := hopKey{255, route}
+			if route != fabric.None {
+				b.hop = routes[route].Hop
+				switch {
+				case join && b.hop.Kind == fabric.HopSpace:
+					k = hopKey{b.hop.Kind, int32(b.hop.Space)}
+				case join && b.hop.Kind == fabric.HopPort:
+					k = hopKey{b.hop.Kind, int32(b.hop.Port)}
+				}
 			}
+			i, ok := w.parts.index[k]
+			if !ok {
+				i = len(out)
+				w.parts.index[k] = i
+				out = append(out, b)
+				w.parts.open()
+			}
+			last, lastRoute = i, route
 		}
-		i, ok := index[k]
-		if !ok {
-			i = len(out)
-			index[k] = i
-			out, parts = append(out, b), append(parts, nil)
-		}
-		parts[i] = appendRange(parts[i], r)
+		w.parts.sets[last] = appendRange(w.parts.sets[last], r)
 	}
 	eachOverlap(dsts, len(cuts), func(i int) fabric.Range { return cuts[i].Range }, func(r fabric.Range, i int) {
 		if i < 0 {
@@ -65,7 +91,7 @@ func (w *walk) divide(table fabric.TableID, dst setID, join bool) []branch {
 		}
 	})
 	for i := range out {
-		out[i].set = w.a.intern(parts[i])
+		out[i].set = w.a.internCopy(w.parts.sets[i])
 	}
 	return out
 }

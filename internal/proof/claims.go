@@ -129,9 +129,9 @@ func (j *judge) leaf(l leaf) {
 		return
 	}
 	if j.f.Expectation.Verb == model.Symmetric {
-		if l.reply && !j.mirrored(j.w.paths.ports(l.mid), j.w.paths.ports(l.back)) {
+		if l.reply && !j.p.mirrored(j.w.paths.ports(l.mid), j.w.paths.ports(l.back)) {
 			j.broken.add(j, l, cause{what: "the reply passes other stateful devices"}, func(c *fabric.Connection) bool {
-				return !j.mirrored(c.Forward.Path, c.Reply.Path)
+				return !j.p.mirrored(c.Forward.Path, c.Reply.Path)
 			})
 		}
 		return
@@ -305,8 +305,8 @@ func inside(path []fabric.PortID) []fabric.PortID {
 
 // mirrored reports whether the stateful forwarders of one path are those of the
 // other in reverse.
-func (j *judge) mirrored(forward, back []fabric.PortID) bool {
-	f, b := j.p.stateful(forward), j.p.stateful(back)
+func (p *Prover) mirrored(forward, back []fabric.PortID) bool {
+	f, b := p.stateful(forward), p.stateful(back)
 	if len(f) != len(b) {
 		return false
 	}

@@ -16,7 +16,7 @@ func (w *walk) merge(list []state) []state {
 		if len(list) < 2 {
 			return list
 		}
-		index := make(map[state]int, len(list))
+		index := make(map[state]int)
 		var groups [][]setID
 		out := list[:0:0]
 		for _, s := range list {

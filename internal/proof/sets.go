@@ -1,6 +1,10 @@
 package proof
 
-import "github.com/ceruleannet/cerulean/internal/fabric"
+import (
+	"slices"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
 
 // setID names an interned set: equal sets have equal numbers, so sets compare
 // in one instruction and results of set operations can be remembered.
@@ -53,7 +57,12 @@ func hash(s fabric.Set) uint64 {
 	return h
 }
 
-func (a *arena) intern(s fabric.Set) setID {
+func (a *arena) intern(s fabric.Set) setID { return a.put(s, false) }
+
+// internCopy interns a set whose memory its owner will use again.
+func (a *arena) internCopy(s fabric.Set) setID { return a.put(s, true) }
+
+func (a *arena) put(s fabric.Set, reused bool) setID {
 	h := hash(s)
 	first, known := a.index[h]
 	if known {
@@ -66,6 +75,9 @@ func (a *arena) intern(s fabric.Set) setID {
 		first = -1
 	}
 	id := setID(len(a.sets))
+	if reused {
+		s = slices.Clone(s)
+	}
 	a.sets = append(a.sets, s)
 	a.chain = append(a.chain, first)
 	a.index[h] = id
@@ -102,7 +114,15 @@ func (a *arena) intersect(x, y setID) setID {
 	if r, ok := a.inter[k]; ok {
 		return r
 	}
-	r := a.intern(a.sets[x].Intersect(a.sets[y]))
+	var r setID
+	switch s, t := a.sets[x], a.sets[y]; {
+	case len(s) <= len(t) && s.SubsetOf(t):
+		r = x
+	case len(t) <= len(s) && t.SubsetOf(s):
+		r = y
+	case s.Overlaps(t):
+		r = a.intern(s.Intersect(t))
+	}
 	a.inter[k] = r
 	return r
 }

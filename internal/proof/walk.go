@@ -32,6 +32,7 @@ type walk struct {
 	budget  int
 	stopped bool // by leaf
 
+	parts   parts
 	session setID // protocols that need a session
 	routed  map[routeKey][]branch
 	owned   map[ownerKey]owners
@@ -56,7 +57,7 @@ func (p *Prover) newWalk(a *arena, budget int) *walk {
 	return &walk{
 		p: p, a: a, paths: newPaths(), changes: newChanges(), budget: budget, session: a.intern(sessionProtocols()),
 		routed: map[routeKey][]branch{}, owned: map[ownerKey]owners{}, agreed: map[[2]int32]setID{},
-		regions: map[[2]int32]setID{},
+		parts: parts{index: map[hopKey]int{}}, regions: map[[2]int32]setID{},
 	}
 }
 
@@ -70,9 +71,12 @@ func (w *walk) run(begin []state) bool {
 	for i := range begin {
 		w.start(begin[i])
 	}
+	var spare []state
 	for len(w.next) > 0 && !w.over() {
-		now := w.merge(w.next)
-		w.next = nil
+		arrived := w.next
+		w.next = spare[:0]
+		spare = arrived
+		now := w.merge(arrived)
 		for i := range now {
 			if w.over() {
 				break

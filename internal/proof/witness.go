@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/ref"
@@ -28,6 +29,12 @@ type Witness struct {
 
 // preferred destination ports, the most telling first.
 var wellKnown = [...]uint16{443, 22, 5432, 3389, 80, 1433, 53, 8080, 8443}
+
+// The addresses shown for the internet, where they are in question.
+var (
+	knownFour = fabric.AddrValue(netip.MustParseAddr("8.8.8.8"))
+	knownSix  = fabric.AddrValue(netip.MustParseAddr("2001:4860:4860::8888"))
+)
 
 // ephemeral is where the dynamic ports begin (RFC 6335 section 6).
 const ephemeral = 49152
@@ -104,6 +111,15 @@ func (w *walk) hosts() setID {
 // addresses are the same host.
 func (w *walk) pickPair(s *state, src, dst setID) (fabric.PortID, fabric.Value, fabric.Value, bool) {
 	srcs, dsts := w.a.get(src), w.a.get(dst)
+	// A public resolver everybody knows stands for the internet.
+	for _, known := range [...]fabric.Value{knownFour, knownSix} {
+		if srcs.Contains(known) {
+			srcs = fabric.Set{{Lo: known, Hi: known}}
+		}
+		if dsts.Contains(known) {
+			dsts = fabric.Set{{Lo: known, Hi: known}}
+		}
+	}
 	try := func(from fabric.PortID, a fabric.Value) (fabric.Value, bool) {
 		others := dsts
 		if w.p.img.Ports[from].Kind == fabric.PortVacant {

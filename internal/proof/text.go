@@ -1,0 +1,280 @@
+package proof
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// width is how many columns text takes at most.
+const width = 100
+
+// Style is how text is written.
+type Style struct {
+	Colour bool // ANSI colours (ECMA-48)
+}
+
+func (s Style) paint(code, text string) string {
+	if !s.Colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s Style) status(st Status) string {
+	text := fmt.Sprintf("%-7s", strings.ToUpper(st.String()))
+	return s.paint([...]string{"33", "32", "31"}[st], text)
+}
+
+func (s Style) verdict(v string) string {
+	switch v {
+	case "allow":
+		return s.paint("32", v)
+	case "deny":
+		return s.paint("31", v)
+	default:
+		return s.paint("33", v)
+	}
+}
+
+func (s Style) dim(text string) string  { return s.paint("2", text) }
+func (s Style) bold(text string) string { return s.paint("1", text) }
+
+// WriteFindings writes findings for people: a line each, and below those that
+// do not hold why, the witness's way, and what else is concerned.
+func WriteFindings(out io.Writer, findings []Finding, style Style) error {
+	w := bufio.NewWriter(out)
+	for i := range findings {
+		findings[i].write(w, style)
+	}
+	return w.Flush()
+}
+
+// WriteText writes one finding.
+func (f *Finding) WriteText(out io.Writer, style Style) error {
+	w := bufio.NewWriter(out)
+	f.write(w, style)
+	return w.Flush()
+}
+
+func (f *Finding) write(w *bufio.Writer, style Style) {
+	fmt.Fprintf(w, "%s  %s\n", style.status(f.Status), style.bold(f.Expectation.Name))
+	if f.Expectation.Text != "" && f.Expectation.Text != f.Expectation.Name {
+		wrap(w, "         ", style.dim, f.Expectation.Text)
+	}
+	wrap(w, "         ", plain, f.Why)
+	if f.Status == Holds {
+		return
+	}
+	if pos := f.Expectation.Pos.String(); pos != "" {
+		wrap(w, "         ", style.dim, "claimed at "+pos)
+	}
+	if f.Witness != nil {
+		f.Witness.write(w, style)
+	}
+	for i := range f.Groups {
+		g := &f.Groups[i]
+		more := ""
+		if g.More {
+			more = "at least "
+		}
+		if i == 0 {
+			if g.Pairs > 1 {
+				wrap(w, "         ", plain, fmt.Sprintf("%s%d pairs of ports are concerned", more, g.Pairs))
+			}
+			continue
+		}
+		wrap(w, "       + ", plain, fmt.Sprintf("%s%s: %s", more, plural(g.Pairs, "pair"), g.Cause))
+		if g.Witness.Name == "" {
+			wrap(w, "         ", style.dim, fmt.Sprintf("for example %s from %s", g.Witness.Packet, g.Witness.FromName))
+		}
+	}
+	if f.Omitted > 0 {
+		wrap(w, "       + ", plain, plural(f.Omitted, "further cause"))
+	}
+}
+
+func (wit *Witness) write(w *bufio.Writer, style Style) {
+	if wit.Name != "" {
+		return // the sentence said it all
+	}
+	writeHops(w, style, "there", wit.hops.rows(&wit.Conn.Forward))
+	if wit.Conn.Forward.Verdict == fabric.VerdictAllow {
+		writeHops(w, style, "back", wit.hops.rows(&wit.Conn.Reply))
+	}
+}
+
+// MarshalJSON gives witnesses a shape of their own.
+func (wit *Witness) MarshalJSON() ([]byte, error) {
+	out := struct {
+		From    string   `json:"from"`
+		To      string   `json:"to,omitempty"`
+		Packet  string   `json:"packet,omitempty"`
+		Name    string   `json:"name,omitempty"`
+		Answer  []string `json:"answer,omitempty"`
+		Verdict string   `json:"verdict"`
+		Code    string   `json:"code,omitempty"`
+		Reason  string   `json:"reason"`
+		Forward []Hop    `json:"forward,omitempty"`
+		Reply   []Hop    `json:"reply,omitempty"`
+	}{From: wit.FromName, To: wit.ToName, Name: wit.Name, Verdict: wit.Verdict.String(), Reason: wit.Reason}
+	if wit.Answer != nil {
+		for _, a := range wit.Answer.Addrs {
+			out.Answer = append(out.Answer, a.String())
+		}
+		return json.Marshal(out)
+	}
+	_, reason := wit.Conn.Verdict()
+	out.Packet, out.Code = wit.Packet.String(), reason.Code.String()
+	out.Forward = wit.hops.rows(&wit.Conn.Forward)
+	if wit.Conn.Forward.Verdict == fabric.VerdictAllow {
+		out.Reply = wit.hops.rows(&wit.Conn.Reply)
+	}
+	return json.Marshal(out)
+}
+
+// WriteJSON writes an explanation as indented JSON.
+func (x *Explanation) WriteJSON(out io.Writer) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(x)
+}
+
+// WriteText writes an explanation for people.
+func (x *Explanation) WriteText(out io.Writer, style Style) error {
+	w := bufio.NewWriter(out)
+	if x.Problem != "" {
+		wrap(w, "", plain, x.Problem)
+		return w.Flush()
+	}
+	fmt.Fprintf(w, "%s  %s\n", style.bold(x.Packet), style.verdict(x.Verdict))
+	wrap(w, "", plain, x.Why)
+	writeHops(w, style, "there", x.Forward)
+	if len(x.Reply) > 0 {
+		writeHops(w, style, "back", x.Reply)
+	}
+	if len(x.Blockers) == 0 {
+		return w.Flush()
+	}
+	fmt.Fprintf(w, "\n%s\n", style.bold("what stops it"))
+	for i := range x.Blockers {
+		b := &x.Blockers[i]
+		wrap(w, fmt.Sprintf("%3d  ", i+1), plain, b.What)
+		if b.Fix != "" {
+			wrap(w, "     ", func(s string) string { return style.paint("32", s) }, "fix: "+b.Fix)
+		}
+	}
+	if x.Complete {
+		wrap(w, "", plain, fmt.Sprintf("With %s the flow works (tried on a copy of the network):", map[bool]string{true: "this change", false: "these changes"}[len(x.Blockers) == 1]))
+		writeHops(w, style, "there", x.FixedForward)
+		writeHops(w, style, "back", x.FixedReply)
+	} else {
+		wrap(w, "", plain, "What lies behind the last of these was not examined: no single setting lifts it.")
+	}
+	return w.Flush()
+}
+
+func plain(s string) string { return s }
+
+// Columns of a table of hops, after the indent and the hop's number.
+const (
+	portColumn   = 22
+	stageColumn  = 24
+	matchColumn  = 27
+	resultColumn = width - 8 - portColumn - stageColumn - matchColumn - 3
+)
+
+// writeHops writes one way of a packet as a table.
+func writeHops(w *bufio.Writer, style Style, title string, rows []Hop) {
+	fmt.Fprintf(w, "    %s\n", style.dim(title))
+	at := 0
+	for i := range rows {
+		r := &rows[i]
+		hop, port := "", ""
+		if r.Hop != at {
+			at = r.Hop
+			hop, port = fmt.Sprint(r.Hop), r.Port
+		}
+		if r.Stage == "stopped" {
+			continue // a sentence below the table
+		}
+		line := fmt.Sprintf("    %2s  %s %s %s %s", hop, pad(port, portColumn), pad(r.Stage, stageColumn),
+			pad(r.Match, matchColumn), style.result(shorten(r.Result, resultColumn)))
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+	if n := len(rows); n > 0 && rows[n-1].Stage == "stopped" {
+		wrap(w, "        ", func(s string) string { return style.paint("31", s) }, "stopped: "+rows[n-1].Result)
+	}
+}
+
+func (s Style) result(text string) string {
+	switch strings.TrimSpace(text) {
+	case "deny":
+		return s.paint("31", text)
+	case "unknown":
+		return s.paint("33", text)
+	default:
+		return text
+	}
+}
+
+// pad makes text exactly n columns wide, cutting out its middle if it is
+// longer.
+func pad(text string, n int) string {
+	text = shorten(text, n)
+	return text + strings.Repeat(" ", n-utf8.RuneCountInString(text))
+}
+
+// shorten shortens text to n columns by leaving out the middle: names differ at
+// their ends.
+func shorten(text string, n int) string {
+	r := []rune(text)
+	if len(r) <= n {
+		return text
+	}
+	head := (n - 1) * 2 / 3
+	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
+}
+
+// wrap writes text within the width, every line after the first indented like
+// the first.
+func wrap(w *bufio.Writer, indent string, paint func(string) string, text string) {
+	rest := strings.Repeat(" ", utf8.RuneCountInString(indent))
+	line, n := "", 0
+	flush := func() {
+		fmt.Fprintf(w, "%s%s\n", indent, paint(line))
+		indent = rest
+	}
+	for _, word := range strings.Fields(text) {
+		k := utf8.RuneCountInString(word)
+		if n > 0 && len(rest)+n+1+k > width {
+			flush()
+			line, n = "", 0
+		}
+		if n > 0 {
+			line, n = line+" ", n+1
+		}
+		line, n = line+word, n+k
+	}
+	if n > 0 {
+		flush()
+	}
+}
+
+// Failed reports whether a claim is broken or could not be decided.
+func Failed(findings []Finding) bool {
+	for i := range findings {
+		if findings[i].Status != Holds {
+			return true
+		}
+	}
+	return false
+}
+
+var _ json.Marshaler = (*Witness)(nil)
