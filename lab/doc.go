@@ -25,5 +25,5 @@
 //
 // The order of a lab's life: lab.go opens and closes it, host.go is what code
 // under test sees of it, claims.go proves and probes what the declaration
-// expects.
+// expects, explain.go follows one flow.
 package lab

@@ -239,3 +239,24 @@ func TestStartOutsideTests(t *testing.T) {
 		t.Error("a host of a closed lab dials")
 	}
 }
+
+func TestExplain(t *testing.T) {
+	l := lab.Declare(t, shop)
+	x, err := l.Explain("app-1", "db-1:5432")
+	if err != nil || !x.Works || len(x.Steps) == 0 || len(x.Blockers) != 0 {
+		t.Errorf("%v, %v", x, err)
+	}
+	x, err = l.Explain("app-1", "db-1:22")
+	if err != nil || x.Works || x.Unknown || len(x.Blockers) != 1 || !strings.Contains(x.String(), "nothing-else") || !strings.Contains(x.String(), "network.yaml:") {
+		t.Errorf("%v, %v", x, err)
+	}
+	// The explanation and the packets agree.
+	if _, err := l.Host("app-1").DialContext(t.Context(), "tcp", "db.shop.internal:22"); err == nil {
+		t.Error("what is explained away works")
+	}
+	for _, pair := range [][2]string{{"app-9", "db-1:22"}, {"app-1", "db-9:22"}} {
+		if _, err := l.Explain(pair[0], pair[1]); err == nil {
+			t.Errorf("%v is explained", pair)
+		}
+	}
+}
