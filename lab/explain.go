@@ -64,7 +64,7 @@ func (l *Lab) Explain(from, to string) (Explanation, error) {
 	out.Steps = append(steps("", x.Forward), steps("reply: ", x.Reply)...)
 	for _, b := range x.Blockers {
 		s := b.What
-		if b.Place != "" {
+		if b.Place != "" && !strings.Contains(s, b.Place) {
 			s = b.Place + ": " + s
 		}
 		if b.Fix != "" {
