@@ -8,16 +8,11 @@ import (
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
 
-// ReplayPacket sends a flow's first packet, and the answer to it, through an
-// engine of its own, so that no flow of the running network is touched, and
-// compares verdict, reason and path with a claim, such as a proof's witness. It
-// returns an error that names the first difference.
-func (n *Network) ReplayPacket(claim *fabric.Connection) error {
-	return replay(n.Image(), claim)
-}
-
+// replay sends a flow's first packet, and the answer to it, as bytes through a
+// fresh engine and compares verdict, reason and path with a claim. It returns an
+// error that names the first difference.
 func replay(img *fabric.Image, claim *fabric.Connection) error {
-	e := engine.New(img, engine.Options{})
+	e := engine.New(img, engine.Options{MaxFlows: 16})
 	b := engine.First(claim.Forward.Packet)
 	r := e.Process(0, claim.Forward.From, b)
 	if err := differs(img, e, r, &claim.Forward, false); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/live"
 	"github.com/ceruleannet/cerulean/internal/proof"
 )
 
@@ -25,10 +26,10 @@ func (d *Design) Check() *Report {
 	r := &Report{Findings: d.Prover.Check(d.Network().Expectations), Notes: d.Image.Notes, network: d.Network().Name}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if f.Witness == nil || f.Witness.Answer != nil || f.Internal != nil {
+		if f.Witness == nil || f.Internal != nil {
 			continue
 		}
-		if err := replay(d.Image, &f.Witness.Conn); err != nil {
+		if err := live.Replay(d.Image, f.Witness); err != nil {
 			f.Status, f.Internal = proof.Unknown, err
 			f.Why = "proof and engine disagree: " + err.Error()
 		}

@@ -166,19 +166,10 @@ func (s *System) probeCount() int {
 	return n
 }
 
-// contradiction says how proof and packets contradict each other about an
-// expectation, or "".
+// contradiction says how packets contradict the proof of an expectation, or "".
 func (s *System) contradiction(i int) string {
-	f, r := &s.Report.Findings[i], &s.Probes[i]
-	for _, p := range r.Disagreements() {
-		return p.Disagreement.Error()
-	}
-	if f.Status == proof.Holds && !r.Holds {
-		for _, p := range r.Probes {
-			if !p.Holds {
-				return fmt.Sprintf("proved to hold, but from %s to %s: %s", p.From, p.To, p.Said)
-			}
-		}
+	if err := live.Compare(&s.Probes[i], &s.Report.Findings[i]); err != nil {
+		return err.Error()
 	}
 	return ""
 }
