@@ -86,7 +86,10 @@ func (j *judge) ask(from, to *model.Selector) {
 	if !j.w.run(j.q.begin) {
 		j.stopped = true
 	}
-	j.f.Counts = j.f.Counts.add(Counts{Sources: j.q.senders, Destinations: len(j.q.to), Steps: j.w.steps})
+	j.f.Counts.Steps += j.w.steps
+	if j.f.Counts.Sources == 0 { // of a claim both ways, count the way it is written
+		j.f.Counts.Sources, j.f.Counts.Destinations = j.q.senders, len(j.q.to)
+	}
 	// Witnesses belong to the walk that found them.
 	j.broken.show(j)
 	j.unknown.show(j)

@@ -1,8 +1,10 @@
 package proof
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -33,13 +35,6 @@ type Counts struct {
 	Names        int `json:"names,omitempty"` // names asked, one per virtual network and name
 }
 
-func (c Counts) add(d Counts) Counts {
-	return Counts{
-		max(c.Sources, d.Sources), max(c.Destinations, d.Destinations),
-		c.Leaves + d.Leaves, c.Steps + d.Steps, c.Names + d.Names,
-	}
-}
-
 // Group is further counterexamples with one cause.
 type Group struct {
 	Cause string `json:"cause"` // the rule or route, or what else decided
@@ -47,7 +42,7 @@ type Group struct {
 	// more than were counted.
 	Pairs   int      `json:"pairs"`
 	More    bool     `json:"more,omitempty"`
-	Witness *Witness `json:"witness"`
+	Witness *Witness `json:"witness,omitempty"`
 }
 
 // Finding is the outcome of one claim.
@@ -75,8 +70,13 @@ const MaxGroups = 8
 // maxPairs is how many pairs of ports are counted per cause.
 const maxPairs = 10_000
 
-// MarshalJSON gives findings a shape of their own.
+// MarshalJSON gives findings a shape of their own. The first group's witness is
+// the finding's and not repeated.
 func (f Finding) MarshalJSON() ([]byte, error) {
+	groups := slices.Clone(f.Groups)
+	if len(groups) > 0 {
+		groups[0].Witness = nil
+	}
 	out := struct {
 		Name     string    `json:"name"`
 		Claim    string    `json:"claim"`
@@ -91,12 +91,23 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 		Internal string    `json:"internal,omitempty"`
 	}{
 		f.Expectation.Name, f.Expectation.Text, string(f.Expectation.Verb), f.Expectation.Pos,
-		f.Status, f.Why, f.Witness, f.Groups, f.Omitted, f.Counts, "",
+		f.Status, f.Why, f.Witness, groups, f.Omitted, f.Counts, "",
 	}
 	if f.Internal != nil {
 		out.Internal = f.Internal.Error()
 	}
-	return json.Marshal(out)
+	return marshal(out)
+}
+
+// marshal is json.Marshal that leaves ">" as it is.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
 // quoted writes a selector for people.

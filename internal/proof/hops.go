@@ -11,7 +11,7 @@ import (
 type Hop struct {
 	Hop      int    `json:"hop"`                // the port's number on the way, from 1
 	Port     string `json:"port"`               // its name
-	Stage    string `json:"stage"`              // "outbound subnet rules", "route", "delivered" and so on
+	Stage    string `json:"stage"`              // "outbound subnet rules", "route", "delivery" and so on
 	Match    string `json:"match,omitempty"`    // the rule or route that matched
 	Result   string `json:"result"`             // what it did
 	Resource string `json:"resource,omitempty"` // resource ID of what decided
@@ -54,7 +54,7 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 		}
 		row.Resource, row.Place = origin.Resource, origin.Place
 	case fabric.StepSession:
-		row.Stage, row.Result = s.Direction.String()+" rules", "passes: the flow is established"
+		row.Stage, row.Result = s.Direction.String()+" rules", "established"
 	case fabric.StepRoute:
 		r := &img.Tables[s.Table].Routes[s.Route]
 		row.Stage, row.Match = "route", routeName(r)
@@ -66,9 +66,9 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 			row.Match, row.Resource, row.Place = o.What, o.Origin.Resource, o.Origin.Place
 		}
 	case fabric.StepDeliver:
-		row.Stage, row.Result = "delivered", "taken by "+h.p.name(s.Port)
+		row.Stage, row.Result = "delivery", "delivered"
 		if t.Reason.Code == fabric.CodePlatform {
-			row.Result = "taken by the platform"
+			row.Match = "platform address"
 		}
 	case fabric.StepStop:
 		row.Stage, row.Result = "stopped", h.p.sentence(t, t.Reason)

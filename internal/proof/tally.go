@@ -197,6 +197,9 @@ func (j *judge) conclude() {
 func (j *judge) holdsText() string {
 	c := j.f.Counts
 	who := fmt.Sprintf("%s to %s", plural(c.Sources, "source"), plural(c.Destinations, "destination"))
+	if j.f.Expectation.Both {
+		who += ", and back"
+	}
 	switch j.f.Expectation.Verb {
 	case model.Deny:
 		return "no packet gets through: " + who

@@ -127,7 +127,7 @@ func (wit *Witness) MarshalJSON() ([]byte, error) {
 		for _, a := range wit.Answer.Addrs {
 			out.Answer = append(out.Answer, a.String())
 		}
-		return json.Marshal(out)
+		return marshal(out)
 	}
 	_, reason := wit.Conn.Verdict()
 	out.Packet, out.Code = wit.Packet.String(), reason.Code.String()
@@ -135,7 +135,7 @@ func (wit *Witness) MarshalJSON() ([]byte, error) {
 	if wit.Conn.Forward.Verdict == fabric.VerdictAllow {
 		out.Reply = wit.hops.rows(&wit.Conn.Reply)
 	}
-	return json.Marshal(out)
+	return marshal(out)
 }
 
 // WriteJSON writes an explanation as indented JSON.
