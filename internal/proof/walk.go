@@ -34,6 +34,7 @@ type walk struct {
 
 	parts   parts
 	session setID // protocols that need a session
+	known   setID // addresses that stand for the internet
 	routed  map[routeKey][]branch
 	owned   map[ownerKey]owners
 	agreed  map[[2]int32]setID
@@ -56,6 +57,7 @@ type ownerKey struct {
 func (p *Prover) newWalk(a *arena, budget int) *walk {
 	return &walk{
 		p: p, a: a, paths: newPaths(), changes: newChanges(), budget: budget, session: a.intern(sessionProtocols()),
+		known:  a.intern(resolvers()),
 		routed: map[routeKey][]branch{}, owned: map[ownerKey]owners{}, agreed: map[[2]int32]setID{},
 		parts: parts{index: map[hopKey]int{}}, regions: map[[2]int32]setID{},
 	}

@@ -119,6 +119,6 @@ func FuzzLeaves(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		checkLeaves(t, rng, fabrictest.Random(rng), 300)
+		checkLeaves(t, rng, labelled(rng), 300)
 	})
 }

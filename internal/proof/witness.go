@@ -30,11 +30,11 @@ type Witness struct {
 // preferred destination ports, the most telling first.
 var wellKnown = [...]uint16{443, 22, 5432, 3389, 80, 1433, 53, 8080, 8443}
 
-// The addresses shown for the internet, where they are in question.
-var (
-	knownFour = fabric.AddrValue(netip.MustParseAddr("8.8.8.8"))
-	knownSix  = fabric.AddrValue(netip.MustParseAddr("2001:4860:4860::8888"))
-)
+// resolvers are the addresses shown for the internet, where they are in
+// question.
+func resolvers() fabric.Set {
+	return fabric.AddrSet(netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("2001:4860:4860::8888"))
+}
 
 // ephemeral is where the dynamic ports begin (RFC 6335 section 6).
 const ephemeral = 49152
@@ -57,10 +57,8 @@ func (w *walk) pick(s *state) (fabric.PortID, fabric.Packet, bool) {
 	}
 	p.DstPort = lowest(w.a.get(s.cube[fabric.DstPort]), wellKnown[:])
 	p.SrcPort = lowest(w.a.get(s.cube[fabric.SrcPort]), []uint16{ephemeral})
-	hosts := w.hosts()
-	dstHosts := w.a.intersect(s.cube[fabric.Dst], hosts)
-	for _, dst := range [2]setID{dstHosts, s.cube[fabric.Dst]} {
-		for _, src := range [2]setID{w.a.intersect(s.cube[fabric.Src], hosts), s.cube[fabric.Src]} {
+	for _, dst := range w.preferred(s.cube[fabric.Dst]) {
+		for _, src := range w.preferred(s.cube[fabric.Src]) {
 			if src == emptySet || dst == emptySet {
 				continue
 			}
@@ -71,6 +69,13 @@ func (w *walk) pick(s *state) (fabric.PortID, fabric.Packet, bool) {
 		}
 	}
 	return fabric.None, p, false
+}
+
+// preferred returns the addresses of a set that are shown first: those of
+// hosts, then a public resolver that everybody knows, which stands for the
+// internet, then all.
+func (w *walk) preferred(set setID) [3]setID {
+	return [3]setID{w.a.intersect(set, w.hosts()), w.a.intersect(set, w.known), set}
 }
 
 // lowest returns the first of the wanted numbers in a set, else the lowest
@@ -106,26 +111,15 @@ func (w *walk) hosts() setID {
 	return w.hostSet
 }
 
-// pickPair returns a source and a destination of two sets such that no host
-// speaks to itself. A vacancy stands for many hosts, so there only equal
-// addresses are the same host.
+// pickPair returns a source and a destination of two sets such that nobody
+// speaks to itself: the addresses differ, and a host does not own both. A
+// vacancy stands for many hosts.
 func (w *walk) pickPair(s *state, src, dst setID) (fabric.PortID, fabric.Value, fabric.Value, bool) {
 	srcs, dsts := w.a.get(src), w.a.get(dst)
-	// A public resolver everybody knows stands for the internet.
-	for _, known := range [...]fabric.Value{knownFour, knownSix} {
-		if srcs.Contains(known) {
-			srcs = fabric.Set{{Lo: known, Hi: known}}
-		}
-		if dsts.Contains(known) {
-			dsts = fabric.Set{{Lo: known, Hi: known}}
-		}
-	}
 	try := func(from fabric.PortID, a fabric.Value) (fabric.Value, bool) {
-		others := dsts
-		if w.p.img.Ports[from].Kind == fabric.PortVacant {
-			others = others.Subtract(fabric.Set{{Lo: a, Hi: a}})
-		} else if w.p.img.Ports[from].Kind == fabric.PortHost {
-			others = others.Subtract(w.p.img.Sets[w.p.img.Ports[from].Addrs])
+		others := dsts.Subtract(fabric.Set{{Lo: a, Hi: a}})
+		if port := &w.p.img.Ports[from]; port.Kind == fabric.PortHost {
+			others = others.Subtract(w.p.img.Sets[port.Addrs])
 		}
 		if others.IsEmpty() {
 			return fabric.Value{}, false
@@ -137,7 +131,7 @@ func (w *walk) pickPair(s *state, src, dst setID) (fabric.PortID, fabric.Value, 
 		if b, ok := try(from, a); ok {
 			return from, a, b, true
 		}
-		// The second address of a vacancy may do where the first does not.
+		// The second address may do where the first does not.
 		if rest := srcs.Subtract(fabric.Set{{Lo: a, Hi: a}}); !rest.IsEmpty() {
 			a = rest.Min()
 			b, ok := try(from, a)
