@@ -66,6 +66,44 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 	return cmd
 }
 
+func newExplain() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain FROM TO[:PORT]",
+		Short: "Show the path between two places, every rule and route that decides, and every blocker",
+		Long: `FROM and TO are a host, a subnet ("app in prod-westeurope"), a virtual network, a
+group, an address, or "internet". TO may end in a port (":5432", which means TCP)
+or a protocol and port (":udp/53", ":icmp").
+Exits with 1 when the traffic does not get there and back.`,
+		Example: `  cerulean explain shop-prod-eastus db-prod-westeurope:5432 -n examples/globojava
+  cerulean explain internet edge-westeurope:22 -n examples/globojava -o json`,
+		Args: cobra.ExactArgs(2),
+	}
+	network := networkFlag(cmd)
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(*network, node.LockRead)
+		if err != nil {
+			return err
+		}
+		x, err := d.Explain(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		if *output == "json" {
+			err = x.WriteJSON(w)
+		} else {
+			err = x.WriteText(w, colour(w))
+		}
+		if err == nil && !x.Works() {
+			err = errFalse
+		}
+		return err
+	}
+	output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
 func newRoutes() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "routes HOST|NIC",

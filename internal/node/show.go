@@ -182,6 +182,7 @@ func (d *Design) port(name string) (*fabric.Port, error) {
 		case p.Kind == fabric.PortEdge:
 			continue
 		case strings.EqualFold(p.Name, name), strings.EqualFold(p.Origin.Resource, name),
+			strings.HasSuffix(strings.ToLower(p.Origin.Resource), "/networkinterfaces/"+key),
 			p.Has(fabric.Label{Kind: string(model.LabelHost), Name: key}),
 			p.Kind == fabric.PortForwarder && p.Has(fabric.Label{Kind: string(model.LabelFirewall), Name: key}),
 			addrErr == nil && img.Sets[p.Addrs].Contains(fabric.AddrValue(addr)):

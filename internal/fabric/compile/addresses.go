@@ -99,6 +99,19 @@ func (c *compiler) firewallPort(it *item[wire.Firewall], dynamic *[]pending) {
 	}
 }
 
+// portName is what people call an interface: the virtual machine behind it,
+// with the interface's own name where the machine has several.
+func portName(nic *item[wire.NIC], vm *item[wire.VM]) string {
+	switch {
+	case vm == nil:
+		return nic.res.ID.Name()
+	case len(vm.view.Properties.NetworkProfile.NetworkInterfaces) > 1:
+		return vm.res.ID.Name() + "/" + nic.res.ID.Name()
+	default:
+		return vm.res.ID.Name()
+	}
+}
+
 func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pending) {
 	configs := it.view.Properties.IPConfigurations
 	var p *port
@@ -116,7 +129,7 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 			c.problem(it.res, pointer+"/properties/subnet", fmt.Sprintf("subnet %q takes no network interfaces", s.name), "use an ordinary subnet")
 			continue
 		case p == nil:
-			p = c.newPort(s, fabric.PortHost, it.res.ID.Name(), origin(it.res, "", ""))
+			p = c.newPort(s, fabric.PortHost, portName(it, vm), origin(it.res, "", ""))
 			p.nic, p.vm = it, vm
 			c.nics[it.key] = p
 			if _, ok := refIn(it.res.Properties(), "privateEndpoint"); ok {
