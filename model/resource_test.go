@@ -50,7 +50,7 @@ func TestResource(t *testing.T) {
 }
 
 func TestProblems(t *testing.T) {
-	if err := (Problems)(nil).Err(); err != nil {
+	if err := Problems(nil).Err(); err != nil {
 		t.Errorf("no problems are an error: %v", err)
 	}
 	err := Problems{

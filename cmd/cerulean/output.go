@@ -66,7 +66,5 @@ func (p paint) with(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-func (p paint) bold(s string) string  { return p.with("1", s) }
-func (p paint) dim(s string) string   { return p.with("2", s) }
-func (p paint) green(s string) string { return p.with("32", s) }
-func (p paint) red(s string) string   { return p.with("31", s) }
+func (p paint) bold(s string) string { return p.with("1", s) }
+func (p paint) dim(s string) string  { return p.with("2", s) }
