@@ -167,7 +167,9 @@ func (x *whatIf) unblock(c *fabric.Connection) (Blocker, bool) {
 	case fabric.CodeRule, fabric.CodeFilterDefault:
 		ok = x.allow(t, r, &b)
 	case fabric.CodeNoRoute, fabric.CodeRouteDrop, fabric.CodeRouteUnknown, fabric.CodeNextHopMissing, fabric.CodeNoPort, fabric.CodePrivateAtEdge:
-		ok = x.reroute(t, r, &b)
+		if ok = x.reroute(t, r, &b); !ok && x.img.Ports[r.Port].Kind == fabric.PortEdge {
+			b.Fix = fmt.Sprintf("send to a public address that leads to %s, or give the one who has it a public IP", t.Final.Dst)
+		}
 	case fabric.CodeNotForwarding:
 		x.ports()[r.Port].Forward = &fabric.Forward{}
 		b.Fix, ok = fmt.Sprintf("route past %s, or enable IP forwarding on it", b.Port), true
@@ -303,35 +305,51 @@ func (x *whatIf) addRoute(at fabric.PortID, dst netip.Addr, hop fabric.Hop) {
 	x.ports()[at].Routes = fabric.TableID(len(img.Tables) - 1)
 }
 
-// sameWay leads a reply the way its flow came, at the first port where it left
-// it.
+// sameWay brings both ways of a flow together again where a stateful device
+// stopped the reply: the way there is led through the device, or else the reply
+// the way its flow came.
 func (x *whatIf) sameWay(c *fabric.Connection, b *Blocker) bool {
+	wall := c.Reply.Reason.Port
+	at, dst, hop, how, ok := x.mirror(c)
+	if from, step, found := x.parting(c, c.Reply.Reason); found {
+		b.Fix = fmt.Sprintf("route %s through %s in %s", step.Packet.Dst, x.name(wall), x.img.Tables[step.Table].Name)
+		if ok {
+			b.Fix += fmt.Sprintf("; or route replies to %s %s in %s", dst, how, x.img.Tables[x.img.Ports[at].Routes].Name)
+		}
+		x.addRoute(from, step.Packet.Dst, fabric.Hop{Kind: fabric.HopPort, Port: wall})
+		return true
+	}
+	if ok {
+		b.Fix = fmt.Sprintf("route replies to %s %s in %s, as their flow came", dst, how, x.img.Tables[x.img.Ports[at].Routes].Name)
+		x.addRoute(at, dst, hop)
+	}
+	return ok
+}
+
+// mirror finds the first port where a reply left the way its flow came, and the
+// hop that would keep it there.
+func (x *whatIf) mirror(c *fabric.Connection) (at fabric.PortID, dst netip.Addr, hop fabric.Hop, how string, ok bool) {
 	there, back := c.Forward.Path, c.Reply.Path
 	for i := 1; i < len(back) && i < len(there); i++ {
 		want := there[len(there)-1-i]
 		if back[i] == want {
 			continue
 		}
-		at := back[i-1]
-		if x.img.Ports[at].Kind == fabric.PortEdge {
-			return false
+		at = back[i-1]
+		if x.img.Ports[at].Kind == fabric.PortEdge || x.img.Ports[want].Kind == fabric.PortEdge {
+			return at, dst, hop, how, false
 		}
-		hop := fabric.Hop{Kind: fabric.HopPort, Port: want}
-		how := "through " + x.name(want)
+		hop, how = fabric.Hop{Kind: fabric.HopPort, Port: want}, "through "+x.name(want)
 		if i == len(there)-1 {
-			hop = fabric.Hop{Kind: fabric.HopSpace, Space: x.img.Ports[want].Space}
-			how = "straight to " + x.name(want)
+			hop, how = fabric.Hop{Kind: fabric.HopSpace, Space: x.img.Ports[want].Space}, "straight to "+x.name(want)
 		}
-		dst := c.Reply.Packet.Dst
+		dst = c.Reply.Packet.Dst
 		for j := range c.Reply.Steps {
 			if s := &c.Reply.Steps[j]; s.Port == at {
 				dst = s.Packet.Dst
 			}
 		}
-		before := x.img.Ports[at].Routes
-		b.Fix = fmt.Sprintf("route replies to %s %s in %s, as they came", dst, how, x.img.Tables[before].Name)
-		x.addRoute(at, dst, hop)
-		return true
+		return at, dst, hop, how, true
 	}
-	return false
+	return at, dst, hop, how, false
 }

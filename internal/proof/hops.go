@@ -25,15 +25,19 @@ type hopWriter struct{ p *Prover }
 // rows returns a trace as a table. Entering a port is no row of its own.
 func (h hopWriter) rows(t *fabric.Trace) []Hop {
 	var out []Hop
-	n := 0
+	n, at, before := 0, t.From, t.Packet
 	for i := range t.Steps {
 		s := &t.Steps[i]
 		if s.Kind == fabric.StepEnter {
-			n++
+			n, at = n+1, s.Port
 			continue
 		}
-		row := Hop{Hop: n, Port: h.p.name(s.Port), Packet: s.Packet.String()}
+		row := Hop{Hop: n, Port: h.p.name(at), Packet: s.Packet.String()}
 		h.fill(&row, s, t)
+		if s.Kind == fabric.StepTranslate {
+			row.Result = changed(before, s.Packet)
+		}
+		before = s.Packet
 		out = append(out, row)
 	}
 	return out
@@ -61,7 +65,7 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 		row.Result = h.p.hopText(r)
 		row.Resource, row.Place = r.Origin.Resource, r.Origin.Place
 	case fabric.StepTranslate:
-		row.Stage, row.Result = "translation", "now "+s.Packet.String()
+		row.Stage = "translation"
 		if o := img.Ports[s.Port].Outbound; o != nil {
 			row.Match, row.Resource, row.Place = o.What, o.Origin.Resource, o.Origin.Place
 		}
@@ -73,6 +77,18 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 	case fabric.StepStop:
 		row.Stage, row.Result = "stopped", h.p.sentence(t, t.Reason)
 	}
+}
+
+// changed says what a translation changed.
+func changed(before, after fabric.Packet) string {
+	var parts []string
+	if before.Src != after.Src {
+		parts = append(parts, "from "+after.Src.String())
+	}
+	if before.Dst != after.Dst {
+		parts = append(parts, "to "+after.Dst.String())
+	}
+	return strings.Join(parts, ", ")
 }
 
 func stageText(d fabric.Direction, s fabric.Stage) string {
@@ -111,7 +127,7 @@ func routeName(r *fabric.Route) string {
 func (p *Prover) hopText(r *fabric.Route) string {
 	switch r.Hop.Kind {
 	case fabric.HopSpace:
-		return "in " + p.img.Spaces[r.Hop.Space].Name
+		return "into " + p.img.Spaces[r.Hop.Space].Name
 	case fabric.HopPort:
 		if r.Hop.Via.IsValid() {
 			return "to " + p.name(r.Hop.Port) + " at " + r.Hop.Via.String()
@@ -131,9 +147,43 @@ func (p *Prover) hopText(r *fabric.Route) string {
 // because says in one sentence why a connection ended as it did.
 func (p *Prover) because(c *fabric.Connection, r fabric.Reason) string {
 	if c.Forward.Verdict == fabric.VerdictAllow && c.Reply.Verdict != fabric.VerdictAllow {
-		return "the reply is lost: " + p.sentence(&c.Reply, r)
+		return "the reply is lost: " + p.sentence(&c.Reply, r) + p.detour(c, r)
 	}
 	return p.sentence(&c.Forward, r)
+}
+
+// detour says where the way there left out the stateful device that stopped
+// the reply: at the port before the last one both ways have in common.
+func (p *Prover) detour(c *fabric.Connection, r fabric.Reason) string {
+	at, s, ok := p.parting(c, r)
+	if !ok {
+		return ""
+	}
+	route := &p.img.Tables[s.Table].Routes[s.Route]
+	return fmt.Sprintf("; the way there went past it, by route %s of %s, %s%s", routeName(route), p.name(at), p.hopText(route), placeText(route.Origin))
+}
+
+// parting finds the port and route by which the way there went past the device
+// that stopped the reply.
+func (p *Prover) parting(c *fabric.Connection, r fabric.Reason) (fabric.PortID, *fabric.Step, bool) {
+	there, back := c.Forward.Path, c.Reply.Path
+	if r.Code != fabric.CodeNoSession || p.img.Ports[r.Port].Forward == nil || c.Forward.Passed(r.Port) {
+		return fabric.None, nil, false
+	}
+	common := 0
+	for common < len(back) && common < len(there) && back[common] == there[len(there)-1-common] {
+		common++
+	}
+	if common == 0 || common == len(there) {
+		return fabric.None, nil, false
+	}
+	at := there[len(there)-1-common]
+	for i := range c.Forward.Steps {
+		if s := &c.Forward.Steps[i]; s.Kind == fabric.StepRoute && s.Port == at {
+			return at, s, true
+		}
+	}
+	return fabric.None, nil, false
 }
 
 // sentence says why a packet ended as it did.
