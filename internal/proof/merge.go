@@ -12,12 +12,14 @@ var joined = [...]fabric.Field{fabric.Src, fabric.Dst, fabric.DstPort, fabric.Pr
 // Boxes that began at different ports differ in their sources and are joined
 // along them alone: within a layer the source names the port.
 func (w *walk) merge(list []state) []state {
+	var groups [][]setID
 	for _, f := range joined {
 		if len(list) < 2 {
 			return list
 		}
-		index := make(map[state]int)
-		var groups [][]setID
+		index := w.index
+		clear(index)
+		groups = groups[:0]
 		out := list[:0:0]
 		for _, s := range list {
 			k := s
@@ -25,8 +27,11 @@ func (w *walk) merge(list []state) []state {
 			i, ok := index[k]
 			if !ok {
 				index[k] = len(out)
-				out, groups = append(out, s), append(groups, []setID{s.cube[f]})
+				out, groups = append(out, s), append(groups, nil)
 				continue
+			}
+			if groups[i] == nil {
+				groups[i] = append(groups[i], out[i].cube[f])
 			}
 			groups[i] = append(groups[i], s.cube[f])
 		}
@@ -34,7 +39,9 @@ func (w *walk) merge(list []state) []state {
 			continue
 		}
 		for i := range out {
-			out[i].cube[f] = w.a.union(groups[i]...)
+			if groups[i] != nil {
+				out[i].cube[f] = w.a.union(groups[i]...)
+			}
 		}
 		list = out
 	}

@@ -25,7 +25,9 @@ type arena struct {
 	inter map[uint64]setID
 	minus map[uint64]setID
 	image []setID // by fabric.SetID; -1 until used
-	img   *fabric.Image
+	// scratch is for building unions.
+	scratch []fabric.Range
+	img     *fabric.Image
 }
 
 func newArena(img *fabric.Image) *arena {
@@ -148,15 +150,24 @@ func (a *arena) union(ids ...setID) setID {
 	if len(ids) == 1 {
 		return ids[0]
 	}
-	n := 0
-	for _, id := range ids {
-		n += len(a.sets[id])
-	}
-	ranges := make([]fabric.Range, 0, n)
+	// fabric.NewSet, in memory that is used again.
+	ranges := a.scratch[:0]
 	for _, id := range ids {
 		ranges = append(ranges, a.sets[id]...)
 	}
-	return a.intern(fabric.NewSet(ranges...))
+	a.scratch = ranges
+	slices.SortFunc(ranges, func(x, y fabric.Range) int { return x.Lo.Compare(y.Lo) })
+	out := ranges[:0]
+	for _, r := range ranges {
+		if n := len(out); n > 0 && (out[n-1].Hi == fabric.MaxValue || !out[n-1].Hi.Next().Less(r.Lo)) {
+			if out[n-1].Hi.Less(r.Hi) {
+				out[n-1].Hi = r.Hi
+			}
+			continue
+		}
+		out = append(out, r)
+	}
+	return a.internCopy(fabric.Set(out))
 }
 
 func (a *arena) contains(id setID, v fabric.Value) bool { return a.sets[id].Contains(v) }

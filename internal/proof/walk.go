@@ -33,8 +33,9 @@ type walk struct {
 	stopped bool // by leaf
 
 	parts   parts
-	session setID // protocols that need a session
-	known   setID // addresses that stand for the internet
+	index   map[state]int // of merge
+	session setID         // protocols that need a session
+	known   setID         // addresses that stand for the internet
 	routed  map[routeKey][]branch
 	owned   map[ownerKey]owners
 	agreed  map[[2]int32]setID
@@ -59,7 +60,7 @@ func (p *Prover) newWalk(a *arena, budget int) *walk {
 		p: p, a: a, paths: newPaths(), changes: newChanges(), budget: budget, session: a.intern(sessionProtocols()),
 		known:  a.intern(resolvers()),
 		routed: map[routeKey][]branch{}, owned: map[ownerKey]owners{}, agreed: map[[2]int32]setID{},
-		parts: parts{index: map[hopKey]int{}}, regions: map[[2]int32]setID{},
+		index: map[state]int{}, parts: parts{index: map[hopKey]int{}}, regions: map[[2]int32]setID{},
 	}
 }
 
@@ -78,7 +79,7 @@ func (w *walk) run(begin []state) bool {
 		arrived := w.next
 		w.next = spare[:0]
 		spare = arrived
-		now := w.merge(arrived)
+		now := w.regroup(w.merge(arrived))
 		for i := range now {
 			if w.over() {
 				break
