@@ -34,18 +34,26 @@ const lockWait = 2 * time.Second
 // Open opens or makes a durable store in one file. It fails if another process
 // has the file open, or if the file was made by a newer release.
 func Open(path string, o Options) (Store, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:        lockWait,
-		NoFreelistSync: true, // fewer pages per commit; rebuilt when opening
-		FreelistType:   bbolt.FreelistMapType,
-	})
+	err := examine(path)
+	var db *bbolt.DB
+	if err == nil {
+		db, err = openBolt(path, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%s is in use by another process; stop it, or use another directory", path)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum):
+		return nil, fmt.Errorf("opening %s: %w (%w)", path, errDamaged, err)
+	case errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("opening %s: the file was made by another release: %w", path, err)
 	case err != nil:
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	v, err := load(db, o)
+	var v *View
+	err = guard(func() (err error) {
+		v, err = load(db, o)
+		return err
+	})
 	if err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)
@@ -66,7 +74,7 @@ func load(db *bbolt.DB, o Options) (*View, error) {
 		if b := meta.Get(keyFormat); b == nil {
 			return meta.Put(keyFormat, binary.BigEndian.AppendUint64(nil, format))
 		} else if n := number(b); n != format {
-			return fmt.Errorf("the file has format %d, this release reads format %d", n, format)
+			return fmt.Errorf("the file has format %d, this release reads format %d; use the release that made it", n, format)
 		}
 		v.revision = number(meta.Get(keyRevision))
 		return tx.Bucket(bucketResources).ForEach(func(k, b []byte) error {
