@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/ref"
@@ -166,13 +167,20 @@ func (x *whatIf) unblock(c *fabric.Connection) (Blocker, bool) {
 	switch r.Code {
 	case fabric.CodeRule, fabric.CodeFilterDefault:
 		ok = x.allow(t, r, &b)
-	case fabric.CodeNoRoute, fabric.CodeRouteDrop, fabric.CodeRouteUnknown, fabric.CodeNextHopMissing, fabric.CodeNoPort, fabric.CodePrivateAtEdge:
+	case fabric.CodeRouteDrop, fabric.CodeRouteUnknown, fabric.CodeNextHopMissing:
+		x.removeRoute(r.Port, r.Route, &b)
+		ok = true
+	case fabric.CodeNotForwarding:
+		for i := len(t.Steps) - 1; i >= 0 && !ok; i-- {
+			if s := &t.Steps[i]; s.Kind == fabric.StepRoute {
+				x.removeRoute(s.Port, s.Route, &b)
+				ok = true
+			}
+		}
+	case fabric.CodeNoRoute, fabric.CodeNoPort, fabric.CodePrivateAtEdge:
 		if ok = x.reroute(t, r, &b); !ok && x.img.Ports[r.Port].Kind == fabric.PortEdge {
 			b.Fix = fmt.Sprintf("send to a public address that leads to %s, or give the one who has it a public IP", t.Final.Dst)
 		}
-	case fabric.CodeNotForwarding:
-		x.ports()[r.Port].Forward = &fabric.Forward{}
-		b.Fix, ok = fmt.Sprintf("route past %s, or enable IP forwarding on it", b.Port), true
 	case fabric.CodeNoOutbound:
 		x.ports()[r.Port].Outbound = &fabric.Outbound{What: "a new way out", Pool: []netip.Addr{standIn(t.Final.Src)}}
 		b.Fix, ok = fmt.Sprintf("give %s a NAT gateway or a public IP", b.Port), true
@@ -294,12 +302,23 @@ func (x *whatIf) reroute(t *fabric.Trace, r fabric.Reason, b *Blocker) bool {
 
 // addRoute gives a port a route to one address.
 func (x *whatIf) addRoute(at fabric.PortID, dst netip.Addr, hop fabric.Hop) {
-	img := *x.img
-	old := &img.Tables[img.Ports[at].Routes]
-	changed := *old
-	changed.Routes = append([]fabric.Route{{
+	x.routes(at, append([]fabric.Route{{
 		Prefix: netip.PrefixFrom(dst, dst.BitLen()), Hop: hop, Source: "with the change",
-	}}, old.Routes...)
+	}}, x.img.Tables[x.img.Ports[at].Routes].Routes...))
+}
+
+// removeRoute takes a route away from a port: the next longest prefix decides.
+func (x *whatIf) removeRoute(at fabric.PortID, route int32, b *Blocker) {
+	table := &x.img.Tables[x.img.Ports[at].Routes]
+	b.Fix = fmt.Sprintf("remove route %s from %s", routeName(&table.Routes[route]), table.Name)
+	x.routes(at, slices.Delete(slices.Clone(table.Routes), int(route), int(route)+1))
+}
+
+// routes gives a port a table of its own.
+func (x *whatIf) routes(at fabric.PortID, routes []fabric.Route) {
+	img := *x.img
+	changed := img.Tables[img.Ports[at].Routes]
+	changed.Routes = routes
 	img.Tables = append(img.Tables[:len(img.Tables):len(img.Tables)], changed)
 	x.img = &img
 	x.ports()[at].Routes = fabric.TableID(len(img.Tables) - 1)
@@ -311,7 +330,7 @@ func (x *whatIf) addRoute(at fabric.PortID, dst netip.Addr, hop fabric.Hop) {
 func (x *whatIf) sameWay(c *fabric.Connection, b *Blocker) bool {
 	wall := c.Reply.Reason.Port
 	at, dst, hop, how, ok := x.mirror(c)
-	if from, step, found := x.parting(c, c.Reply.Reason); found {
+	if from, step, past := x.parting(c, c.Reply.Reason); past {
 		b.Fix = fmt.Sprintf("route %s through %s in %s", step.Packet.Dst, x.name(wall), x.img.Tables[step.Table].Name)
 		if ok {
 			b.Fix += fmt.Sprintf("; or route replies to %s %s in %s", dst, how, x.img.Tables[x.img.Ports[at].Routes].Name)

@@ -152,20 +152,27 @@ func (p *Prover) because(c *fabric.Connection, r fabric.Reason) string {
 	return p.sentence(&c.Forward, r)
 }
 
-// detour says where the way there left out the stateful device that stopped
-// the reply: at the port before the last one both ways have in common.
+// detour says where the two ways of a connection parted, when a stateful device
+// that the way there does not have stopped the reply: either the way there went
+// past the device, or the reply strayed to it.
 func (p *Prover) detour(c *fabric.Connection, r fabric.Reason) string {
-	at, s, ok := p.parting(c, r)
-	if !ok {
+	at, s, past := p.parting(c, r)
+	if s == nil {
 		return ""
 	}
+	what := "the reply left the way it came"
+	if past {
+		what = "the way there went past it"
+	}
 	route := &p.img.Tables[s.Table].Routes[s.Route]
-	return fmt.Sprintf("; the way there went past it, by route %s of %s, %s%s", routeName(route), p.name(at), p.hopText(route), placeText(route.Origin))
+	return fmt.Sprintf("; %s, by route %s of %s, %s%s", what, routeName(route), p.name(at), p.hopText(route), placeText(route.Origin))
 }
 
-// parting finds the port and route by which the way there went past the device
-// that stopped the reply.
-func (p *Prover) parting(c *fabric.Connection, r fabric.Reason) (fabric.PortID, *fabric.Step, bool) {
+// parting finds the port and the route by which the two ways of a connection
+// parted before the device that stopped the reply. past says that the way there
+// should have passed the device: where it parted it passed no other. The step
+// is nil if the ways did not part like that.
+func (p *Prover) parting(c *fabric.Connection, r fabric.Reason) (at fabric.PortID, step *fabric.Step, past bool) {
 	there, back := c.Forward.Path, c.Reply.Path
 	if r.Code != fabric.CodeNoSession || p.img.Ports[r.Port].Forward == nil || c.Forward.Passed(r.Port) {
 		return fabric.None, nil, false
@@ -174,13 +181,19 @@ func (p *Prover) parting(c *fabric.Connection, r fabric.Reason) (fabric.PortID, 
 	for common < len(back) && common < len(there) && back[common] == there[len(there)-1-common] {
 		common++
 	}
-	if common == 0 || common == len(there) {
+	if common == 0 || common == len(there) || common == len(back) {
 		return fabric.None, nil, false
 	}
-	at := there[len(there)-1-common]
-	for i := range c.Forward.Steps {
-		if s := &c.Forward.Steps[i]; s.Kind == fabric.StepRoute && s.Port == at {
-			return at, s, true
+	at = there[len(there)-1-common]
+	f := p.img.Ports[at].Forward
+	past = f == nil || !f.Stateful
+	steps := c.Forward.Steps
+	if !past {
+		at, steps = back[common-1], c.Reply.Steps
+	}
+	for i := range steps {
+		if s := &steps[i]; s.Kind == fabric.StepRoute && s.Port == at {
+			return at, s, past
 		}
 	}
 	return fabric.None, nil, false
