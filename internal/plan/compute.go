@@ -48,6 +48,9 @@ func Compute(desired, observed []*model.Resource, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	c.deleteRest(observed)
+	if err := c.checkTaken(observed); err != nil {
+		return nil, err
+	}
 	if err := c.commits(observed); err != nil {
 		return nil, err
 	}

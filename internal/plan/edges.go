@@ -13,7 +13,9 @@ import (
 //   - a delete waits for what is below the resource and for every step that
 //     lets go of it, and so does the removal of a subnet from its network;
 //   - commits wait for the configurations they put in force and for what those
-//     refer to, and what is taken out of force is deleted after (goal.go).
+//     refer to, and what is taken out of force is deleted after (goal.go);
+//   - interfaces whose address Azure chooses come after the declared ones
+//     (address.go).
 func (c *computation) edges(observed []*model.Resource) {
 	for _, want := range c.order {
 		step, ok := c.graph.byKey[want.ID.Key()]
@@ -45,6 +47,7 @@ func (c *computation) edges(observed []*model.Resource) {
 	}
 	c.commitEdges()
 	c.exclusive(observed)
+	c.chosenLast()
 }
 
 // needsOf returns the keys of the declared resources that must exist before
@@ -123,13 +126,9 @@ func holdings(r *model.Resource) []string {
 	switch {
 	case r.ID.Is(model.TypeNIC):
 		var out []string
-		list, _ := r.Properties()["ipConfigurations"].([]any)
-		for _, e := range list {
-			config, _ := e.(map[string]any)
-			p, _ := config["properties"].(map[string]any)
-			address, _ := p["privateIPAddress"].(string)
-			if subnet := refOf(p["subnet"]); address != "" && subnet != "" {
-				out = append(out, "address "+canonicalString("", address)+" "+subnet)
+		for _, i := range ipConfigurations(r) {
+			if i.address != "" {
+				out = append(out, i.holding())
 			}
 		}
 		return out

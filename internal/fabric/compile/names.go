@@ -66,9 +66,12 @@ func (c *compiler) names() {
 }
 
 // ownResolver reports whether a network asks DNS servers of its own instead of
-// Azure's; what they answer is not modelled, so its view stays empty and every
+// Azure's, or a forwarding ruleset is linked to it; what they answer is not modelled, so its view stays empty and every
 // name is unknown.
 func (c *compiler) ownResolver(v *vnet) bool {
+	if _, ok := c.claims.resolves[v]; ok {
+		return true // noted where it is declared
+	}
 	o := v.view.Properties.DHCPOptions
 	if o == nil {
 		return false

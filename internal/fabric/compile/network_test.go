@@ -27,7 +27,7 @@ var short = map[string]string{
 	"ipg": model.TypeIPGroup, "asg": model.TypeASG, "zone": model.TypePrivateZone, "vm": model.TypeVM,
 	"nm": model.TypeNetworkManager, "policy": model.TypePolicyDefinition, "assign": model.TypePolicyAssignment,
 	"lb": "Microsoft.Network/loadBalancers", "vgw": "Microsoft.Network/virtualNetworkGateways", "pe": "Microsoft.Network/privateEndpoints",
-	"aks": "Microsoft.ContainerService/managedClusters",
+	"aks": "Microsoft.ContainerService/managedClusters", "vhub": "Microsoft.Network/virtualHubs", "ruleset": "Microsoft.Network/dnsForwardingRulesets",
 }
 
 // id expands "~kind/name/childType/childName".

@@ -48,7 +48,8 @@ type opaque struct {
 type claims struct {
 	opaques  []*opaque
 	publics  map[string]*item[struct{}] // public IPs by lower-case ID
-	gateways map[*vnet]*item[struct{}]  // virtual networks with a gateway
+	gateways map[*vnet]*item[struct{}]  // virtual networks with a gateway, or attached to a virtual hub
+	resolves map[*vnet]*item[struct{}]  // virtual networks whose names a forwarding ruleset may answer
 	noAdmin  map[*subnet]bool           // subnets where admin rules do not apply
 }
 
@@ -61,10 +62,28 @@ func silent(kind string) bool {
 	return false
 }
 
+// forwardsNames reports whether resources of a type change what names mean in
+// the virtual networks they refer to.
+func forwardsNames(kind string) bool {
+	return strings.HasPrefix(kind, "microsoft.network/dnsforwardingrulesets") || strings.HasPrefix(kind, "microsoft.network/dnsresolvers")
+}
+
+// attach records what a resource that refers to a whole virtual network may do
+// to it: a virtual hub's connection brings routes as a gateway does, a
+// forwarding ruleset answers names.
+func (cl *claims) attach(kind string, v *vnet, it *item[struct{}]) {
+	switch {
+	case forwardsNames(kind):
+		cl.resolves[v] = it
+	case !silent(kind):
+		cl.gateways[v] = it
+	}
+}
+
 // unmodelled notes every resource that is not modelled and finds the
 // addresses it uses by the references in its document.
 func (c *compiler) unmodelled() claims {
-	cl := claims{publics: map[string]*item[struct{}]{}, gateways: map[*vnet]*item[struct{}]{}, noAdmin: map[*subnet]bool{}}
+	cl := claims{publics: map[string]*item[struct{}]{}, gateways: map[*vnet]*item[struct{}]{}, resolves: map[*vnet]*item[struct{}]{}, noAdmin: map[*subnet]bool{}}
 	withNIC := map[string]bool{} // private endpoints whose interface is declared
 	for _, nic := range c.docs.nics.list {
 		if id, ok := refIn(nic.res.Properties(), "privateEndpoint"); ok {
@@ -82,6 +101,9 @@ func (c *compiler) unmodelled() claims {
 		walk(it.res.Doc, func(object map[string]any) {
 			if id, ok := refIn(object, "publicIPAddress"); ok {
 				cl.publics[strings.ToLower(id)] = it
+			}
+			if id, _ := object["id"].(string); c.vnetByKey[strings.ToLower(id)] != nil {
+				cl.attach(kind, c.vnetByKey[strings.ToLower(id)], it)
 			}
 			text, _ := object["privateIPAddress"].(string)
 			addr, _ := netip.ParseAddr(text)

@@ -137,3 +137,42 @@ func TestLabels(t *testing.T) {
 		t.Errorf("the firewall is a %s port", k)
 	}
 }
+
+// A virtual hub joins the networks connected to it ("What is Azure Virtual
+// WAN", any-to-any connectivity): what its routes carry is unknown, not dropped.
+// A load balancer that names a network for its backend addresses brings none.
+func TestVirtualHubIsUnknown(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("one", "10.1.0.0/16", "s 10.1.0.0/24").vnet("two", "10.2.0.0/16", "s 10.2.0.0/24").vnet("apart", "10.3.0.0/16", "s 10.3.0.0/24")
+	n.add("vhub/h", `{"location":"westeurope","properties":{"addressPrefix":"10.9.0.0/24"}}`)
+	n.add("vhub/h/hubVirtualNetworkConnections/one", `{"properties":{"remoteVirtualNetwork":{"id":"~vnet/one"}}}`)
+	n.add("vhub/h/hubVirtualNetworkConnections/two", `{"properties":{"remoteVirtualNetwork":{"id":"~vnet/two"}}}`)
+	n.add("lb/by-address", `{"location":"westeurope","properties":{"backendAddressPools":[{"properties":{"virtualNetwork":{"id":"~vnet/apart"}}}]}}`)
+	n.nic("a", "one/s", "").nic("b", "two/s", "").nic("c", "apart/s", "")
+	expect(t, n.compile(),
+		"a: tcp 10.1.0.4 10.2.0.4:80 = unknown route-unknown: a",
+		"b: tcp 10.2.0.4 10.1.0.4:80 = unknown route-unknown: b",
+		"c: tcp 10.3.0.4 10.1.0.4:80 = deny route-drop: c",
+	)
+}
+
+// A linked forwarding ruleset may answer any name ("Azure DNS Private Resolver
+// endpoints and rulesets"), so that no zone decides there.
+func TestForwardingRulesetIsUnknown(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("asks", "10.1.0.0/16", "s 10.1.0.0/24").vnet("plain", "10.2.0.0/16", "s 10.2.0.0/24")
+	n.add("zone/corp.example", `{"location":"global"}`)
+	n.add("zone/corp.example/A/db", `{"properties":{"ttl":60,"aRecords":[{"ipv4Address":"10.1.0.4"}]}}`)
+	for _, v := range []string{"asks", "plain"} {
+		n.add("zone/corp.example/virtualNetworkLinks/"+v, `{"location":"global","properties":{"virtualNetwork":{"id":"~vnet/`+v+`"}}}`)
+	}
+	n.add("ruleset/r", `{"location":"westeurope","properties":{}}`)
+	n.add("ruleset/r/virtualNetworkLinks/asks", `{"properties":{"virtualNetwork":{"id":"~vnet/asks"}}}`)
+	img := n.compile()
+	for i, want := range map[int]fabric.Verdict{0: fabric.VerdictUnknown, 1: fabric.VerdictAllow} {
+		s := &img.Spaces[i]
+		if got := s.View.Resolve("db.corp.example").Verdict; got != want {
+			t.Errorf("in %s the name is %s, want %s", s.Name, got, want)
+		}
+	}
+}

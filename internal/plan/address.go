@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// ipConfiguration is what a plan knows of one IP configuration of an interface.
+type ipConfiguration struct {
+	subnet  string // lower-case ID
+	address string // canonical; empty leaves the choice to Azure
+}
+
+func ipConfigurations(r *model.Resource) []ipConfiguration {
+	var out []ipConfiguration
+	list, _ := r.Properties()["ipConfigurations"].([]any)
+	for _, e := range list {
+		config, _ := e.(map[string]any)
+		p, _ := config["properties"].(map[string]any)
+		if subnet := refOf(p["subnet"]); subnet != "" {
+			address, _ := p["privateIPAddress"].(string)
+			out = append(out, ipConfiguration{subnet, canonicalString("", address)})
+		}
+	}
+	return out
+}
+
+// holding names an address that only one interface can have at a time.
+func (i ipConfiguration) holding() string { return "address " + i.address + " " + i.subnet }
+
+// chosenLast makes interfaces whose address Azure chooses wait for those of the
+// same subnet whose address is declared: Azure gives the first free one, which
+// would often be an address that somebody declared.
+func (c *computation) chosenLast() {
+	given := map[string][]int{} // subnet: steps
+	for _, want := range c.order {
+		step, ok := c.graph.byKey[want.ID.Key()]
+		if !ok || !want.ID.Is(model.TypeNIC) {
+			continue
+		}
+		for _, i := range ipConfigurations(want) {
+			if i.address != "" {
+				given[i.subnet] = append(given[i.subnet], step)
+			}
+		}
+	}
+	for _, want := range c.order {
+		step, ok := c.graph.byKey[want.ID.Key()]
+		if !ok || !want.ID.Is(model.TypeNIC) {
+			continue
+		}
+		configs, gives := ipConfigurations(want), false
+		for _, i := range configs {
+			gives = gives || i.address != ""
+		}
+		// An interface with both kinds could wait for another such one, and that
+		// one for it.
+		for _, i := range configs {
+			if i.address == "" && !gives {
+				for _, other := range given[i.subnet] {
+					c.graph.need(step, other)
+				}
+			}
+		}
+	}
+}
+
+// checkTaken refuses addresses of interfaces that stay as they are: Azure would
+// refuse them too, but only halfway through.
+func (c *computation) checkTaken(observed []*model.Resource) error {
+	stays := map[string]*model.Resource{}
+	for _, have := range observed {
+		if _, changes := c.graph.byKey[have.ID.Key()]; changes || !have.ID.Is(model.TypeNIC) {
+			continue
+		}
+		for _, i := range ipConfigurations(have) {
+			if i.address != "" {
+				stays[i.holding()] = have
+			}
+		}
+	}
+	var problems model.Problems
+	for _, want := range c.order {
+		if _, changes := c.graph.byKey[want.ID.Key()]; !changes || !want.ID.Is(model.TypeNIC) {
+			continue
+		}
+		for _, i := range ipConfigurations(want) {
+			holder, taken := stays[i.holding()]
+			if !taken {
+				continue
+			}
+			problems = append(problems, model.Problem{
+				Pos: want.Pos, Resource: want.ID.String(),
+				What: fmt.Sprintf("%s of %s is the address of %s already", i.address, want.ID.Name(), holder.ID.Name()),
+				Fix:  "give it another address of " + i.subnet[strings.LastIndexByte(i.subnet, '/')+1:],
+			})
+		}
+	}
+	return problems.Err()
+}
