@@ -59,8 +59,9 @@ type identityDocument struct {
 }
 
 // OpenIdentity reads the identity in a directory, making it if there is none.
-// An empty dir makes an identity that lives in memory only. The directory is
-// readable by its owner alone, as are its files. The server's certificate is
+// An empty dir makes an identity that lives in memory only. A directory made
+// here is readable by its owner alone, as are its files everywhere; the mode of
+// a directory that exists is its owner's affair. The server's certificate is
 // made anew each time, for localhost, the loopback addresses and the given
 // names (host names or IP addresses).
 func OpenIdentity(dir string, names ...string) (*Identity, error) {
@@ -97,9 +98,15 @@ func readIdentity(dir string) (*identityDocument, error) {
 		return nil, nil
 	}
 	path := filepath.Join(dir, identityFile)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is a file; the cloud's state needs a folder", dir)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file; move it away to make a new identity", path)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s can be read by others (mode %o); run chmod 600 on it", path, info.Mode().Perm())
@@ -117,9 +124,6 @@ func readIdentity(dir string) (*identityDocument, error) {
 
 func writeIdentity(dir string, doc *identityDocument) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")

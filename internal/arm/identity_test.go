@@ -77,6 +77,31 @@ func TestIdentityFiles(t *testing.T) {
 	}
 }
 
+// TestIdentityDirectory: a folder that exists keeps its mode, which may be that
+// of somebody's project; what is in the way is named.
+func TestIdentityDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := arm.OpenIdentity(dir); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := arm.OpenIdentity(filepath.Join(dir, "ca.pem")); err == nil || !strings.Contains(err.Error(), "ca.pem is a file") {
+		t.Errorf("a file: %v", err)
+	}
+	odd := t.TempDir()
+	if err := os.Mkdir(filepath.Join(odd, "identity.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := arm.OpenIdentity(odd); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a folder in place of identity.json: %v", err)
+	}
+}
+
 // TestCertificate: the server's certificate is good for its names and no other,
 // over TLS 1.2 and up, HTTP/2 and HTTP/1.1.
 func TestCertificate(t *testing.T) {

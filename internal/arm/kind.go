@@ -109,7 +109,7 @@ type kindSet map[string]*kind
 
 func newKindSet() kindSet {
 	ks := kindSet{}
-	for _, list := range [][]*kind{groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds()} {
+	for _, list := range [][]*kind{groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(), storedKinds()} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k
 		}

@@ -18,9 +18,12 @@ var versions = map[string]string{
 	"microsoft.network/privatednszones": "2024-06-01",
 	"microsoft.network/dnsresolvers":    "2022-07-01",
 	"microsoft.network/dnszones":        "2018-05-01",
-	"microsoft.storage":                 "2023-05-01",
-	"microsoft.keyvault":                "2023-07-01",
-	"microsoft.managedidentity":         "2023-01-31",
+
+	"microsoft.network/dnsforwardingrulesets": "2022-07-01",
+
+	"microsoft.storage":         "2023-05-01",
+	"microsoft.keyvault":        "2023-07-01",
+	"microsoft.managedidentity": "2023-01-31",
 }
 
 // versionOf returns the api-version for a resource type; its children have the
@@ -55,6 +58,9 @@ var childCollections = map[string][]childCollection{
 		{name: "securityAdminConfigurations"},
 		{name: "routingConfigurations"},
 	},
+	"microsoft.network/virtualhubs":                  {{name: "hubVirtualNetworkConnections"}},
+	"microsoft.network/dnsresolvers":                 {{name: "inboundEndpoints"}, {name: "outboundEndpoints"}},
+	"microsoft.network/dnsforwardingrulesets":        {{name: "forwardingRules"}, {name: "virtualNetworkLinks"}},
 	strings.ToLower(model.TypeNetworkGroup):          {{name: "staticMembers"}},
 	strings.ToLower(model.TypeSecurityAdminConfig):   {{name: "ruleCollections"}},
 	strings.ToLower(model.TypeAdminRuleCollection):   {{name: "rules"}},
