@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -105,32 +106,18 @@ Exits with 1 when the traffic does not get there and back.`,
 }
 
 func newRoutes() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "routes HOST|NIC",
-		Short:   "Show the effective routes of a network interface",
-		Example: `  cerulean routes shop-prod-eastus -n examples/globojava`,
-		Args:    cobra.ExactArgs(1),
-	}
-	network := networkFlag(cmd)
-	var output *string
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		d, err := node.Open(*network, node.LockRead)
-		if err != nil {
-			return err
-		}
-		return d.WriteRoutes(cmd.OutOrStdout(), args[0], *output == "json")
-	}
-	output = outputFlag(cmd, "text", "json")
-	return cmd
+	return newEffective("routes HOST|NIC", "Show the effective routes of a network interface",
+		"  cerulean routes shop-prod-eastus -n examples/globojava", (*node.Design).WriteRoutes)
 }
 
 func newRules() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "rules HOST|NIC",
-		Short:   "Show the effective security rules of a network interface, in the order they are met",
-		Example: `  cerulean rules db-prod-eastus -n examples/globojava`,
-		Args:    cobra.ExactArgs(1),
-	}
+	return newEffective("rules HOST|NIC", "Show the effective security rules of a network interface, in the order they are met",
+		"  cerulean rules db-prod-eastus -n examples/globojava", (*node.Design).WriteRules)
+}
+
+// newEffective makes a command that shows what is in force at one interface.
+func newEffective(use, short, example string, write func(d *node.Design, w io.Writer, name string, asJSON bool) error) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1)}
 	network := networkFlag(cmd)
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -138,7 +125,7 @@ func newRules() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.WriteRules(cmd.OutOrStdout(), args[0], *output == "json")
+		return write(d, cmd.OutOrStdout(), args[0], *output == "json")
 	}
 	output = outputFlag(cmd, "text", "json")
 	return cmd
