@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -25,6 +24,9 @@ func newBench() *cobra.Command {
 	}
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if rounds < 1 {
+			return fmt.Errorf("--rounds %d: at least 1", rounds)
+		}
 		var result *node.Bench
 		var err error
 		switch args[0] {
@@ -42,9 +44,7 @@ func newBench() *cobra.Command {
 		}
 		w := cmd.OutOrStdout()
 		if *output == "json" {
-			enc := json.NewEncoder(w)
-			enc.SetIndent("", "  ")
-			return enc.Encode(result)
+			return writeJSON(w, result)
 		}
 		return result.WriteText(w)
 	}

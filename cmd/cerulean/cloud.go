@@ -39,6 +39,9 @@ func (f *cloudFlags) open(cmd *cobra.Command, path string) (*node.Design, *node.
 	default:
 		return nil, nil, fmt.Errorf("unknown cloud %q; use local or azure", f.cloud)
 	}
+	if f.parallel < 1 {
+		return nil, nil, fmt.Errorf("--parallel %d: at least 1", f.parallel)
+	}
 	c, err := node.OpenCloud(cmd.Context(), options)
 	if err != nil {
 		return nil, nil, err
@@ -79,6 +82,7 @@ create, update, delete and commit, property by property. Nothing is changed.`,
 func newApply() *cobra.Command {
 	var f cloudFlags
 	var unproved bool
+	var output *string
 	cmd := &cobra.Command{
 		Use:   "apply [PATH]",
 		Short: "Bring a cloud to what is declared",
@@ -99,7 +103,12 @@ broken expectation. Interrupted at any moment, the next apply does the rest.`,
 		defer c.Close()
 		w := cmd.OutOrStdout()
 		if report := d.Check(); report.Failed() && !unproved {
-			if err := report.WriteText(w, colour(w)); err != nil {
+			if *output == "json" {
+				err = report.WriteJSON(w)
+			} else {
+				err = report.WriteText(w, colour(w))
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.ErrOrStderr(), "cerulean: nothing was applied; correct the network, or use --even-if-broken")
@@ -109,13 +118,15 @@ broken expectation. Interrupted at any moment, the next apply does the rest.`,
 		if err != nil {
 			return falseError{err}
 		}
-		return runPlan(cmd, c, p, f.parallel)
+		return runPlan(cmd, c, p, f.parallel, *output == "json")
 	}
+	output = outputFlag(cmd, "text", "json")
 	return cmd
 }
 
 func newDestroy() *cobra.Command {
 	var f cloudFlags
+	var output *string
 	cmd := &cobra.Command{
 		Use:   "destroy [PATH]",
 		Short: "Delete everything of a network from a cloud",
@@ -135,30 +146,33 @@ what is in them. Resources elsewhere are never touched.`,
 		if err != nil {
 			return falseError{err}
 		}
-		return runPlan(cmd, c, p, f.parallel)
+		return runPlan(cmd, c, p, f.parallel, *output == "json")
 	}
+	output = outputFlag(cmd, "text", "json")
 	return cmd
 }
 
 // runPlan prints and applies a plan with progress.
-func runPlan(cmd *cobra.Command, c *node.Cloud, p *node.Plan, parallel int) error {
+func runPlan(cmd *cobra.Command, c *node.Cloud, p *node.Plan, parallel int, asJSON bool) error {
 	w := cmd.OutOrStdout()
-	if err := p.Write(w, false, colour(w)); err != nil {
-		return err
-	}
-	if p.Empty() {
-		return nil
+	if !asJSON {
+		if err := p.Write(w, false, colour(w)); err != nil || p.Empty() {
+			return err
+		}
 	}
 	bar := newProgress(cmd.ErrOrStderr(), "apply")
-	summary, err := c.Apply(cmd.Context(), p, parallel, bar.update)
+	applied, err := c.Apply(cmd.Context(), p, parallel, bar.update)
 	bar.clear()
-	if summary != "" {
-		fmt.Fprintln(w, summary)
+	var werr error
+	if asJSON {
+		werr = writeJSON(w, applied)
+	} else {
+		_, werr = fmt.Fprintln(w, applied)
 	}
 	if err != nil {
 		return falseError{err}
 	}
-	return nil
+	return werr
 }
 
 func newCloud() *cobra.Command {

@@ -33,6 +33,8 @@ func (e falseError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first interrupt asks for an orderly end, the next one ends the process.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -58,7 +60,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		fmt.Fprintf(stderr, "%s: nothing was changed\n", count(len(problems), "problem"))
 		return exitUsage
-	case errors.As(err, &falseError{}):
+	case errors.As(err, &falseError{}), ctx.Err() != nil: // an interrupt is not the input's fault
 		fmt.Fprintln(stderr, "cerulean:", err)
 		return exitFalse
 	default:

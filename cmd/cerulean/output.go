@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -44,11 +45,32 @@ func list(words []string) string {
 	return out
 }
 
+// writeJSON writes a value for machines.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 // isTerminal reports whether a writer is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// lineWidth returns how many columns a line of a terminal has, at most maxWidth.
+func lineWidth(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
+			return min(columns, maxWidth)
+		}
+	}
+	return maxWidth
+}
+
+// maxWidth is the longest line that is printed on purpose, in columns.
+const maxWidth = 100
 
 // colour reports whether to colour what is written; NO_COLOR (no-color.org)
 // and TERM=dumb switch it off.

@@ -14,7 +14,7 @@ type progress struct {
 	w     io.Writer
 	on    bool
 	title string
-	last  int // length of what is on the line
+	last  int // runes on the line
 }
 
 func newProgress(w io.Writer, title string) *progress {
@@ -35,11 +35,12 @@ func (p *progress) update(done, total int, what string) {
 	}
 	line := fmt.Sprintf("%-8s [%s%s] %d/%d %s", p.title,
 		strings.Repeat("=", filled), strings.Repeat(" ", width-filled), done, total, what)
-	if len(line) > 98 {
-		line = line[:97] + "…"
+	text := []rune(line)
+	if room := lineWidth(p.w) - 1; len(text) > room {
+		text = append(text[:max(room-1, 0)], '…')
 	}
-	fmt.Fprintf(p.w, "\r%-*s", p.last, line)
-	p.last = len(line)
+	fmt.Fprintf(p.w, "\r%-*s", p.last, string(text))
+	p.last = len(text)
 }
 
 // clear removes the line.
@@ -49,6 +50,9 @@ func (p *progress) clear() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.last == 0 {
+		return
+	}
 	fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", p.last))
 	p.last = 0
 }

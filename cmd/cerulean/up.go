@@ -72,7 +72,9 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 			for _, line := range system.Cloud.Environment() {
 				fmt.Fprintln(w, "  export "+line)
 			}
-			<-cmd.Context().Done()
+			if err := system.Cloud.Wait(cmd.Context()); err != nil {
+				return falseError{err}
+			}
 			fmt.Fprintln(w, "\nclosing")
 		}
 		if err := system.Close(); err != nil {

@@ -3,11 +3,9 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,8 +30,10 @@ type CloudOptions struct {
 	Listen string
 	// Subscription the client works in.
 	Subscription string
-	// Serve refuses a directory another process already serves, instead of
-	// joining it as a client.
+	// Serve announces the cloud in its directory, for other processes to join,
+	// and refuses a directory that another process has open. Without it the
+	// cloud is this process's alone for as long as it takes, unless one that was
+	// announced is joined.
 	Serve bool
 }
 
@@ -53,14 +53,7 @@ type Cloud struct {
 	served    chan error
 	once      sync.Once
 	closeErr  error
-}
-
-// endpointFile tells other processes where the cloud of a directory answers.
-const endpointFile = "endpoint.json"
-
-type endpointDocument struct {
-	Endpoint string `json:"endpoint"`
-	PID      int    `json:"pid"`
+	announced bool
 }
 
 // StateDir returns the default state folder of a network: .cerulean beside it.
@@ -79,7 +72,7 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Cloud{Endpoint: "https://management.azure.com", client: client}, nil
+		return &Cloud{Endpoint: azure.PublicEndpoint, client: client}, nil
 	}
 	names, err := listenNames(o.Listen)
 	if err != nil {
@@ -90,37 +83,27 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 		return nil, err
 	}
 	c := &Cloud{identity: identity, dir: o.Dir}
-	store, err := arm.OpenStore(o.Dir)
-	if err != nil {
-		if joined := c.join(); joined && !o.Serve {
-			return c, c.connect(o.Subscription)
+	c.transport = &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: identity.CertPool(), MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 64,
+	}
+	if o.Serve || !c.join(ctx) {
+		c.store, err = arm.OpenStore(o.Dir)
+		switch {
+		case err == nil:
+			err = c.serve(ctx, o)
+		case !o.Serve && c.join(ctx): // announced meanwhile
+			err = nil
 		}
-		return nil, err
 	}
-	c.store = store
-	if err := c.serve(ctx, o); err != nil {
-		return nil, errors.Join(err, store.Close())
+	if err == nil {
+		err = c.connect(o.Subscription)
 	}
-	if err := c.connect(o.Subscription); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
-}
-
-// listenNames returns the host of a listen address that is not a loopback name,
-// for the server's certificate.
-func listenNames(listen string) ([]string, error) {
-	if listen == "" {
-		return nil, nil
-	}
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, fmt.Errorf("--listen %q is not HOST:PORT: %w", listen, err)
-	}
-	if host == "" || host == "localhost" {
-		return nil, nil
-	}
-	return []string{host}, nil
 }
 
 // serve starts the server in this process.
@@ -134,34 +117,16 @@ func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
 		return err
 	}
 	c.server = server
-	c.Endpoint = "https://" + listener.Addr().String()
+	c.Endpoint = "https://" + endpointHost(o.Listen, listener.Addr())
 	// The cloud outlives an interrupt of the work it serves: Close ends it, so
 	// that a request under way is answered.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop, c.served = stop, make(chan error, 1)
 	go func() { c.served <- server.Serve(serving, listener) }()
-	if c.dir == "" {
+	if c.dir == "" || !o.Serve {
 		return nil
 	}
-	b, err := json.Marshal(endpointDocument{c.Endpoint, os.Getpid()})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(c.dir, endpointFile), b, 0o600)
-}
-
-// join finds the process that serves this cloud's directory.
-func (c *Cloud) join() bool {
-	b, err := os.ReadFile(filepath.Join(c.dir, endpointFile))
-	if err != nil {
-		return false
-	}
-	var doc endpointDocument
-	if json.Unmarshal(b, &doc) != nil || doc.Endpoint == "" {
-		return false
-	}
-	c.Endpoint = doc.Endpoint
-	return true
+	return c.announce()
 }
 
 // connect makes the client. The embedded cloud is reached as Azure is: over
@@ -169,11 +134,6 @@ func (c *Cloud) join() bool {
 func (c *Cloud) connect(subscription string) error {
 	if subscription == "" {
 		subscription = c.identity.SubscriptionID
-	}
-	c.transport = &http.Transport{
-		TLSClientConfig:     &tls.Config{RootCAs: c.identity.CertPool(), MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: 64,
 	}
 	client, err := azure.New(azure.Config{
 		Endpoint: c.Endpoint, Authority: c.Endpoint, Audience: c.Endpoint,
@@ -228,15 +188,16 @@ func (c *Cloud) Close() error {
 		if c.transport != nil {
 			c.transport.CloseIdleConnections()
 		}
-		if c.server == nil {
-			return
+		var errs []error
+		if c.stop != nil {
+			c.stop()
+			errs = append(errs, <-c.served)
 		}
-		c.stop()
-		err := <-c.served
-		if c.dir != "" {
-			err = errors.Join(err, os.Remove(filepath.Join(c.dir, endpointFile)))
+		errs = append(errs, c.withdraw())
+		if c.store != nil {
+			errs = append(errs, c.store.Close())
 		}
-		c.closeErr = errors.Join(err, c.store.Close())
+		c.closeErr = errors.Join(errs...)
 	})
 	return c.closeErr
 }
@@ -277,10 +238,29 @@ func (p *Plan) Write(w io.Writer, asJSON, color bool) error {
 	return plan.Write(w, p.plan, plan.Style{Color: color})
 }
 
-// Apply runs a plan. progress hears how many steps have ended. The summary is a
-// sentence for people; what an interrupted or failed run left undone is in the
-// next plan.
-func (c *Cloud) Apply(ctx context.Context, p *Plan, parallel int, progress func(done, total int, what string)) (summary string, err error) {
+// Applied says how far a plan was carried out. What an interrupted or failed
+// run left undone is in the next plan.
+type Applied struct {
+	Steps      int      `json:"steps"`
+	Done       int      `json:"done"`
+	Failed     []string `json:"failed"` // each with the place, the resource and the cause
+	NotStarted int      `json:"notStarted"`
+}
+
+// String is a sentence for people.
+func (a Applied) String() string {
+	text := fmt.Sprintf("%d of %d steps done", a.Done, a.Steps)
+	if n := len(a.Failed); n > 0 {
+		text += fmt.Sprintf(", %d failed", n)
+	}
+	if a.NotStarted > 0 {
+		text += fmt.Sprintf(", %d not started; run it again for the rest", a.NotStarted)
+	}
+	return text
+}
+
+// Apply runs a plan. progress hears how many steps have ended.
+func (c *Cloud) Apply(ctx context.Context, p *Plan, parallel int, progress func(done, total int, what string)) (Applied, error) {
 	result, err := plan.Execute(ctx, p.plan, c.client, plan.ExecuteOptions{
 		Concurrency: parallel,
 		OnEvent: func(e plan.Event) {
@@ -289,12 +269,9 @@ func (c *Cloud) Apply(ctx context.Context, p *Plan, parallel int, progress func(
 			}
 		},
 	})
-	summary = fmt.Sprintf("%d of %d steps done", len(result.Succeeded), p.plan.Len())
-	if n := len(result.Failures); n > 0 {
-		summary += fmt.Sprintf(", %d failed", n)
+	a := Applied{Steps: p.plan.Len(), Done: len(result.Succeeded), Failed: []string{}, NotStarted: len(result.Skipped)}
+	for _, f := range result.Failures {
+		a.Failed = append(a.Failed, f.Error())
 	}
-	if n := len(result.Skipped); n > 0 {
-		summary += fmt.Sprintf(", %d not started; run apply again for the rest", n)
-	}
-	return summary, err
+	return a, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -61,7 +62,13 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 		s.stages = append(s.stages, e)
 		on(e)
 	}
+	if math.IsNaN(o.Latency) || math.IsInf(o.Latency, 0) || o.Latency < 0 {
+		return nil, fmt.Errorf("latency %v: use 0 for none, or a scale above 0", o.Latency)
+	}
 	if s.Design, err = Open(path, LockWrite); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	d := s.Design
@@ -81,6 +88,9 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 	end("apply", text, time.Since(begin))
 
 	begin = time.Now()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.run(o); err != nil {
 		return nil, err
 	}
@@ -88,7 +98,7 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 
 	begin = time.Now()
 	s.Probes = s.Net.Probe(ctx, n.Expectations)
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	end("probe", fmt.Sprintf("%d exchanges of real packets; %s", s.probeCount(), s.agreement()), time.Since(begin))
