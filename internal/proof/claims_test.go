@@ -167,6 +167,29 @@ func TestClaims(t *testing.T) {
 				tab.Routes = append([]fabric.Route{{Prefix: netip.MustParsePrefix(way[1]), Hop: fabric.Hop{Kind: fabric.HopSpace, Space: p.img.Ports[to].Space}}}, tab.Routes...)
 			}
 		}, far, Broken, "works, but the source's firewall is not on the way"},
+		{"there through both, back through none", func(p *planet) {
+			tab := p.tableNamed("prod-1-0")
+			to, _ := p.portNamed("data-prod-0-0")
+			tab.Routes = append([]fabric.Route{{Prefix: netip.MustParsePrefix("10.0.1.0/24"), Hop: fabric.Hop{Kind: fabric.HopSpace, Space: p.img.Ports[to].Space}}}, tab.Routes...)
+		}, func() model.Expectation {
+			e := far
+			e.From, e.To = host("app-prod-0-0"), host("data-prod-1-0")
+			return e
+		}(), Broken, "works, but the source's firewall is not on the way"},
+		{"another port with the same address takes it", func(p *planet) {
+			open(p)
+			thief, port := p.portNamed("data-nonprod-1-1")
+			a := netip.MustParseAddr("10.0.3.68")
+			space := &p.img.Spaces[port.Space]
+			port.Addrs = p.set(fabric.AddrSet(a))
+			space.Owners = []fabric.Owner{{Range: p.img.Sets[port.Addrs][0], Port: thief}}
+			port.Ingress = nil
+			_, from := p.portNamed("app-prod-0-0")
+			there, back := p.tableNamed("prod-0-0"), p.tableNamed("nonprod-1-1")
+			there.Routes = append([]fabric.Route{{Prefix: netip.PrefixFrom(a, 32), Hop: fabric.Hop{Kind: fabric.HopSpace, Space: port.Space}}}, there.Routes...)
+			back.Routes = append([]fabric.Route{{Prefix: netip.MustParsePrefix("10.0.1.0/24"), Hop: fabric.Hop{Kind: fabric.HopSpace, Space: from.Space}}}, back.Routes...)
+			fabric.SortRoutes(back.Routes)
+		}, claim(model.Allow, host("app-prod-0-0"), host("data-prod-0-2"), tcp(5432)...), Broken, "taken by another port with the same address"},
 		{"not through a firewall elsewhere", nil, named, Broken, `firewall "fwhub2" is not on the way`},
 		{"through a firewall by name", nil, func() model.Expectation {
 			e := named

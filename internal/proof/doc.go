@@ -15,12 +15,15 @@
 //  3. A box is a product of five sets, one per packet field (state.go). Sets
 //     are interned, so that equal work is done once (sets.go).
 //  4. walk.go moves boxes through the image step by step as ref moves packets,
-//     splitting them where rules, routes and owners tell packets apart; reply.go
-//     has what is different on the way back. Boxes that meet at a port and
-//     differ in one field only are joined before they go on (merge.go).
+//     splitting them where rules, routes and owners (branch.go) tell packets
+//     apart; reply.go has translations and what is different on the way back.
+//     Boxes that meet at a port and differ in one field only are joined before
+//     they go on (merge.go), and those that share destinations are rearranged
+//     (regroup.go).
 //  5. Every box ends in a leaf: verdict and reason for all of its packets. The
 //     leaves are a partition of the question. claims.go, resolves.go and find.go
-//     judge leaves; witness.go makes one concrete and replays it.
+//     judge leaves, tally.go groups counterexamples by cause; witness.go makes
+//     one concrete and replays it (concrete.go).
 //  6. explain.go follows one concrete flow and, where it is blocked, tries the
 //     smallest change that lets it pass, until it passes: the blockers of a
 //     complete path.

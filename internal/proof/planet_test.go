@@ -208,8 +208,11 @@ func (p *planet) spoke(r, i int) {
 		segment := fabric.SegmentID(len(p.img.Segments))
 		p.img.Segments = append(p.img.Segments, fabric.Segment{Name: name + "/" + subnet, Space: space, Prefixes: []netip.Prefix{block}})
 		labels := []fabric.Label{
-			{Kind: "group", Name: env}, {Kind: "region", Name: p.img.Regions[r]}, {Kind: "subnet", Name: subnet},
-			{Kind: "tag", Name: "env=" + env}, {Kind: "vnet", Name: name},
+			{Kind: "group", Name: env},
+			{Kind: "region", Name: p.img.Regions[r]},
+			{Kind: "subnet", Name: subnet},
+			{Kind: "tag", Name: "env=" + env},
+			{Kind: "vnet", Name: name},
 		}
 		shape := fabric.Port{
 			Space: space, Segment: segment, Region: fabric.RegionID(r), Routes: table, Labels: labels,
@@ -314,6 +317,19 @@ func BenchmarkPlanet(b *testing.B) {
 					if f.Status != Holds {
 						b.Fatal(f.Expectation.Name, f.Why)
 					}
+				}
+			}
+		})
+		// The worst case to report: everything that is claimed to fail works.
+		open := newPlanet(7, spokes)
+		for i := range open.img.Filters {
+			open.img.Filters[i].Rules, open.img.Filters[i].Default = nil, fabric.Pass
+		}
+		b.Run(fmt.Sprintf("spokes=%d/broken", 7*spokes), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if f := New(open.img).Check(claims[:1])[0]; f.Status != Broken {
+					b.Fatal(f.Why)
 				}
 			}
 		})

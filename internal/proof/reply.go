@@ -1,6 +1,10 @@
 package proof
 
-import "github.com/ceruleannet/cerulean/internal/fabric"
+import (
+	"net/netip"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
 
 // startReply sends back the replies to a box that was delivered.
 func (w *walk) startReply(s state, end site) {
@@ -287,8 +291,11 @@ func (w *walk) undoAny(s state) []state {
 // publicIn routes packets on the internet.
 func (w *walk) publicIn(s state, last site) {
 	img := w.p.img
-	dst := w.a.get(s.field(fabric.Dst))
+	dst := w.a.get(w.a.intersect(s.field(fabric.Dst), w.ours()))
 	for i := range img.Publics {
+		if dst.IsEmpty() {
+			break
+		}
 		public := &img.Publics[i]
 		v := fabric.AddrValue(public.Addr)
 		if !dst.Contains(v) {
@@ -314,7 +321,7 @@ func (w *walk) publicIn(s state, last site) {
 		if s, ok = w.without(s, fabric.Dst, one); !ok {
 			return
 		}
-		dst = w.a.get(s.field(fabric.Dst))
+		dst = w.a.get(w.a.intersect(s.field(fabric.Dst), w.ours()))
 	}
 	if img.Edge == fabric.None {
 		w.end(s, last, fabric.VerdictDeny, fabric.CodePrivateAtEdge)
@@ -327,4 +334,16 @@ func (w *walk) publicIn(s state, last site) {
 	if out, ok := w.without(s, fabric.Dst, edge); ok {
 		w.end(out, last, fabric.VerdictDeny, fabric.CodePrivateAtEdge)
 	}
+}
+
+// ours returns the public addresses of the image.
+func (w *walk) ours() setID {
+	if w.publics == emptySet && len(w.p.img.Publics) > 0 {
+		addrs := make([]netip.Addr, len(w.p.img.Publics))
+		for i := range addrs {
+			addrs[i] = w.p.img.Publics[i].Addr
+		}
+		w.publics = w.a.intern(fabric.AddrSet(addrs...))
+	}
+	return w.publics
 }

@@ -39,10 +39,11 @@ type walk struct {
 	routed  map[routeKey][]branch
 	owned   map[ownerKey]owners
 	agreed  map[[2]int32]setID
-	// regions has the addresses of a layer's ports in a region, hostSet those of
-	// all hosts; both are made when first asked for.
+	// Made when first asked for: the addresses of a layer's ports in a region, of
+	// all hosts, and the image's public ones.
 	regions map[[2]int32]setID
 	hostSet setID
+	publics setID
 }
 
 type routeKey struct {

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -49,7 +50,8 @@ func everything(w *walk, forged bool) []state {
 
 // checkLeaves holds a complete search against the reference evaluator: every
 // packet is in exactly one leaf, with the reference's verdict, reason and path.
-func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int) {
+// Some packets go to the addresses given besides.
+func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int, also ...netip.Addr) {
 	t.Helper()
 	for _, replies := range []bool{false, true} {
 		w := New(img).newWalk(newArena(img), 5_000_000)
@@ -61,6 +63,9 @@ func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int) {
 		}
 		for range packets {
 			from, p := fabrictest.Packet(rng, img)
+			if len(also) > 0 && rng.IntN(4) == 0 {
+				p.Dst = also[rng.IntN(len(also))]
+			}
 			c := ref.Connect(img, from, p)
 			verdict, reason := c.Forward.Verdict, c.Forward.Reason
 			if replies {
@@ -121,4 +126,85 @@ func FuzzLeaves(f *testing.F) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		checkLeaves(t, rng, labelled(rng), 300)
 	})
+}
+
+// TestLeavesByHand has what random images seldom have.
+func TestLeavesByHand(t *testing.T) {
+	open := func(p *planet) {
+		for i := range p.img.Filters {
+			p.img.Filters[i].Rules, p.img.Filters[i].Default = nil, fabric.Pass
+		}
+	}
+	route := func(p *planet, table, prefix, to string) {
+		id, _ := p.portNamed(to)
+		tab := p.tableNamed(table)
+		tab.Routes = append(tab.Routes, fabric.Route{Prefix: netip.MustParsePrefix(prefix), Hop: fabric.Hop{Kind: fabric.HopPort, Port: id}})
+		fabric.SortRoutes(tab.Routes)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*planet)
+	}{
+		{"as it is", func(*planet) {}},
+		{"everything open", open},
+		{"two firewalls that point at each other", func(p *planet) {
+			open(p)
+			route(p, "hub0", "10.32.0.0/12", "fwhub1")
+			route(p, "hub1", "10.32.1.0/26", "fwhub0")
+			route(p, "hub0", "10.32.1.0/26", "fwhub1")
+		}},
+		{"published hosts reach each other by the internet", func(p *planet) {
+			open(p)
+			p.publish("app-prod-0-0", "20.1.1.1")
+			p.publish("app-nonprod-0-1", "20.1.1.2")
+			p.publish("data-prod-1-0", "20.1.1.3")
+		}},
+		{"a firewall that translates and publishes", func(p *planet) {
+			open(p)
+			p.publish("app-prod-0-0", "20.1.1.1")
+			id, fw := p.portNamed("fwhub0")
+			fw.Outbound = &fabric.Outbound{Pool: []netip.Addr{netip.MustParseAddr("20.0.0.1")}}
+			for i := range p.img.Publics {
+				if p.img.Publics[i].Addr == fw.Outbound.Pool[0] {
+					p.img.Publics[i].Port, p.img.Publics[i].Private = id, netip.MustParseAddr("10.0.1.4")
+				}
+			}
+		}},
+		{"an owner of an address it does not have", func(p *planet) {
+			open(p)
+			for i := range p.img.Spaces {
+				owners := p.img.Spaces[i].Owners
+				for j := range owners {
+					if p.img.Ports[owners[j].Port].Kind == fabric.PortVacant {
+						owners[j].Range.Hi = owners[j].Range.Hi.Next()
+					}
+				}
+			}
+		}},
+		{"a reply that comes back to where it began", func(p *planet) {
+			route(p, "hub0", "10.0.1.0/26", "data-prod-1-0")
+			route(p, "hub1", "10.0.1.0/26", "data-prod-1-0")
+			open(p)
+			_, end := p.portNamed("data-prod-1-0")
+			end.Ingress = []fabric.FilterID{p.filter(fabric.Filter{Name: "not from prod-0", Default: fabric.Pass, Rules: []fabric.Rule{
+				rule("not to prod-0", fabric.Drop, 0, p.set(fabric.PrefixSet(netip.MustParsePrefix("10.0.1.0/24"))), 0, 0),
+			}})}
+		}},
+		{"firewalls without memory", func(p *planet) {
+			open(p)
+			for _, fw := range p.firewalls {
+				p.img.Ports[fw].Forward.Stateful = false
+			}
+			route(p, "prod-1-0", "10.0.1.0/24", "fwhub0")
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPlanet(2, 2)
+			tt.change(p)
+			if err := p.img.Check(); err != nil {
+				t.Fatal(err)
+			}
+			checkLeaves(t, rand.New(rand.NewPCG(1, 11)), p.img, 4000, netip.MustParseAddr("10.0.1.63"), netip.MustParseAddr("10.0.1.127"), netip.MustParseAddr("10.32.2.63"))
+		})
+	}
 }
