@@ -213,11 +213,13 @@ func (b *builder) assignBlocks(a Addresses) {
 	for _, v := range b.vnets {
 		needed[v.region] = needed[v.region] || !v.explicit && !v.raw
 	}
+	places := map[string]model.Pos{} // of the blocks that are given
 	for _, e := range a.Blocks {
 		region, ok := b.region(e.Key)
 		p, okP := b.prefix(e.Value)
-		if ok && okP {
+		if ok && okP && b.blockFits(region, p, e.Value.Pos) {
 			b.blocks[region] = p
+			places[region] = e.Value.Pos
 		}
 	}
 	free := newSpace(pool)
@@ -228,6 +230,11 @@ func (b *builder) assignBlocks(a Addresses) {
 	for _, region := range b.regions {
 		p, ok := b.old.Regions[region]
 		if _, explicit := b.blocks[region]; explicit || !ok || !needed[region] || !pool.Overlaps(p) || p.Bits() < pool.Bits() {
+			continue
+		}
+		if other, taken := b.blockAt(p); taken && !places[other].IsZero() {
+			b.problem(places[other], fmt.Sprintf("use a prefix that no other region has, or delete the line of %s in %s", region, LockName),
+				"the block %s of %s overlaps %s, which is assigned to %s", b.blocks[other], other, p, region)
 			continue
 		}
 		b.blocks[region], b.lock.Regions[region] = p, p
@@ -256,6 +263,29 @@ func (b *builder) assignBlocks(a Addresses) {
 		free.take(p)
 		b.blocks[region], b.lock.Regions[region] = p, p
 	}
+}
+
+// blockAt returns the region whose block overlaps a prefix.
+func (b *builder) blockAt(p netip.Prefix) (string, bool) {
+	for _, region := range b.regions {
+		if q, ok := b.blocks[region]; ok && q.Overlaps(p) {
+			return region, true
+		}
+	}
+	return "", false
+}
+
+// blockFits refuses a given block that is no block or that another region has.
+func (b *builder) blockFits(region string, p netip.Prefix, pos model.Pos) bool {
+	if !p.Addr().Is4() {
+		b.problem(pos, "write an IPv4 prefix", "addresses are assigned from IPv4 blocks only, not %s", p)
+		return false
+	}
+	if other, taken := b.blockAt(p); taken {
+		b.problem(pos, "use a prefix that no other region has", "the block %s of %s overlaps %s, the block of %s", p, region, b.blocks[other], other)
+		return false
+	}
+	return true
 }
 
 // assignVNets gives a prefix to every virtual network without an explicit one.
@@ -379,6 +409,10 @@ func (b *builder) assignHosts() {
 			if !s.prefix.IsValid() {
 				continue
 			}
+			if s.prefix.Addr().Is6() {
+				b.refuseIPv6Alone(s)
+				continue
+			}
 			used := map[netip.Addr]*host{}
 			for _, h := range s.hosts {
 				t := h.spec.Address
@@ -421,9 +455,21 @@ func (b *builder) assignHosts() {
 				h.addr, b.lock.Hosts[h.name], used[next] = next, next, h
 			}
 		}
-		if f := v.firewall; f != nil && f.subnet.prefix.IsValid() {
+		if f := v.firewall; f != nil && f.subnet.prefix.IsValid() && f.subnet.prefix.Addr().Is4() {
 			f.addr = firstUsable(f.subnet.prefix)
 		}
+	}
+}
+
+// refuseIPv6Alone refuses hosts that would have an IPv6 address only: an
+// interface in Azure has an IPv4 address first ("IPv6 for Azure Virtual
+// Network", limitations).
+func (b *builder) refuseIPv6Alone(s *subnet) {
+	for _, h := range s.hosts {
+		b.problem(h.pos, "put it into a subnet with an IPv4 prefix", "host %s would have no IPv4 address in subnet %s (%s), and Azure gives no interface IPv6 alone", h.name, s.name, s.prefix)
+	}
+	if f := s.vnet.firewall; f != nil && f.subnet == s {
+		b.problem(f.pos, "give it an IPv4 prefix", "firewall %s would have no IPv4 address in subnet %s (%s)", f.name, s.name, s.prefix)
 	}
 }
 

@@ -339,10 +339,7 @@ func (b *builder) emitResourceGroups() {
 	}
 }
 
-// home is the location of what belongs to no region: the first region.
-func (b *builder) home() string {
-	if len(b.regions) == 0 {
-		return ""
-	}
-	return b.regions[0]
-}
+// home is the location of what belongs to no region: the first region when the
+// network was first declared. Azure moves no resource, so it stays even if other
+// regions come before it or it is none of the network's any more.
+func (b *builder) home() string { return b.lock.Home }

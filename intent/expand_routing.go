@@ -188,6 +188,10 @@ func (b *builder) emitRoutingRules(collection model.ID, route routeRule, i int, 
 		kind = "ServiceTag"
 	}
 	for j, dst := range to.strings() {
+		if c := sameFamily(dst, hop); c != nil {
+			b.problem(route.text.Pos, c.fix, "%s", c.what)
+			continue
+		}
 		name := fmt.Sprintf("route-%d", i+1)
 		if j > 0 {
 			name += "-" + strconv.Itoa(j+1)
@@ -342,11 +346,13 @@ func (b *builder) emitRecords(zone model.ID, spec Zone, ttl int) {
 			regions = b.regions
 		}
 		for _, region := range regions {
-			record := Map[Texts]{e}
+			record, before := Map[Texts]{e}, len(*b.problems)
 			if region != "" {
 				record = substitute(b, record, map[string]string{"region": region})
 			}
-			b.emitRecord(zone, record[0], ttl)
+			if len(*b.problems) == before { // what a bad placeholder leaves is no name
+				b.emitRecord(zone, record[0], ttl)
+			}
 		}
 	}
 }

@@ -340,6 +340,10 @@ func (b *builder) emitRouteTable(u usage) {
 			continue
 		}
 		for j, dst := range to.strings() {
+			if c := sameFamily(dst, hop); c != nil {
+				b.problem(r.Via.Pos, c.fix, "%s", c.what)
+				continue
+			}
 			if first, dup := seen[strings.ToLower(dst)]; dup {
 				b.problem(r.To.Pos, fmt.Sprintf("line %d routes it already; keep one", first.Line), "route table %s has two routes to %s", u.name, dst)
 				continue
@@ -402,6 +406,17 @@ func (b *builder) nextHop(via, region string) (hopType, addr string, c *complain
 		words = append(words, h.name)
 	}
 	return "", "", complain(suggestion(via, words, "write an address, firewall, internet, vnet, gateway or none"), "%q is not a next hop", via)
+}
+
+// sameFamily refuses an IPv4 prefix with an IPv6 next hop and the reverse.
+func sameFamily(dst, hop string) *complaint {
+	p, errP := netip.ParsePrefix(dst)
+	a, errA := netip.ParseAddr(hop)
+	if errP != nil || errA != nil || p.Addr().Is4() == a.Is4() {
+		return nil // service tags hold both
+	}
+	family := map[bool]string{true: "IPv4", false: "IPv6"}
+	return complain("name a next hop with an "+family[p.Addr().Is4()]+" address", "%s cannot be reached through %s, which is %s", dst, hop, family[a.Is4()])
 }
 
 // regionFirewall returns the one firewall of a region.

@@ -2,13 +2,16 @@ package intent
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -18,6 +21,7 @@ const LockName = "cerulean.lock"
 // Lock records the addresses that were assigned, so that later assignments
 // never move an earlier one. Explicit addresses are not in it.
 type Lock struct {
+	Home     string                  // region of what belongs to no region
 	Regions  map[string]netip.Prefix // region: its block
 	Networks map[string]netip.Prefix // virtual network: its prefix
 	Subnets  map[string]netip.Prefix // network/subnet: its prefix
@@ -35,7 +39,7 @@ func NewLock() *Lock {
 
 // Equal reports whether both locks record the same assignments.
 func (l *Lock) Equal(o *Lock) bool {
-	return maps.Equal(l.Regions, o.Regions) && maps.Equal(l.Networks, o.Networks) && maps.Equal(l.Subnets, o.Subnets) &&
+	return l.Home == o.Home && maps.Equal(l.Regions, o.Regions) && maps.Equal(l.Networks, o.Networks) && maps.Equal(l.Subnets, o.Subnets) &&
 		maps.Equal(l.Hosts, o.Hosts) && maps.Equal(l.Public, o.Public)
 }
 
@@ -47,6 +51,9 @@ func (l *Lock) Marshal() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Addresses that cerulean assigned. Written by cerulean; review and commit it with the network.\n")
 	fmt.Fprintf(&b, "version: %d\n", lockVersion)
+	if l.Home != "" {
+		fmt.Fprintf(&b, "home: %s\n", l.Home)
+	}
 	section(&b, "regions", l.Regions)
 	section(&b, "networks", l.Networks)
 	section(&b, "subnets", l.Subnets)
@@ -106,18 +113,25 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 				if v, ok := d.resolve(s.value).(*ast.IntegerNode); !ok || v.GetToken().Value != strconv.Itoa(lockVersion) {
 					d.problem(d.pos(s.value), "use the version of cerulean that wrote it", "lock version %s is not %d", kind(d.resolve(s.value)), lockVersion)
 				}
+			case "home":
+				t := d.text(d.resolve(s.value), d.pos(s.value), s.key)
+				if info, ok := catalog.Region(t.Value); ok {
+					l.Home = info.Name
+				} else if t.IsSet() {
+					d.problem(t.Pos, "delete the line to choose it anew", "%q is not an Azure region", t.Value)
+				}
 			case "regions":
-				lockEntries(d, s, l.Regions, netip.ParsePrefix)
+				lockPrefixes(d, s, l.Regions, func(string) string { return "" })
 			case "networks":
-				lockEntries(d, s, l.Networks, netip.ParsePrefix)
+				lockPrefixes(d, s, l.Networks, func(string) string { return "" })
 			case "subnets":
-				lockEntries(d, s, l.Subnets, netip.ParsePrefix)
+				lockPrefixes(d, s, l.Subnets, func(key string) string { return key[:strings.LastIndexByte(key, '/')+1] })
 			case "hosts":
-				lockEntries(d, s, l.Hosts, netip.ParseAddr)
+				lockEntries(d, s, l.Hosts, "an IPv4 address", lockedAddr)
 			case "public":
-				lockEntries(d, s, l.Public, netip.ParseAddr)
+				lockEntries(d, s, l.Public, "an IPv4 address", lockedAddr)
 			default:
-				d.unknownKey(s, []string{"version", "regions", "networks", "subnets", "hosts", "public"}, "the lock")
+				d.unknownKey(s, []string{"version", "home", "regions", "networks", "subnets", "hosts", "public"}, "the lock")
 			}
 		}
 	}
@@ -127,17 +141,52 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	return l, nil
 }
 
-func lockEntries[V any](d *decoder, s pair, into map[string]V, parse func(string) (V, error)) {
+// lockEntries reads a section of the lock and returns the places of its values.
+func lockEntries[V any](d *decoder, s pair, into map[string]V, what string, parse func(string) (V, bool)) map[string]model.Pos {
+	places := map[string]model.Pos{}
 	for _, e := range d.pairs(d.resolve(s.value)) {
 		t := d.text(d.resolve(e.value), d.pos(e.value), e.key)
 		if !t.IsSet() {
 			continue
 		}
-		v, err := parse(t.Value)
-		if err != nil {
-			d.problem(t.Pos, "delete the line to assign it anew", "%q in %s of the lock is not an address or prefix", t.Value, s.key)
+		v, ok := parse(t.Value)
+		if !ok {
+			d.problem(t.Pos, "delete the line to assign it anew", "%q in %s of the lock is not %s", t.Value, s.key, what)
 			continue
 		}
-		into[e.key] = v
+		into[e.key], places[e.key] = v, t.Pos
+	}
+	return places
+}
+
+func lockedAddr(text string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(text)
+	return a, err == nil && a.Is4()
+}
+
+func lockedPrefix(text string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(text)
+	return p, err == nil && p.Addr().Is4() && p == p.Masked()
+}
+
+// lockPrefixes reads a section of prefixes. What was assigned never overlaps
+// within a scope; where two changes of the lock were merged it may.
+func lockPrefixes(d *decoder, s pair, into map[string]netip.Prefix, scope func(key string) string) {
+	places := lockEntries(d, s, into, "an IPv4 network prefix", lockedPrefix)
+	keys := slices.SortedFunc(maps.Keys(places), func(a, b string) int {
+		return cmp.Or(cmp.Compare(scope(a), scope(b)), comparePrefix(into[a], into[b]), cmp.Compare(a, b))
+	})
+	widest := ""
+	for i, key := range keys {
+		if i == 0 || scope(widest) != scope(key) || !into[widest].Overlaps(into[key]) {
+			widest = key
+			continue
+		}
+		first, later := widest, key
+		if places[later].Line < places[first].Line {
+			first, later = later, first
+		}
+		d.problem(places[later], "delete one of the two lines to assign it anew", "%s of %s overlaps %s of %s at %s",
+			into[later], later, into[first], first, places[first])
 	}
 }

@@ -116,6 +116,19 @@ func TestHostsAndSubnetsAreStable(t *testing.T) {
 	})
 }
 
+// Azure moves no resource to another region, so what belongs to no region stays
+// where it was first made, whatever regions come and go.
+func TestHomeIsStable(t *testing.T) {
+	before := mustParse(t, shape("eastus, westus", ""), nil).Lock
+	for _, regions := range []string{"japaneast, eastus, westus", "westus", "westus, eastus"} {
+		d := mustParse(t, shape(regions, ""), before)
+		policy := find(t, d, "firewallPolicies/p")
+		if got := policy.Location(); got != "eastus" || d.Lock.Home != "eastus" {
+			t.Errorf("with regions %s the policy is in %s and home is %s", regions, got, d.Lock.Home)
+		}
+	}
+}
+
 // A new pool is the one change that moves everything: nothing locked fits.
 func TestNewPoolMovesEverything(t *testing.T) {
 	files := shape("eastus", "")
@@ -170,7 +183,9 @@ spokes:
     subnets:
       app: {address: 10.5.7.0/24, hosts: {h: {address: 10.5.7.9, public-ip: {address: 20.1.2.3}}}}
 `)}}, nil)
-	if !d.Lock.Equal(NewLock()) {
+	want := NewLock()
+	want.Home = "westeurope"
+	if !d.Lock.Equal(want) {
 		t.Errorf("explicit addresses are locked:\n%s", d.Lock.Marshal())
 	}
 	nic := find(t, d, "networkInterfaces/h-nic")

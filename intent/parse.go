@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/goccy/go-yaml"
@@ -40,7 +41,10 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 			}
 		}
 	}()
-	text := string(data)
+	text, p := plain(name, data)
+	if p != nil {
+		return nil, p
+	}
 	if i := strings.IndexByte(text, '\t'); i >= 0 {
 		// YAML forbids tabs in indentation and the parser's message does not
 		// say so.
@@ -67,6 +71,26 @@ func syntax(name string, data []byte) (docs []ast.Node, problem *model.Problem) 
 		}
 	}
 	return docs, nil
+}
+
+// plain returns the text of a file without a byte order mark and with one kind
+// of line end, so that lines count as editors count them. It refuses what YAML
+// does not allow in a file (YAML 1.2, section 5.1).
+func plain(name string, data []byte) (string, *model.Problem) {
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(string(data), "\ufeff"))
+	pos := model.Pos{File: name, Line: 1, Column: 1}
+	for i, r := range text {
+		switch {
+		case r == '\n':
+			pos.Line, pos.Column = pos.Line+1, 0
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd"):
+			return "", &model.Problem{Pos: pos, What: fmt.Sprintf("the byte 0x%02x is not text in UTF-8", text[i]), Fix: "save the file as UTF-8"}
+		case r < ' ' && r != '\t' || r == 0x7f:
+			return "", &model.Problem{Pos: pos, What: fmt.Sprintf("the control character %U", r), Fix: "remove it"}
+		}
+		pos.Column++
+	}
+	return text, nil
 }
 
 // column is an open block list or map while its keys are counted.

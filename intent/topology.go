@@ -208,6 +208,12 @@ func (b *builder) header() {
 		b.regionPos[info.Name] = t.Pos
 		b.regions = append(b.regions, info.Name)
 	}
+	switch {
+	case b.old.Home != "":
+		b.lock.Home = b.old.Home
+	case len(b.regions) > 0:
+		b.lock.Home = b.regions[0]
+	}
 	if len(b.regions) == 0 && len(b.doc.Regions) == 0 {
 		b.problem(b.doc.Network.Pos, "add the line regions: [westeurope]", "the network has no regions")
 	}
