@@ -57,7 +57,7 @@ func TestExhaustive(t *testing.T) {
 		conn fabric.Connection
 	}
 	counts := map[Answer]int{}
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 9))
 		img := labelled(rng)
 		for len(img.Ports) > 9 {

@@ -164,7 +164,7 @@ func refutes(img *fabric.Image, e *model.Expectation, from fabric.PortID, p fabr
 // reference: a claim that holds is refuted by no sampled packet, and the
 // witness of a broken one refutes it.
 func FuzzCheck(f *testing.F) {
-	for seed := range uint64(150) {
+	for seed := range uint64(90) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
@@ -235,7 +235,7 @@ func matches(p *Prover, q *Query, from fabric.PortID, pkt fabric.Packet, c *fabr
 
 // FuzzFind holds answers to random queries to the reference.
 func FuzzFind(f *testing.F) {
-	for seed := range uint64(150) {
+	for seed := range uint64(90) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
