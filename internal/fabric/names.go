@@ -38,8 +38,8 @@ type Answer struct {
 	Origin  Origin // the record or, for Deny, the zone
 }
 
-// Resolve answers a name in a view: the zone with the longest matching suffix
-// is authoritative, aliases are followed up to eight times.
+// Resolve answers a name in a view: the zone with the longest matching suffix is authoritative, wildcards stand for names that do not exist (RFC 4592),
+// aliases are followed up to eight times.
 func (v *View) Resolve(name string) Answer {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	ans := Answer{Name: name}
@@ -50,12 +50,14 @@ func (v *View) Resolve(name string) Answer {
 			ans.Verdict = VerdictUnknown
 			return ans
 		}
-		i := sort.Search(len(zone.Records), func(i int) bool { return zone.Records[i].Name >= name })
-		if i == len(zone.Records) || zone.Records[i].Name != name {
+		r := zone.record(name)
+		if r == nil {
+			r = zone.wildcard(name)
+		}
+		if r == nil {
 			ans.Verdict, ans.Origin = VerdictDeny, zone.Origin
 			return ans
 		}
-		r := &zone.Records[i]
 		ttl = min(ttl, r.TTL)
 		if r.Alias == "" {
 			ans.Verdict, ans.Addrs, ans.TTL, ans.Origin = VerdictAllow, r.Addrs, ttl, r.Origin
@@ -75,4 +77,40 @@ func (v *View) zone(name string) *Zone {
 		}
 	}
 	return best
+}
+
+// record returns the record of exactly a name.
+func (z *Zone) record(name string) *Record {
+	i := sort.Search(len(z.Records), func(i int) bool { return z.Records[i].Name >= name })
+	if i == len(z.Records) || z.Records[i].Name != name {
+		return nil
+	}
+	return &z.Records[i]
+}
+
+// wildcard returns the record that stands for a name without one: the child *
+// of the name's closest encloser, which is its nearest ancestor that exists
+// (RFC 4592, section 3.3.1). A name that exists because of others below it has
+// no records, and no wildcard either.
+func (z *Zone) wildcard(name string) *Record {
+	for at := name; at != z.Name; {
+		if z.exists(at) {
+			return nil
+		}
+		_, at, _ = strings.Cut(at, ".")
+		if at == z.Name || z.exists(at) {
+			return z.record("*." + at)
+		}
+	}
+	return nil
+}
+
+// exists reports whether a name has a record or one below it.
+func (z *Zone) exists(name string) bool {
+	for i := range z.Records {
+		if r := z.Records[i].Name; r == name || strings.HasSuffix(r, "."+name) {
+			return true
+		}
+	}
+	return false
 }

@@ -28,3 +28,38 @@ func TestResolve(t *testing.T) {
 		}
 	}
 }
+
+// Wildcards as in RFC 4592, section 2.2.1.
+func TestWildcards(t *testing.T) {
+	addr := func(last byte) []netip.Addr { return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, last})} }
+	v := View{Zones: []Zone{{Name: "example.com", Records: []Record{
+		{Name: "*.example.com", Addrs: addr(1)},
+		{Name: "*.sub.example.com", Alias: "host.example.com"},
+		{Name: "a.deep.example.com", Addrs: addr(2)},
+		{Name: "host.example.com", Addrs: addr(3)},
+	}}}}
+	for name, want := range map[string]byte{
+		"any.example.com":       1,
+		"b.any.example.com":     1,
+		"host.example.com":      3,
+		"x.sub.example.com":     3,
+		"x.y.sub.example.com":   3,
+		"*.example.com":         1,
+		"x.host.example.com":    0, // host exists and has no wildcard below it
+		"deep.example.com":      0, // exists without records
+		"x.deep.example.com":    0,
+		"sub.example.com":       0,
+		"example.com":           0,
+		"ahost.example.com":     1,
+		"x.a.deep.example.com":  0,
+		"any.other.example.com": 1,
+	} {
+		got := v.Resolve(name)
+		switch {
+		case want == 0 && got.Verdict != VerdictDeny:
+			t.Errorf("%s is %v, want no answer", name, got.Addrs)
+		case want != 0 && (len(got.Addrs) != 1 || got.Addrs[0].As4()[3] != want):
+			t.Errorf("%s is %s %v, want 10.0.0.%d", name, got.Verdict, got.Addrs, want)
+		}
+	}
+}
