@@ -50,7 +50,7 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 		f := &img.Filters[s.Filter]
 		origin := f.Origin
 		row.Stage = stageText(s.Direction, f.Stage)
-		row.Match, row.Result = f.Name+": default", s.Action.String()
+		row.Match, row.Result = "no rule matches", s.Action.String()
 		if s.Rule != fabric.None {
 			r := &f.Rules[s.Rule]
 			origin = r.Origin
@@ -109,7 +109,8 @@ func (p *Prover) ruleName(filter fabric.FilterID, rule int32) string {
 	if r.Priority != 0 {
 		name += fmt.Sprintf(" (%d)", r.Priority)
 	}
-	if f.Name != "" {
+	// The organisation's rules are one list: the stage says it all.
+	if f.Name != "" && f.Stage != fabric.StageAdmin {
 		return f.Name + ": " + name
 	}
 	return name
@@ -129,9 +130,6 @@ func (p *Prover) hopText(r *fabric.Route) string {
 	case fabric.HopSpace:
 		return "into " + p.img.Spaces[r.Hop.Space].Name
 	case fabric.HopPort:
-		if r.Hop.Via.IsValid() {
-			return "to " + p.name(r.Hop.Port) + " at " + r.Hop.Via.String()
-		}
 		return "to " + p.name(r.Hop.Port)
 	case fabric.HopMissing:
 		return "to " + r.Hop.Via.String() + ", which no port has"

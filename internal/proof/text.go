@@ -182,17 +182,39 @@ func (x *Explanation) WriteText(out io.Writer, style Style) error {
 
 func plain(s string) string { return s }
 
-// Columns of a table of hops, after the indent and the hop's number.
-const (
-	portColumn   = 22
-	stageColumn  = 24
-	matchColumn  = 27
-	resultColumn = width - 8 - portColumn - stageColumn - matchColumn - 3
-)
+// gap separates the columns of a table.
+const gap = "  "
+
+// columns returns how wide the port, stage, match and result of a table of hops
+// are: as wide as their longest text, the widest cut where that is too much.
+// Short tables get room for what mostly comes, so that a way there and its way
+// back line up.
+func columns(rows []Hop) (n [4]int) {
+	n = [4]int{19, 21, 24, 12}
+	for i := range rows {
+		if r := &rows[i]; r.Stage != "stopped" {
+			for k, text := range [4]string{r.Port, r.Stage, r.Match, r.Result} {
+				n[k] = max(n[k], utf8.RuneCountInString(text))
+			}
+		}
+	}
+	const room = width - len("    99  ") - 3*len(gap)
+	for n[0]+n[1]+n[2]+n[3] > room {
+		widest := 0
+		for k := range n {
+			if n[k] > n[widest] {
+				widest = k
+			}
+		}
+		n[widest]--
+	}
+	return n
+}
 
 // writeHops writes one way of a packet as a table.
 func writeHops(w *bufio.Writer, style Style, title string, rows []Hop) {
 	fmt.Fprintf(w, "    %s\n", style.dim(title))
+	n := columns(rows)
 	at := 0
 	for i := range rows {
 		r := &rows[i]
@@ -204,8 +226,8 @@ func writeHops(w *bufio.Writer, style Style, title string, rows []Hop) {
 		if r.Stage == "stopped" {
 			continue // a sentence below the table
 		}
-		line := fmt.Sprintf("    %2s  %s %s %s %s", hop, pad(port, portColumn), pad(r.Stage, stageColumn),
-			pad(r.Match, matchColumn), style.result(shorten(r.Result, resultColumn)))
+		line := fmt.Sprintf("    %2s  ", hop) + pad(port, n[0]) + gap + pad(r.Stage, n[1]) + gap +
+			pad(r.Match, n[2]) + gap + style.result(shorten(r.Result, n[3]))
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	if n := len(rows); n > 0 && rows[n-1].Stage == "stopped" {
