@@ -83,6 +83,21 @@ func (b *builder) nearestName(resourceType, name string) string {
 	return suggestion(name, same, "declare it")
 }
 
+// parentFix is the fix for a child of nothing: the resource group to add if the
+// parent is in one other, else the nearest name.
+func (b *builder) parentFix(parent model.ID) string {
+	var groups []string
+	for _, o := range b.resources {
+		if o.ID.Is(parent.Type()) && strings.EqualFold(o.ID.Name(), parent.Name()) {
+			groups = append(groups, o.ID.ResourceGroup())
+		}
+	}
+	if len(groups) == 0 {
+		return b.nearestName(parent.Type(), parent.Name())
+	}
+	return "add resource-group: " + strings.Join(groups, " or ")
+}
+
 // nearestPart is the fix for an ID that names nothing: the nearest part of its
 // parent if that is declared, else the nearest resource of the type.
 func (b *builder) nearestPart(id model.ID) string {
@@ -109,7 +124,7 @@ func (b *builder) nearestPart(id model.ID) string {
 func (b *builder) checkReferences() {
 	for _, r := range b.resources {
 		if p := r.ID.Parent(); slices.Contains(b.raw, r) && p.Type() != model.TypeResourceGroup && !b.declared(p) {
-			b.problem(r.Pos, b.nearestName(p.Type(), p.Name()), "%s %q is a child of %s, which is not declared", r.Type(), r.ID.Name(), p)
+			b.problem(r.Pos, b.parentFix(p), "%s %q is a child of %s, which is not declared", r.Type(), r.ID.Name(), p)
 		}
 		walkStrings(r.Doc, "", func(pointer, s string) {
 			if pointer == "/id" || len(s) < 15 || !strings.EqualFold(s[:15], "/subscriptions/") {

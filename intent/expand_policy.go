@@ -235,11 +235,15 @@ func (b *builder) ipGroup(text string, prefixes []netip.Prefix, pos model.Pos) m
 		}
 		return '-'
 	}, strings.Join(strings.Fields(text), "-"))
-	key := strings.ToLower(name)
+	key := strings.ToLower(strings.Join(strings.Fields(text), " "))
 	if id, ok := b.ipGroups[key]; ok {
 		return id
 	}
+	// Different texts may give one name: the tag env=prod and the group env-prod.
 	id := b.globalGroup().Resource(model.TypeIPGroup, name)
+	for i := 2; b.byKey[id.Key()] != nil; i++ {
+		id = b.globalGroup().Resource(model.TypeIPGroup, name+"-"+strconv.Itoa(i))
+	}
 	b.ipGroups[key] = id
 	view := wire.IPGroup{Head: wire.Head{Location: b.home()}}
 	view.Properties.IPAddresses = []string{}

@@ -166,6 +166,13 @@ func (b *builder) nsgRules(r NSGRule, direction string, i int, numbers *numbers)
 	base := r.Name.Or(fmt.Sprintf("%s-%s-%d", strings.ToLower(direction), verb, i+1), t.Pos)
 	b.checkName(base, "a rule")
 	var out []wire.SecurityRule
+	for _, side := range []side{from, to} {
+		if len(side.strings()) == 0 {
+			// Azure has no rule about no address, and one would match nothing.
+			b.warn(t.Pos, "add a member, or remove the rule", "rule %s is left out: group %s has no members", base.Value, side.group.name)
+			return nil
+		}
+	}
 	for j, tr := range traffic {
 		rule := wire.SecurityRule{Name: base.Value}
 		if j > 0 {
@@ -285,6 +292,9 @@ func (n *numbers) free(from int) int {
 // take returns the priority of the j-th rule that a declared rule stands for.
 func (n *numbers) take(b *builder, p Int, j int, pos model.Pos) int {
 	if p.IsSet() {
+		if j > 0 && p.Value <= n.hi && p.Value+j > n.hi {
+			b.problem(p.Pos, fmt.Sprintf("use %d or less", n.hi-j), "this rule stands for several and takes the priorities %d to %d, past %d", p.Value, p.Value+j, n.hi)
+		}
 		if j > 0 {
 			if first, dup := n.used[p.Value+j]; dup {
 				b.problem(p.Pos, "leave a gap after a rule that stands for several", "duplicate priority %d; line %d has it already, and this rule takes %d to %d", p.Value+j, first.Line, p.Value, p.Value+j)

@@ -1,6 +1,7 @@
 package intent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -296,5 +297,63 @@ expectations:
 	}
 	if got := v.PosOf("/properties/subnets/0/properties/natGateway"); got.Line != 16 {
 		t.Errorf("natGateway is at %s", got)
+	}
+}
+
+// A rule about a group without members would match nothing, and Azure takes
+// none without addresses: it is left out, and said so once.
+func TestRuleAboutNobody(t *testing.T) {
+	d := mustParse(t, []File{{Name: "n.yaml", Data: []byte(`network: t
+regions: [westeurope, eastus]
+networks:
+  - {name: "v-{region}", each: region, subnets: {a: {nsg: n}}}
+groups: {nobody: {where: {no: tag}}}
+nsgs:
+  n:
+    inbound:
+      - {name: first, allow: nobody -> any tcp/80}
+      - {name: second, deny: any -> any}
+`)}}, nil)
+	nsg := find(t, d, "t-eastus/providers/Microsoft.Network/networkSecurityGroups/n")
+	if name, priority := at(t, nsg.Doc, "properties/securityRules/0/name"), at(t, nsg.Doc, "properties/securityRules/0/properties/priority"); name != "second" || fmt.Sprint(priority) != "100" {
+		t.Errorf("the first rule is %v with priority %v", name, priority)
+	}
+	n := 0
+	for _, w := range d.Warnings {
+		if strings.Contains(w.What, "rule first is left out: group nobody has no members") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d warnings: %v", n, d.Warnings)
+	}
+}
+
+// An IP group belongs to what its text stands for: two texts that give one name
+// do not share it.
+func TestIPGroupsAreNotShared(t *testing.T) {
+	d := mustParse(t, []File{{Name: "n.yaml", Data: []byte(`network: t
+regions: [westeurope]
+hubs: [{name: hub, firewall: {policy: p}}]
+spokes:
+  - {name: a, address: 10.1.0.0/16, tags: {env: prod}}
+  - {name: b, address: 10.2.0.0/16, tags: {env: prod}}
+  - {name: c, address: 10.3.0.0/16, tags: {x: y}}
+groups: {env-prod: {where: {x: y}}}
+firewall-policies:
+  p:
+    rules:
+      - {name: tag, allow: env=prod -> any tcp/1}
+      - {name: group, allow: env-prod -> any tcp/2}
+      - {name: again, allow: ENV=prod -> any tcp/3}
+`)}}, nil)
+	var got []string
+	for _, r := range d.Network.Resources {
+		if r.ID.Is(model.TypeIPGroup) {
+			got = append(got, fmt.Sprint(r.ID.Name(), r.Properties()["ipAddresses"]))
+		}
+	}
+	if want := []string{"env-prod[10.1.0.0/16 10.2.0.0/16]", "env-prod-2[10.3.0.0/16]"}; !slices.Equal(got, want) {
+		t.Errorf("IP groups %v, want %v", got, want)
 	}
 }

@@ -173,7 +173,7 @@ func Parse(files []File, lock *Lock, opts Options) (*Declared, error) {
 		return nil, err
 	}
 	return &Declared{
-		Network: b.net, Lock: b.lock, LockChanged: !b.lock.Equal(lock), Warnings: b.warnings, Regions: b.regions,
+		Network: b.net, Lock: b.lock, LockChanged: !b.lock.Equal(lock), Warnings: distinct(b.warnings), Regions: b.regions,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package intent
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/netip"
 	"regexp"
@@ -63,6 +64,10 @@ func (b *builder) rawResource(raw Raw) {
 		b.problem(raw.Type.Pos, "write Namespace/type, for example Microsoft.Network/routeTables", "%q is not a resource type", raw.Type.Value)
 		return
 	}
+	if known, near := nearType(raw.Type.Value); near {
+		b.problem(raw.Type.Pos, fmt.Sprintf("did you mean %q?", known), "there is no resource type %q", raw.Type.Value)
+		return
+	}
 	if len(names) != len(types)-1 {
 		b.problem(raw.Name.Pos, "write one name for each part of the type, as in parent/child", "%q has %d names for type %s", raw.Name.Value, len(names), raw.Type.Value)
 		return
@@ -105,6 +110,32 @@ func (b *builder) rawResource(raw Raw) {
 	if r.ID.Is(model.TypeVirtualNetwork) {
 		b.rawVNet(r)
 	}
+}
+
+// nearType finds the type that another was surely meant to be: the same but for
+// singular and plural. Types that nobody here has heard of are let through.
+func nearType(given string) (known string, near bool) {
+	stem := func(t string) string {
+		parts := strings.Split(strings.ToLower(t), "/")
+		for i, p := range parts[1:] {
+			p = strings.TrimSuffix(strings.TrimSuffix(p, "s"), "e")
+			parts[i+1] = strings.TrimSuffix(strings.TrimSuffix(p, "i"), "y")
+		}
+		return strings.Join(parts, "/")
+	}
+	for _, t := range []string{
+		model.TypeResourceGroup, model.TypeVirtualNetwork, model.TypeSubnet, model.TypePeering, model.TypeNSG, model.TypeSecurityRule,
+		model.TypeASG, model.TypeRouteTable, model.TypeRoute, model.TypeNIC, model.TypePublicIP, model.TypeNATGateway, model.TypeFirewall,
+		model.TypeFirewallPolicy, model.TypeRuleCollectionGroup, model.TypeIPGroup, model.TypePrivateZone, model.TypePrivateZoneLink,
+		model.TypeVM, model.TypeNetworkManager, model.TypeNetworkGroup, model.TypeStaticMember, model.TypeConnectivityConfig,
+		model.TypeSecurityAdminConfig, model.TypeAdminRuleCollection, model.TypeAdminRule, model.TypeRoutingConfig,
+		model.TypeRoutingRuleCollection, model.TypeRoutingRule,
+	} {
+		if stem(t) == stem(given) && !strings.EqualFold(t, given) {
+			return t, true
+		}
+	}
+	return "", false
 }
 
 // rawScope returns the resource group or subscription a resource belongs to.

@@ -150,6 +150,9 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 	if p == nil {
 		return
 	}
+	if !slices.ContainsFunc(configs, isIPv4) {
+		c.problem(it.res, "/properties/ipConfigurations", fmt.Sprintf("interface %q has no IPv4 configuration", it.res.ID.Name()), "add one; Azure gives no interface IPv6 alone")
+	}
 	if ref := it.view.Properties.NetworkSecurityGroup; ref != nil {
 		if p.nsg = c.nsgs[strings.ToLower(ref.ID)]; p.nsg == nil {
 			c.dangling(it.res, "/properties/networkSecurityGroup", "network security group", ref.ID)
@@ -159,6 +162,14 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 		pools, _ := object["loadBalancerBackendAddressPools"].([]any)
 		p.balanced = p.balanced || len(pools) > 0
 	})
+}
+
+// isIPv4 reports whether a configuration has, or will get, an IPv4 address.
+func isIPv4(config wire.IPConfiguration) bool {
+	if a, err := netip.ParseAddr(config.Properties.PrivateIPAddress); err == nil {
+		return a.Is4()
+	}
+	return !strings.EqualFold(config.Properties.PrivateIPAddressVersion, "IPv6")
 }
 
 func (c *compiler) opaquePort(o *opaque, dynamic *[]pending) {

@@ -50,6 +50,17 @@ func TestProblems(t *testing.T) {
 			`10.0.0.4 is already taken by "first"`, `10.0.0.1 of subnet "a" (10.0.0.0/29) is one of the five`, `10.0.1.4 is not in subnet "a"`,
 			`"10.0.0" is not an address`, `subnet "a" has no free address`,
 		}},
+		{"IPv6 alone", func(n *network) {
+			n.add("vnet/net", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16","fd00::/48"]},
+				"subnets":[{"name":"a","properties":{"addressPrefixes":["10.0.0.0/24","fd00::/64"]}}]}}`)
+			six := `"properties":{"privateIPAddressVersion":"IPv6","subnet":{"id":"~vnet/net/subnets/a"}}`
+			four := `"properties":{"subnet":{"id":"~vnet/net/subnets/a"}}`
+			n.add("nic/alone", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"i",`+six+`}]}}`)
+			n.add("nic/both", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"i",`+four+`},{"name":"j",`+six+`}]}}`)
+		}, []string{`interface "alone" has no IPv4 configuration`}},
+		{"routes between families", func(n *network) {
+			n.routeTable("r", "a 10.0.0.0/8 VirtualAppliance fd00::4", "b fd00::/64 VirtualAppliance 10.0.0.4", "c fd01::/64 VirtualAppliance fd00::4")
+		}, []string{`route "a" leads from 10.0.0.0/8 to fd00::4`, `route "b" leads from fd00::/64 to 10.0.0.4`}},
 		{"security rules", func(n *network) {
 			n.nsg("g", "a 100 Inbound Allow Tcp * * 80", "b 100 Inbound Deny Tcp * * 81", "c 99 Inbound Allow Tcp * * 80", "d 101 Up Allow Tcp * * 80",
 				"e 102 Inbound Maybe Tcp * * 80", "f 103 Inbound Allow Gre * * 80", "g 104 Inbound Allow Tcp 10.0.0.0/33 * 80", "h 105 Inbound Allow Tcp * * 90-80")

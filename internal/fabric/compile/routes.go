@@ -382,6 +382,10 @@ func (c *compiler) userRoute(u *userRoutes, seen map[string]string, r *model.Res
 		return
 	}
 	route.via = via
+	if dst, err := netip.ParsePrefix(p.AddressPrefix); err == nil && route.kind == routeAppliance && dst.Addr().Is4() != via.Is4() {
+		c.problem(r, pointer+"/properties/nextHopIpAddress", fmt.Sprintf("route %q leads from %s to %s, of the other family", name, dst, via), "give an address of the prefix's family")
+		return
+	}
 	for _, prefix := range c.destinations(r, pointer, name, p.AddressPrefix, &route.rank) {
 		route.prefix = prefix
 		u.routes = append(u.routes, route)
