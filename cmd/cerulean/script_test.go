@@ -1,12 +1,16 @@
 package main
 
 import (
-	"context"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -15,9 +19,7 @@ import (
 // the real commands in processes of their own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"cerulean": func() {
-			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
+		"cerulean": main,
 	})
 }
 
@@ -27,6 +29,12 @@ func TestMain(m *testing.M) {
 //	example NAME            copies examples/NAME into the work folder
 //	replace FILE OLD NEW    edits the one place of FILE that says OLD
 //	same-addresses A B      every address assigned in lock file A is in B
+//	appears FILE            waits until FILE exists
+//	interrupt SIGNAL FILE SIZE COMMAND...
+//	                        runs the program and signals it (INT, KILL) once
+//	                        FILE has SIZE bytes, unless it has ended by then
+//	until TEXT COMMAND...   runs the program, interrupts it once its output says
+//	                        TEXT, and demands that it closes in order
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -65,6 +73,11 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Check(os.WriteFile(file, []byte(strings.Replace(text, old, unescape(args[2]), 1)), 0o644))
 			},
+			"appears": func(ts *testscript.TestScript, _ bool, args []string) {
+				await(ts, args[0], func() bool { return size(ts.MkAbs(args[0])) >= 0 }, nil)
+			},
+			"interrupt": interrupt,
+			"until":     until,
 			"same-addresses": func(ts *testscript.TestScript, _ bool, args []string) {
 				before, after := ts.ReadFile(args[0]), ts.ReadFile(args[1])
 				have := map[string]bool{}
@@ -79,4 +92,108 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// patience bounds the wait for something another process does.
+const patience = 30 * time.Second
+
+// await returns when something is so, or ended is closed.
+func await(ts *testscript.TestScript, what string, so func() bool, ended <-chan struct{}) {
+	for start := time.Now(); !so(); runtime.Gosched() {
+		select {
+		case <-ended:
+			return
+		default:
+		}
+		if time.Since(start) > patience {
+			ts.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// size returns the size of a file, -1 if there is none.
+func size(file string) int64 {
+	info, err := os.Stat(file)
+	if err != nil {
+		return -1
+	}
+	return info.Size()
+}
+
+// process is the program in a process of its own.
+type process struct {
+	*exec.Cmd
+	out   output
+	ended chan struct{}
+}
+
+// output collects what a process writes.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// start starts the program; its output and errors go to one place.
+func start(ts *testscript.TestScript, args []string) *process {
+	if len(args) == 0 || args[0] != "cerulean" {
+		ts.Fatalf("%q is not the program", args)
+	}
+	program, err := os.Executable()
+	ts.Check(err)
+	p := &process{ended: make(chan struct{})}
+	p.Cmd = &exec.Cmd{Path: program, Args: args, Dir: ts.MkAbs("."), Env: os.Environ(), Stdout: &p.out, Stderr: &p.out}
+	ts.Check(p.Start())
+	go func() {
+		defer close(p.ended)
+		_ = p.Wait() // its state says how it ended
+	}()
+	return p
+}
+
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 4 {
+		ts.Fatalf("usage: interrupt INT|KILL FILE SIZE cerulean ARGS...")
+	}
+	signal := map[string]os.Signal{"INT": os.Interrupt, "KILL": os.Kill}[args[0]]
+	enough, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	p := start(ts, args[3:])
+	await(ts, args[1], func() bool { return size(ts.MkAbs(args[1])) >= enough }, p.ended)
+	_ = p.Process.Signal(signal) // it may have ended
+	<-p.ended
+	text := p.out.String()
+	ts.Logf("%s: %v\n%s", strings.Join(args, " "), p.ProcessState, text[strings.LastIndexByte(strings.TrimSpace(text), '\n')+1:])
+	switch code := p.ProcessState.ExitCode(); {
+	case code == 0: // faster than the signal
+	case signal == os.Kill && !p.ProcessState.Exited():
+	case signal == os.Interrupt && code == exitFalse && strings.Contains(text, "not started; run it again for the rest"):
+	default:
+		ts.Fatalf("ended with %v: %s", p.ProcessState, text)
+	}
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: until TEXT cerulean ARGS...")
+	}
+	p := start(ts, args[1:])
+	await(ts, args[0], func() bool { return strings.Contains(p.out.String(), args[0]) }, p.ended)
+	_ = p.Process.Signal(os.Interrupt)
+	<-p.ended
+	text := p.out.String()
+	if !p.ProcessState.Success() || !strings.Contains(text, args[0]) || !strings.HasSuffix(text, "\nclosing\n") {
+		ts.Fatalf("ended with %v: %s", p.ProcessState, text)
+	}
 }

@@ -88,7 +88,11 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 64,
 	}
-	if o.Serve || !c.join(ctx) {
+	joined := c.join(ctx)
+	if joined && o.Serve {
+		return nil, errors.Join(fmt.Errorf("%s is in use by another process, which serves it at %s; stop that, or use another directory", o.Dir, c.Endpoint), c.Close())
+	}
+	if !joined {
 		c.store, err = arm.OpenStore(o.Dir)
 		switch {
 		case err == nil:

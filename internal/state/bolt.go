@@ -42,8 +42,6 @@ func Open(path string, o Options) (Store, error) {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%s is in use by another process; stop it, or use another directory", path)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum):
-		return nil, fmt.Errorf("opening %s: %w (%w)", path, errDamaged, err)
 	case errors.Is(err, bolterrors.ErrVersionMismatch):
 		return nil, fmt.Errorf("opening %s: the file was made by another release: %w", path, err)
 	case err != nil:

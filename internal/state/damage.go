@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // errDamaged says what to do about a file that cannot be read.
@@ -33,8 +34,12 @@ func examine(path string) error {
 	}
 	return guard(func() error {
 		db, err := openBolt(path, &bbolt.Options{ReadOnly: true})
-		if err != nil {
+		var refused *fs.PathError
+		switch {
+		case errors.Is(err, bolterrors.ErrTimeout), errors.Is(err, bolterrors.ErrVersionMismatch), errors.As(err, &refused), errors.Is(err, errDamaged):
 			return err
+		case err != nil: // too short, or without a good page to start from
+			return fmt.Errorf("%w (%w)", errDamaged, err)
 		}
 		defer db.Close()
 		return db.View(func(tx *bbolt.Tx) error {
