@@ -182,24 +182,27 @@ func (x *Explanation) WriteText(out io.Writer, style Style) error {
 
 func plain(s string) string { return s }
 
-// gap separates the columns of a table.
-const gap = "  "
+// gap separates the columns of a table, indent is what its rows begin with.
+const (
+	gap    = "  "
+	indent = "          "
+)
 
-// columns returns how wide the port, stage, match and result of a table of hops
-// are: as wide as their longest text, the widest cut where that is too much.
-// Short tables get room for what mostly comes, so that a way there and its way
-// back line up.
-func columns(rows []Hop) (n [4]int) {
-	n = [4]int{19, 21, 24, 12}
+// columns returns how wide the stage, match and result of a table of hops are:
+// as wide as their longest text, the widest cut where that is too much. Short
+// tables get room for what mostly comes, so that a way there and its way back
+// line up.
+func columns(rows []Hop) (n [3]int) {
+	n = [3]int{21, 30, 12}
 	for i := range rows {
 		if r := &rows[i]; r.Stage != "stopped" {
-			for k, text := range [4]string{r.Port, r.Stage, r.Match, r.Result} {
+			for k, text := range [3]string{r.Stage, r.Match, r.Result} {
 				n[k] = max(n[k], utf8.RuneCountInString(text))
 			}
 		}
 	}
-	const room = width - len("    99  ") - 3*len(gap)
-	for n[0]+n[1]+n[2]+n[3] > room {
+	const room = width - len(indent) - 2*len(gap)
+	for n[0]+n[1]+n[2] > room {
 		widest := 0
 		for k := range n {
 			if n[k] > n[widest] {
@@ -211,27 +214,26 @@ func columns(rows []Hop) (n [4]int) {
 	return n
 }
 
-// writeHops writes one way of a packet as a table.
+// writeHops writes one way of a packet as a table: each port it passes, and
+// below it what happened there.
 func writeHops(w *bufio.Writer, style Style, title string, rows []Hop) {
 	fmt.Fprintf(w, "    %s\n", style.dim(title))
 	n := columns(rows)
 	at := 0
 	for i := range rows {
 		r := &rows[i]
-		hop, port := "", ""
 		if r.Hop != at {
 			at = r.Hop
-			hop, port = fmt.Sprint(r.Hop), r.Port
+			fmt.Fprintf(w, "    %2d  %s\n", at, r.Port)
 		}
 		if r.Stage == "stopped" {
 			continue // a sentence below the table
 		}
-		line := fmt.Sprintf("    %2s  ", hop) + pad(port, n[0]) + gap + pad(r.Stage, n[1]) + gap +
-			pad(r.Match, n[2]) + gap + style.result(shorten(r.Result, n[3]))
+		line := indent + pad(r.Stage, n[0]) + gap + pad(r.Match, n[1]) + gap + style.result(shorten(r.Result, n[2]))
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	if n := len(rows); n > 0 && rows[n-1].Stage == "stopped" {
-		wrap(w, "        ", func(s string) string { return style.paint("31", s) }, "stopped: "+rows[n-1].Result)
+		wrap(w, indent, func(s string) string { return style.paint("31", s) }, "stopped: "+rows[n-1].Result)
 	}
 }
 
