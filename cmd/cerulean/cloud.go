@@ -17,7 +17,7 @@ type cloudFlags struct {
 func (f *cloudFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cloud, "cloud", "local", "where to apply: local (the embedded cloud) or azure")
 	cmd.Flags().StringVar(&f.dir, "dir", "", "folder of the embedded cloud's state (default PATH/.cerulean)")
-	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on while the command runs")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address of the embedded cloud while the command runs")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "how many resources to change at once")
 	_ = cmd.RegisterFlagCompletionFunc("cloud", cobra.FixedCompletions([]string{"local", "azure"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -199,7 +199,7 @@ the keys are made for this folder and stay in it.`,
 			return c.Wait(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and certificate authority")
+	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and authority")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
 	return cmd
 }

@@ -23,7 +23,8 @@ func newUp() *cobra.Command {
 embedded cloud through its API, compiled again from what the cloud now holds, and
 run: every host is a TCP/IP stack whose packets meet the network's rules, routes
 and firewalls. Then every expectation is probed with real connections, and proof
-and probe must agree. Stays up until Ctrl-C; --once exits after the probes.
+and probe must agree. Stays up until Ctrl-C; with --once or -o json it exits after
+the probes.
 
 Exits with 1 when an expectation is broken, or a probe disagrees with its proof.`,
 		Example: `  cerulean up examples/globojava
@@ -88,7 +89,7 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 	output = outputFlag(cmd, "text", "json")
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "exit after the probes")
-	f.Float64Var(&latency, "latency", 0, "scale of the latency between regions: 0 is none, 1 is Azure's published round trips")
+	f.Float64Var(&latency, "latency", 0, "scale of the latency between regions: 0 is none, 1 is Azure's")
 	f.StringVar(&options.Dir, "dir", "", "folder for the embedded cloud's state; without it the cloud lives in memory")
 	f.StringVar(&options.Listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on")
 	return cmd
