@@ -17,7 +17,7 @@ type cloudFlags struct {
 func (f *cloudFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cloud, "cloud", "local", "where to apply: local (the embedded cloud) or azure")
 	cmd.Flags().StringVar(&f.dir, "dir", "", "folder of the embedded cloud's state (default PATH/.cerulean)")
-	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address of the embedded cloud while the command runs")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address of the embedded cloud during the command")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "how many resources to change at once")
 	_ = cmd.RegisterFlagCompletionFunc("cloud", cobra.FixedCompletions([]string{"local", "azure"}, cobra.ShellCompDirectiveNoFileComp))
 }
