@@ -41,6 +41,7 @@ A broken expectation comes with a witness: a packet that shows it, hop by hop.
 Exits with 1 when an expectation is broken or cannot be decided.`,
 		Example: `  cerulean check examples/globojava
   cerulean check examples/broken -o json
+  cerulean check -o sarif . > findings.sarif
   cerulean check --locked .        # in CI: also fail if cerulean.lock is out of date`,
 		Args: cobra.MaximumNArgs(1),
 	}
@@ -52,9 +53,14 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 		}
 		report := d.Check()
 		w := cmd.OutOrStdout()
-		if *output == "json" {
+		switch *output {
+		case "json":
 			err = report.WriteJSON(w)
-		} else {
+		case "junit":
+			err = report.WriteJUnit(w)
+		case "sarif":
+			err = report.WriteSARIF(w)
+		default:
 			err = report.WriteText(w, colour(w))
 		}
 		if err == nil && report.Failed() {
@@ -62,7 +68,7 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 		}
 		return err
 	}
-	output = outputFlag(cmd, "text", "json")
+	output = outputFlag(cmd, "text", "json", "junit", "sarif")
 	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if the network assigns addresses that cerulean.lock does not record")
 	return cmd
 }

@@ -148,3 +148,19 @@ func (f Fault) String() string {
 		return "none"
 	}
 }
+
+// OriginOf returns where the part of the image that a reason names came from:
+// the rule, the filter for its default, or the route. The zero Origin means the
+// reason names none.
+func (img *Image) OriginOf(r Reason) Origin {
+	switch {
+	case r.Filter != None && r.Code == CodeRule:
+		return img.Filters[r.Filter].Rules[r.Rule].Origin
+	case r.Filter != None && r.Code == CodeFilterDefault:
+		return img.Filters[r.Filter].Origin
+	case r.Table != None && r.Route != None && r.Code != CodeRule && r.Code != CodeFilterDefault && r.Code != CodeNone:
+		return img.Tables[r.Table].Routes[r.Route].Origin
+	default:
+		return Origin{}
+	}
+}

@@ -14,6 +14,7 @@ import (
 type Report struct {
 	Findings []proof.Finding
 	Notes    []fabric.Note
+	image    *fabric.Image
 	network  string
 	warnings []string
 	took     time.Duration
@@ -23,7 +24,7 @@ type Report struct {
 // real bytes, before anybody sees it.
 func (d *Design) Check() *Report {
 	begin := time.Now()
-	r := &Report{Findings: d.Prover.Check(d.Network().Expectations), Notes: d.Image.Notes, network: d.Network().Name}
+	r := &Report{Findings: d.Prover.Check(d.Network().Expectations), Notes: d.Image.Notes, image: d.Image, network: d.Network().Name}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		if f.Witness == nil || f.Internal != nil {
