@@ -45,6 +45,8 @@ type Document struct {
 	Expectations []Expectation `yaml:"expectations"`
 	// Any Azure resource in its Resource Manager shape.
 	Resources []Raw `yaml:"resources"`
+
+	start model.Pos // where the first file begins
 }
 
 // Addresses says where addresses come from. All lengths are prefix lengths.

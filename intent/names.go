@@ -156,6 +156,8 @@ func (n *names) selector(text string) (model.Selector, *complaint) {
 				prefixes++
 			case i > 0 && !strings.EqualFold(words[i-1], "in") || prefixes > 0 || strings.Contains(strings.Trim(w, ","), ","):
 				return sel, complain("name a group to speak of several, or write NAME in NAME to narrow", "%q does not say how %q and the word before it go together", text, part)
+			case strings.EqualFold(part, "any") || strings.EqualFold(part, "internet"):
+				return sel, complain("write it alone, or leave it out", "%q: %s cannot be narrowed by a name, nor narrow one", text, part)
 			default:
 				l, c := n.label(part)
 				if c != nil {

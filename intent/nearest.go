@@ -6,15 +6,15 @@ import (
 )
 
 // nearest returns the candidate closest to a misspelt name, if one is close:
-// at most a third of its letters differ, and not all.
+// at most a third of its letters, rounded up, differ, and not all.
 func nearest(name string, candidates []string) (string, bool) {
-	best, bestAt := "", len(name)/3+1
+	best, bestAt := "", (len(name)+2)/3+1
 	if len(name) > 100 {
 		return "", false
 	}
 	low := strings.ToLower(name)
 	for _, c := range candidates {
-		if d := distance(low, strings.ToLower(c), bestAt); d < len(name) && (d < bestAt || d == bestAt && best == "") {
+		if d := distance(low, strings.ToLower(c), bestAt); d < len(name) && d < bestAt {
 			best, bestAt = c, d
 		}
 	}

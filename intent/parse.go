@@ -185,6 +185,9 @@ func syntaxProblem(name, text string, err error) *model.Problem {
 // nil if a file is unreadable: what is said about names would then be wrong.
 func parseFiles(files []File, problems *model.Problems) *Document {
 	merged := &Document{}
+	if len(files) > 0 {
+		merged.start = model.Pos{File: path.Clean(files[0].Name), Line: 1, Column: 1}
+	}
 	total := 0
 	for _, f := range files {
 		total += len(f.Data)

@@ -182,7 +182,7 @@ func (b *builder) checkName(t Text, what string) bool {
 func (b *builder) header() {
 	b.name = b.doc.Network.Value
 	if !b.doc.Network.IsSet() {
-		b.problem(model.Pos{}, "add the line network: NAME", "the network has no name")
+		b.problem(b.doc.start, "add the line network: NAME", "the network has no name")
 		b.name = "unnamed"
 	} else if b.checkName(b.doc.Network, "a network") && len(b.name) > 60 {
 		b.problem(b.doc.Network.Pos, "use at most 60 characters", "the name %q is too long for its resource groups", b.name)
@@ -215,7 +215,7 @@ func (b *builder) header() {
 		b.lock.Home = b.regions[0]
 	}
 	if len(b.regions) == 0 && len(b.doc.Regions) == 0 {
-		b.problem(b.doc.Network.Pos, "add the line regions: [westeurope]", "the network has no regions")
+		b.problem(placeOr(b.doc.Network.Pos, b.doc.start), "add the line regions: [westeurope]", "the network has no regions")
 	}
 }
 
