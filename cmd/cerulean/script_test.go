@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
+			// The race detector otherwise waits a second at the end of each process.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -153,7 +155,7 @@ func start(ts *testscript.TestScript, args []string) *process {
 	program, err := os.Executable()
 	ts.Check(err)
 	p := &process{ended: make(chan struct{})}
-	p.Cmd = &exec.Cmd{Path: program, Args: args, Dir: ts.MkAbs("."), Env: os.Environ(), Stdout: &p.out, Stderr: &p.out}
+	p.Cmd = &exec.Cmd{Path: program, Args: args, Dir: ts.MkAbs("."), Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0"), Stdout: &p.out, Stderr: &p.out}
 	ts.Check(p.Start())
 	go func() {
 		defer close(p.ended)
