@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,16 @@ type falseError struct{ err error }
 func (e falseError) Error() string { return e.err.Error() }
 func (e falseError) Unwrap() error { return e.err }
 
+// gcPercent lets the heap grow to five times what is live before it is
+// collected. Most commands end before that, and what lives is small: 25 MB for
+// a thousand spokes. With Go's default, `up` of examples/globojava takes a
+// third longer. GOGC in the environment wins.
+const gcPercent = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first interrupt asks for an orderly end, the next one ends the process.
 	context.AfterFunc(ctx, stop)
