@@ -223,6 +223,13 @@ func (b *builder) assignBlocks(a Addresses) {
 		}
 	}
 	free := newSpace(pool)
+	for _, f := range catalog.ForbiddenVNetRanges() {
+		if f.Overlaps(pool) && f.Bits() <= pool.Bits() {
+			b.problem(poolPos, "use a private range such as 10.0.0.0/8", "the pool %s is in %s, which Azure does not allow in a virtual network", pool, f)
+			return
+		}
+		free.take(f)
+	}
 	for _, p := range b.blocks {
 		free.take(p)
 	}

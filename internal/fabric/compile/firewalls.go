@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -123,6 +124,10 @@ func (c *compiler) policyFilter(it *item[wire.FirewallPolicy], groups map[string
 		}
 	}
 	f.Rules = append(network, application...)
+	if changed := c.translated(it); !changed.IsEmpty() {
+		c.note(it.res, "/properties/snat", "", "the firewall gives packets to addresses outside its private ranges a source of its own, which is not modelled between virtual networks; list the ranges in snat.privateRanges to keep sources")
+		f.Rules = c.doubt(f.Rules, changed)
+	}
 	return c.addFilter(f)
 }
 
@@ -131,20 +136,45 @@ func (c *compiler) policyNotes(it *item[wire.FirewallPolicy]) {
 	if strings.EqualFold(it.view.Properties.ThreatIntelMode, "Deny") {
 		c.note(it.res, "/properties/threatIntelMode", "", "addresses and names on Microsoft's threat intelligence list are denied in Azure; the list is not public")
 	}
+}
+
+// translated returns the addresses of the virtual networks that a policy's
+// firewalls reach with a source of their own ("Azure Firewall SNAT private IP
+// address ranges": everything but the private ranges, which are those of RFC
+// 1918 and RFC 6598 unless the policy says otherwise).
+func (c *compiler) translated(it *item[wire.FirewallPolicy]) fabric.Set {
+	kept := fabric.PrefixSet(catalog.ReservedRoutes()...)
 	if snat := it.view.Properties.SNAT; snat != nil && len(snat.PrivateRanges) > 0 {
 		b := operandBuilder{c: c}
 		for _, s := range snat.PrivateRanges {
 			if strings.EqualFold(s, "IANAPrivateRanges") {
-				b.ranges = append(b.ranges, fabric.PrefixSet(catalog.ReservedRoutes()...)...)
+				b.ranges = append(b.ranges, kept...)
 				continue
 			}
 			b.text(s)
 		}
-		kept := fabric.PrefixSet(catalog.ReservedRoutes()...)
-		if !kept.SubsetOf(fabric.NewSet(b.ranges...)) {
-			c.note(it.res, "/properties/snat", "", "source translation towards private destinations is not modelled")
-		}
+		kept = fabric.NewSet(b.ranges...)
 	}
+	var prefixes []netip.Prefix
+	for _, v := range c.vnets {
+		prefixes = append(prefixes, v.prefixes...)
+	}
+	return fabric.PrefixSet(prefixes...).Subtract(kept)
+}
+
+// doubt puts a rule of unknown outcome before every rule that passes packets to
+// destinations of a set.
+func (c *compiler) doubt(rules []fabric.Rule, of fabric.Set) []fabric.Rule {
+	out := make([]fabric.Rule, 0, len(rules))
+	for _, r := range rules {
+		if dst := c.sets.get(r.Match[fabric.Dst]).Intersect(of); r.Action == fabric.Pass && !dst.IsEmpty() {
+			unknown := r
+			unknown.Action, unknown.Match[fabric.Dst] = fabric.Unknown, c.sets.id(dst)
+			out = append(out, unknown)
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // collections returns the rule collections of one policy in the order they are

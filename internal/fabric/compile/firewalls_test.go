@@ -150,3 +150,31 @@ func TestAsymmetricPath(t *testing.T) {
 	}
 	expect(t, n.compile(), "c: tcp 10.3.0.4 10.1.0.4:80 = deny no-session: c > a")
 }
+
+// A firewall translates sources towards destinations outside its private
+// ranges ("Azure Firewall SNAT private IP address ranges"): what comes of
+// packets it lets pass there is unknown, what it denies is denied.
+func TestFirewallSourceTranslation(t *testing.T) {
+	for _, tt := range []struct{ name, network, snat, want, denied string }{
+		{"private", "10.0.0.0/16", "", "allow delivered: a > fw > b", "deny filter-default own: a > fw"},
+		{"public", "20.0.0.0/16", "", "unknown rule yes: a > fw", "deny filter-default own: a > fw"},
+		{"always", "10.0.0.0/16", `"snat":{"privateRanges":["255.255.255.255/32"]}`, "unknown rule yes: a > fw", "deny filter-default own: a > fw"},
+		{"never", "20.0.0.0/16", `"snat":{"privateRanges":["0.0.0.0/0"]}`, "allow delivered: a > fw > b", "deny filter-default own: a > fw"},
+		{"kept", "20.0.0.0/16", `"snat":{"privateRanges":["IANAPrivateRanges","20.0.0.0/8"]}`, "allow delivered: a > fw > b", "deny filter-default own: a > fw"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := &network{t: t}
+			at := strings.TrimSuffix(tt.network, ".0.0/16")
+			n.routeTable("r", "in "+tt.network+" VirtualAppliance "+at+".0.4")
+			n.vnet("net", tt.network, "AzureFirewallSubnet "+at+".0.0/26", "a "+at+".1.0/24"+viaR, "b "+at+".2.0/24"+viaR)
+			n.nic("a", "net/a", "").nic("b", "net/b", "")
+			n.add("fw/fw", `{"location":"westeurope","properties":{"firewallPolicy":{"id":"~fwp/own"},"ipConfigurations":[
+				{"name":"ip","properties":{"subnet":{"id":"~vnet/net/subnets/AzureFirewallSubnet"}}}]}}`)
+			n.add("fwp/own", `{"properties":{`+tt.snat+`}}`)
+			n.ruleGroup("own", "g", 200, collection("x 100 Allow", l4("yes TCP * * 80")))
+			expect(t, n.compile(),
+				"a: tcp "+at+".1.4 "+at+".2.4:80 = "+tt.want,
+				"a: tcp "+at+".1.4 "+at+".2.4:81 = "+tt.denied)
+		})
+	}
+}
