@@ -35,7 +35,7 @@ func (e falseError) Unwrap() error { return e.err }
 // gcPercent lets the heap grow to five times what is live before it is
 // collected. Most commands end before that, and what lives is small: 25 MB for
 // a thousand spokes. With Go's default, `up` of examples/globojava takes a
-// third longer. GOGC in the environment wins.
+// fifth longer. GOGC in the environment wins.
 const gcPercent = 400
 
 func main() {
