@@ -43,6 +43,7 @@ type Identity struct {
 const (
 	identityFile = "identity.json" // every secret; the only file read back
 	caFile       = "ca.pem"        // the authority's certificate, for SSL_CERT_FILE and the like
+	ignoreFile   = ".gitignore"    // keeps a directory made here out of version control
 )
 
 // identityDocument is identity.json.
@@ -123,8 +124,15 @@ func readIdentity(dir string) (*identityDocument, error) {
 }
 
 func writeIdentity(dir string, doc *identityDocument) error {
+	_, err := os.Stat(dir)
+	made := errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
+	}
+	if made {
+		if err := writeFile(filepath.Join(dir, ignoreFile), []byte("# Secrets of one machine: not for version control.\n*\n")); err != nil {
+			return err
+		}
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {

@@ -45,13 +45,13 @@ func TestIdentityFiles(t *testing.T) {
 	if other, err := arm.OpenIdentity(""); err != nil || other.ClientSecret == a.ClientSecret || other.TenantID == a.TenantID {
 		t.Errorf("two installations share secrets: %v", err)
 	}
-	for name, mode := range map[string]os.FileMode{"": 0o700, "identity.json": 0o600, "ca.pem": 0o600} {
+	for name, mode := range map[string]os.FileMode{"": 0o700, "identity.json": 0o600, "ca.pem": 0o600, ".gitignore": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%q: %v, %v; want %v", name, info.Mode().Perm(), err, mode)
 		}
 	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
+	if entries, _ := os.ReadDir(dir); len(entries) != 3 {
 		t.Errorf("%d files", len(entries))
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "ca.pem")); err != nil || string(b) != string(a.CACertificate()) {
@@ -89,6 +89,9 @@ func TestIdentityDirectory(t *testing.T) {
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".gitignore")); !os.IsNotExist(err) {
+		t.Errorf("a folder that existed was hidden from version control: %v", err)
 	}
 	if _, err := arm.OpenIdentity(filepath.Join(dir, "ca.pem")); err == nil || !strings.Contains(err.Error(), "ca.pem is a file") {
 		t.Errorf("a file: %v", err)

@@ -77,7 +77,7 @@ func TestUpLeavesNothing(t *testing.T) {
 			}
 			quiet(t, goroutines, files)
 		}
-		if got, want := list(t, dir), []string{"ca.pem", "cloud.db", "identity.json"}; !slices.Equal(got, want) {
+		if got, want := list(t, dir), []string{".gitignore", "ca.pem", "cloud.db", "identity.json"}; !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", example, got, want)
 		}
 	}
