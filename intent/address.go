@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/catalog"
@@ -19,18 +20,6 @@ const (
 	defaultNetwork = 16
 	defaultSubnet  = 24
 )
-
-// publicPools are the ranges that public addresses are assigned from: they are
-// set aside for documentation (RFC 5737) and benchmarks (RFC 2544), so that no
-// declared network claims an address that is somebody's.
-func publicPools() []netip.Prefix {
-	return []netip.Prefix{
-		netip.MustParsePrefix("203.0.113.0/24"),
-		netip.MustParsePrefix("198.51.100.0/24"),
-		netip.MustParsePrefix("192.0.2.0/24"),
-		netip.MustParsePrefix("198.18.128.0/17"),
-	}
-}
 
 // span is a range of IPv4 addresses, first and last, as numbers.
 type span struct{ lo, hi uint64 }
@@ -114,6 +103,26 @@ func (s *space) assign(bits int) (netip.Prefix, bool) {
 		}
 	}
 	return netip.Prefix{}, false
+}
+
+// assignAway hands out the first free prefix of a length that keeps clear of
+// those given up in this change, so that what is new can be made before what is
+// gone is deleted; where there is no other room it reuses one.
+func (s *space) assignAway(bits int, given map[string]netip.Prefix, of string) (netip.Prefix, bool) {
+	away, some := space{within: s.within, taken: slices.Clone(s.taken), from: map[int]uint64{}}, false
+	for key, p := range given {
+		if strings.HasPrefix(key, of) {
+			away.take(p)
+			some = true
+		}
+	}
+	if some {
+		if p, ok := away.assign(bits); ok {
+			s.take(p)
+			return p, true
+		}
+	}
+	return s.assign(bits)
 }
 
 // assignAddresses gives every virtual network, subnet, host and public IP its
@@ -262,7 +271,7 @@ func (b *builder) assignBlocks(a Addresses) {
 				}
 			}
 		}
-		p, ok := s.assign(bits)
+		p, ok := s.assignAway(bits, b.old.Regions, "")
 		if !ok {
 			b.problem(b.regionPos[region], "use a larger pool or longer region prefixes", "the pool %s has no room for a /%d block of region %s", pool, bits, region)
 			continue
@@ -318,11 +327,12 @@ func (b *builder) assignVNets(a Addresses) {
 		v.prefixes, b.lock.Networks[v.name] = []netip.Prefix{p}, p
 		free[v.region].take(p)
 	}
+	gone := without(b.old.Networks, b.lock.Networks)
 	for _, v := range b.vnets {
 		if v.explicit || v.raw || len(v.prefixes) > 0 || free[v.region] == nil {
 			continue
 		}
-		p, ok := free[v.region].assign(bits[v.role])
+		p, ok := free[v.region].assignAway(bits[v.role], gone, "")
 		if !ok {
 			b.problem(v.pos, "use a larger region block, shorter prefixes, or give an address", "the block %s of %s has no room for a /%d for %s %s",
 				b.blocks[v.region], v.region, bits[v.role], v.role, v.name)
@@ -372,13 +382,24 @@ func (b *builder) assignSubnets(v *vnet, bits int) {
 		} else if r, ok := catalog.ReservedSubnet(s.name); ok {
 			n = min(n, r.MaxBits)
 		}
-		p, ok := free.assign(n)
+		p, ok := free.assignAway(n, b.old.Subnets, v.name+"/")
 		if !ok {
 			b.problem(s.pos, "use a longer length, a larger network, or give an address", "%s (%s) has no room for a /%d for subnet %s", v.name, prefixList(v.prefixes), n, s.name)
 			continue
 		}
 		s.prefix, b.lock.Subnets[v.name+"/"+s.name] = p, p
 	}
+}
+
+// without returns the entries of a map whose keys another lacks.
+func without(all, but map[string]netip.Prefix) map[string]netip.Prefix {
+	out := map[string]netip.Prefix{}
+	for k, p := range all {
+		if _, ok := but[k]; !ok {
+			out[k] = p
+		}
+	}
+	return out
 }
 
 func prefixList(ps []netip.Prefix) string {
@@ -411,6 +432,10 @@ func usable(p netip.Prefix, a netip.Addr) bool {
 // assignHosts gives every host its private address and every firewall the
 // first usable one of its subnet, which is what Azure gives it.
 func (b *builder) assignHosts() {
+	left := map[netip.Addr]bool{} // had by some host, which may still be there when another is made
+	for _, a := range b.old.Hosts {
+		left[a] = true
+	}
 	for _, v := range b.vnets {
 		for _, s := range v.subnets {
 			if !s.prefix.IsValid() {
@@ -447,13 +472,18 @@ func (b *builder) assignHosts() {
 				}
 				h.addr, b.lock.Hosts[h.name], used[a] = a, a, h
 			}
-			next := firstUsable(s.prefix)
 			for _, h := range s.hosts {
 				if h.addr.IsValid() || h.spec.Address.IsSet() {
 					continue
 				}
-				for used[next] != nil {
+				next := firstUsable(s.prefix)
+				for used[next] != nil || left[next] && usable(s.prefix, next) {
 					next = next.Next()
+				}
+				if !usable(s.prefix, next) { // no room away from what is given up
+					for next = firstUsable(s.prefix); used[next] != nil; {
+						next = next.Next()
+					}
 				}
 				if !usable(s.prefix, next) {
 					b.problem(h.pos, "use a larger subnet", "subnet %s of %s (%s) has no address left for host %s", s.name, s.vnet.name, s.prefix, h.name)
@@ -487,68 +517,6 @@ func firstUsable(p netip.Prefix) netip.Addr {
 	}
 	return a
 }
-
-// assignPublic gives every public IP its address.
-func (b *builder) assignPublic() {
-	type want struct {
-		name string
-		spec PublicIP
-		pos  model.Pos
-		into *netip.Addr
-	}
-	var wants []want
-	for _, f := range b.firewalls {
-		wants = append(wants, want{f.name + publicSuffix, f.spec.PublicIP, f.pos, &f.public})
-	}
-	for _, h := range b.hosts {
-		if h.spec.PublicIP.Wanted {
-			wants = append(wants, want{h.name + publicSuffix, h.spec.PublicIP, h.pos, &h.public})
-		}
-	}
-	used := map[netip.Addr]string{}
-	for _, w := range wants {
-		t := w.spec.Address
-		if !t.IsSet() {
-			continue
-		}
-		a, err := netip.ParseAddr(t.Value)
-		switch {
-		case err != nil || a.IsPrivate() || !a.IsGlobalUnicast():
-			b.problem(t.Pos, "write a public address, or true to have one assigned", "%q is not a public address", t.Value)
-		case used[a] != "":
-			b.problem(t.Pos, "use another", "%s is the address of %s, too", a, used[a])
-		default:
-			*w.into, used[a] = a, w.name
-		}
-	}
-	for _, w := range wants {
-		if a, ok := b.old.Public[w.name]; ok && !w.spec.Address.IsSet() && used[a] == "" {
-			*w.into, used[a], b.lock.Public[w.name] = a, w.name, a
-		}
-	}
-	pools := publicPools()
-	next := firstUsable(pools[0])
-	for _, w := range wants {
-		if w.into.IsValid() || w.spec.Address.IsSet() {
-			continue
-		}
-		for len(pools) > 0 && (used[next] != "" || !usable(pools[0], next)) {
-			if next = next.Next(); !usable(pools[0], next) {
-				if pools = pools[1:]; len(pools) > 0 {
-					next = firstUsable(pools[0])
-				}
-			}
-		}
-		if len(pools) == 0 {
-			b.problem(w.pos, "give it with public-ip: {address: A}", "no public address is left for %s", w.name)
-			continue
-		}
-		*w.into, used[next], b.lock.Public[w.name] = next, w.name, next
-	}
-}
-
-// publicSuffix makes the name of a public IP from that of its owner.
-const publicSuffix = "-ip"
 
 func placeOr(p, or model.Pos) model.Pos {
 	if p.IsZero() {

@@ -108,10 +108,32 @@ func TestHostsAndSubnetsAreStable(t *testing.T) {
 			kept(t, before, mustParse(t, network(body), before).Lock, "")
 		})
 	}
-	t.Run("removed and reused", func(t *testing.T) {
-		after := mustParse(t, network("      b: {hosts: {h3: {}, h4: {}}}\n      d: {}\n"), before).Lock
-		if after.Hosts["h3"] != before.Hosts["h3"] || after.Hosts["h4"] != before.Hosts["h1"] {
-			t.Errorf("hosts = %v, had %v", after.Hosts, before.Hosts)
+	// What is given up is free again in the change after: until it is deleted
+	// Azure refuses it to another (PrivateIPAddressIsAllocated,
+	// NetcfgSubnetRangesOverlap).
+	t.Run("removed and reused later", func(t *testing.T) {
+		after := mustParse(t, network("      b: {hosts: {h3: {}, h4: {}}}\n      e: {}\n"), before).Lock
+		if after.Hosts["h3"] != before.Hosts["h3"] || after.Hosts["h4"] == before.Hosts["h1"] || after.Subnets["a/e"] == before.Subnets["a/d"] {
+			t.Errorf("hosts = %v, had %v; subnets = %v, had %v", after.Hosts, before.Hosts, after.Subnets, before.Subnets)
+		}
+		last := mustParse(t, network("      b: {hosts: {h3: {}, h4: {}, h5: {}}}\n      e: {}\n      f: {}\n"), after).Lock
+		if last.Hosts["h5"] != before.Hosts["h1"] || last.Subnets["a/f"] != before.Subnets["a/d"] {
+			t.Errorf("hosts = %v, had %v; subnets = %v, had %v", last.Hosts, before.Hosts, last.Subnets, before.Subnets)
+		}
+	})
+	t.Run("swapped", func(t *testing.T) {
+		first := mustParse(t, network("      b: {hosts: {x: {}}}\n      d: {hosts: {y: {}}}\n"), nil).Lock
+		after := mustParse(t, network("      b: {hosts: {y: {}}}\n      d: {hosts: {x: {}}}\n"), first).Lock
+		if after.Hosts["x"] == first.Hosts["y"] || after.Hosts["y"] == first.Hosts["x"] {
+			t.Errorf("hosts = %v, had %v", after.Hosts, first.Hosts)
+		}
+	})
+	t.Run("no other room", func(t *testing.T) {
+		tiny := func(hosts string) []File { return network("      b: {length: 29, hosts: {" + hosts + "}}\n") }
+		full := mustParse(t, tiny("h1: {}, h2: {}, h3: {}"), nil).Lock
+		after := mustParse(t, tiny("h1: {}, h4: {}, h3: {}"), full).Lock
+		if after.Hosts["h4"] != full.Hosts["h2"] {
+			t.Errorf("hosts = %v, had %v", after.Hosts, full.Hosts)
 		}
 	})
 }
