@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,6 +135,26 @@ func TestUsage(t *testing.T) {
 		code, out, errs := invoke(t, c.args...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: %d %q %q", strings.Join(c.args, " "), code, out, errs)
+		}
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no room") }
+
+// TestOutputLost: a report that could not be written is no success.
+func TestOutputLost(t *testing.T) {
+	for _, args := range [][]string{
+		{"up", "--once", "../../examples/three-tier"},
+		{"check", "../../examples/three-tier"},
+		{"show", "../../examples/three-tier"},
+		{"schema"}, {"version"}, {"--help"},
+	} {
+		var errs bytes.Buffer
+		if code := run(t.Context(), args, strings.NewReader(""), full{}, &errs); code != exitFalse || !strings.Contains(errs.String(), "no room") {
+			t.Errorf("%s: %d %s", strings.Join(args, " "), code, errs.String())
 		}
 	}
 }

@@ -55,11 +55,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &checkedWriter{w: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var problems model.Problems
 	switch {
+	case out.err != nil: // what was printed is not all there is to say
+		fmt.Fprintln(stderr, "cerulean:", out.err)
+		return exitFalse
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errFalse):
