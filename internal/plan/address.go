@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -99,4 +100,49 @@ func (c *computation) checkTaken(observed []*model.Resource) error {
 		}
 	}
 	return problems.Err()
+}
+
+// overtaken reports a new subnet with addresses of one that is taken out and
+// still in use: the old one can only go when its interfaces have left, and
+// until then Azure refuses the new one (NetcfgSubnetRangesOverlap).
+func (c *computation) overtaken(want *model.Resource, changes []Change) (model.Problem, bool) {
+	for _, gone := range changes {
+		id, ok := removedSubnet(want.ID, gone)
+		if !ok || !c.uses[id.Key()] {
+			continue
+		}
+		for _, added := range changes {
+			if added.Old != nil || !strings.HasPrefix(added.Pointer, "/properties/subnets/") {
+				continue
+			}
+			for _, p := range subnetPrefixes(added.New) {
+				for _, q := range subnetPrefixes(gone.Old) {
+					if p.Overlaps(q) {
+						name, _ := added.New.(map[string]any)["name"].(string)
+						return model.Problem{
+							Pos: added.Pos, Resource: want.ID.String(),
+							What: fmt.Sprintf("subnet %s (%s) takes addresses of subnet %s (%s), which goes only when its interfaces have left it", name, p, id.Name(), q),
+							Fix:  "give it a prefix of its own, or apply without it first",
+						}, true
+					}
+				}
+			}
+		}
+	}
+	return model.Problem{}, false
+}
+
+// subnetPrefixes returns the prefixes of an inline subnet.
+func subnetPrefixes(subnet any) []netip.Prefix {
+	m, _ := subnet.(map[string]any)
+	properties, _ := m["properties"].(map[string]any)
+	list, _ := properties["addressPrefixes"].([]any)
+	var out []netip.Prefix
+	for _, v := range append([]any{properties["addressPrefix"]}, list...) {
+		text, _ := v.(string)
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
 }

@@ -122,7 +122,7 @@ func edits(t testing.TB) map[string][]*model.Resource {
 		"nsg unlinked":   without(replaced(t, all, `"networkSecurityGroup":{"id":"$/net@/networkSecurityGroups/nsg1"},`, ""), "nsg1"),
 		"tag removed":    edited(t, all, "virtualNetworks/spoke1", `"tags":{"env":"prod"}`, `"tags":{}`),
 		"host renamed":   replaced(t, all, "/web1", "/www1"),
-		"nic moved":      edited(t, edited(t, all, "virtualNetworks/spoke1", `"app"`, `"front"`), "networkInterfaces/web1", "subnets/app", "subnets/front"),
+		"nic moved":      edited(t, edited(t, edited(t, edited(t, all, "virtualNetworks/spoke1", `"app"`, `"front"`), "virtualNetworks/spoke1", "10.1.0.0/24", "10.1.5.0/24"), "networkInterfaces/web1", "subnets/app", "subnets/front"), "networkInterfaces/web1", "10.1.0.4", "10.1.5.4"),
 		"policy renamed": replaced(t, all, "policies/global", "policies/world"),
 	}
 }

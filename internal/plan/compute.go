@@ -155,6 +155,10 @@ func (c *computation) compareAll() error {
 			problems = append(problems, p)
 			continue
 		}
+		if p, taken := c.overtaken(want, changes); taken {
+			problems = append(problems, p)
+			continue
+		}
 		c.update(want, have, changes, sc)
 	}
 	return problems.Err()
