@@ -1,8 +1,11 @@
 package plan_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/ceruleannet/cerulean/internal/plan"
 	"github.com/ceruleannet/cerulean/internal/plan/plantest"
@@ -68,4 +71,36 @@ func TestTakenAddress(t *testing.T) {
 		t.Errorf("error %v\nwant  %s", err, want)
 	}
 	compute(t, without(declared, "/any"), cloud)
+}
+
+// A security group goes after the subnet that refers to it
+// (InUseNetworkSecurityGroupCannotBeDeleted), also where the subnet has to wait
+// for its interface and its network changes otherwise, too.
+func TestSubnetGoesBeforeItsSecurityGroup(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/subnet_and_its_nsg.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	desired, observed := parseResources(t, string(archive.Files[0].Data)), parseResources(t, string(archive.Files[1].Data))
+	for _, changed := range []bool{false, true} {
+		if changed {
+			desired[1].Doc["tags"] = map[string]any{"a": "b"}
+		}
+		p, err := plan.Compute(desired, observed, plan.Options{Network: network})
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := p.Steps()
+		trim := -1
+		for i, s := range steps {
+			if s.ID.Name() == "v" {
+				trim = i // the last of the two
+			}
+		}
+		for _, s := range steps {
+			if n := s.ID.Name(); (n == "g" || n == "r") && !slices.Contains(s.Needs, trim) {
+				t.Errorf("changed %t: the delete of %s does not wait for the subnet: %v", changed, n, s.Needs)
+			}
+		}
+	}
 }

@@ -41,8 +41,17 @@ func (c *computation) edges(observed []*model.Resource) {
 		}
 	}
 	if len(removers) > 0 {
+		last := map[string]int{} // the step that takes the subnets out of a network
+		for _, t := range c.trims {
+			last[c.graph.steps[t.step].ID.Key()] = t.step
+		}
 		for _, have := range observed {
-			c.letGo(have, removers)
+			if step, ok := c.graph.byKey[have.ID.Key()]; ok {
+				c.letGo(have, step, removers)
+			}
+			if step, ok := last[have.ID.Key()]; ok {
+				c.letGo(have, step, removers)
+			}
 		}
 	}
 	c.commitEdges()
@@ -66,12 +75,8 @@ func (c *computation) needsOf(want *model.Resource) []string {
 }
 
 // letGo makes the removal of anything that have is below of or refers to wait
-// for the step that deletes or changes have.
-func (c *computation) letGo(have *model.Resource, removers map[string]int) {
-	step, ok := c.graph.byKey[have.ID.Key()]
-	if !ok {
-		return
-	}
+// for a step that deletes or changes have.
+func (c *computation) letGo(have *model.Resource, step int, removers map[string]int) {
 	if c.graph.steps[step].Action == Delete {
 		ancestors(have.ID.Parent(), func(key string) bool {
 			if remover, ok := removers[key]; ok {
