@@ -150,7 +150,9 @@ func TestOutputLost(t *testing.T) {
 		{"up", "--once", "../../examples/three-tier"},
 		{"check", "../../examples/three-tier"},
 		{"show", "../../examples/three-tier"},
-		{"schema"}, {"version"}, {"--help"},
+		{"schema"},
+		{"version"},
+		{"--help"},
 	} {
 		var errs bytes.Buffer
 		if code := run(t.Context(), args, strings.NewReader(""), full{}, &errs); code != exitFalse || !strings.Contains(errs.String(), "no room") {
