@@ -313,6 +313,7 @@ func (b *builder) addVNet(role role, region string, spec VNet) {
 	if !b.checkName(spec.Name, "a virtual network") || !b.claimVNet(v) {
 		return
 	}
+	b.checkTags(spec.Tags)
 	if f := spec.Firewall; f != nil {
 		b.addFirewall(v, *f)
 	}
@@ -375,6 +376,7 @@ func (b *builder) addHost(s *subnet, name Text, spec Host) {
 		b.problem(name.Pos, "put it into another subnet", "host %s cannot be in %s, which Azure reserves", name.Value, s.name)
 		return
 	}
+	b.checkTags(spec.Tags)
 	h := &host{subnet: s, name: name.Value, spec: spec, pos: name.Pos}
 	b.hostNamed[low] = h
 	b.hosts = append(b.hosts, h)
@@ -388,6 +390,22 @@ func (b *builder) groupOf(region string) model.ID {
 
 // globalGroup is the resource group of what belongs to no region.
 func (b *builder) globalGroup() model.ID { return model.GroupID(b.subscription, b.name+"-global") }
+
+// checkTags refuses tags that Azure refuses ("Use tags to organize your Azure
+// resources and management hierarchy", limitations).
+func (b *builder) checkTags(tags Map[Text]) {
+	const most, longestName, longestValue, forbidden = 50, 512, 256, `<>%&\?/`
+	for i, e := range tags {
+		switch k := e.Key.Value; {
+		case k == "" || len(k) > longestName || strings.ContainsAny(k, forbidden):
+			b.problem(e.Key.Pos, fmt.Sprintf("use 1 to %d characters and none of %s", longestName, forbidden), "%q is not a name for a tag", k)
+		case len(e.Value.Value) > longestValue:
+			b.problem(e.Value.Pos, fmt.Sprintf("use at most %d characters", longestValue), "the value of tag %s has %d characters", k, len(e.Value.Value))
+		case i == most:
+			b.problem(e.Key.Pos, "remove some", "%d tags are more than the %d that Azure allows", len(tags), most)
+		}
+	}
+}
 
 func tagMap(m Map[Text]) map[string]string {
 	tags := make(map[string]string, len(m))
