@@ -277,7 +277,31 @@ func (b *builder) emitHosts() []model.Host {
 		}
 		out = append(out, host)
 	}
+	out = append(out, b.rawHosts(out)...)
 	slices.SortFunc(out, func(x, y model.Host) int { return strings.Compare(x.Name, y.Name) })
+	return out
+}
+
+// rawHosts returns the virtual machines given in their Resource Manager shape:
+// hosts that serve nothing, but send, and answer that a port is closed.
+func (b *builder) rawHosts(declared []model.Host) []model.Host {
+	var out []model.Host
+	for _, r := range b.raw {
+		var vm wire.VM
+		taken := func(h model.Host) bool { return strings.EqualFold(h.Name, r.ID.Name()) }
+		if !r.ID.Is(model.TypeVM) || wire.Decode(r.Doc, &vm) != nil || slices.ContainsFunc(declared, taken) || slices.ContainsFunc(out, taken) {
+			continue // a document that is wrong is reported by the compiler
+		}
+		host := model.Host{Name: r.ID.Name(), VM: r.ID, Pos: r.Pos}
+		for _, ref := range vm.Properties.NetworkProfile.NetworkInterfaces {
+			if id, err := model.ParseID(ref.ID); err == nil {
+				host.NICs = append(host.NICs, id)
+			}
+		}
+		if len(host.NICs) > 0 {
+			out = append(out, host)
+		}
+	}
 	return out
 }
 

@@ -42,8 +42,8 @@ func (img *Image) Describe(w io.Writer) error {
 	}
 	for i := range img.Ports {
 		p := &img.Ports[i]
-		fmt.Fprintf(b, "port %d %s %s %s space %d segment %d region %d addresses %d out %v in %v table %d\n",
-			i, p.Kind, p.Name, p.Origin.text(), p.Space, p.Segment, p.Region, p.Addrs, p.Egress, p.Ingress, p.Routes)
+		fmt.Fprintf(b, "port %d %s %s %s space %d segment %d region %d addresses %d out %v in %v table %d silent %v\n",
+			i, p.Kind, p.Name, p.Origin.text(), p.Space, p.Segment, p.Region, p.Addrs, p.Egress, p.Ingress, p.Routes, p.Silent)
 		for _, l := range p.Labels {
 			fmt.Fprintf(b, "  label %s %s\n", l.Kind, l.Name)
 		}

@@ -137,6 +137,10 @@ type Port struct {
 	// Forward is what the port does with packets addressed to others; nil means
 	// it drops them, and that it may send only from its own addresses.
 	Forward *Forward
+	// Silent means the port never starts a flow, only answers: claims that
+	// something works do not speak of what it sends. Its egress filters say so
+	// to packets.
+	Silent bool
 }
 
 // Has reports whether the port carries a label.

@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"slices"
+
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -117,7 +119,14 @@ type question struct {
 // that something is denied every address counts that may lead to them.
 func (w *walk) ask(from, to *model.Selector, relation model.Relation, traffic []model.Traffic, works bool) *question {
 	q := &question{from: w.p.choose(w.a, from, works), to: w.p.choose(w.a, to, works)}
+	selected := len(q.from)
+	if works {
+		q.from = slices.DeleteFunc(q.from, func(c chosen) bool { return w.p.img.Ports[c.port].Silent })
+	}
 	switch {
+	case len(q.from) == 0 && selected > 0:
+		q.nobody = quoted(from.Text) + " selects only what never starts a flow"
+		return q
 	case len(q.from) == 0:
 		q.nobody = quoted(from.Text) + " selects nothing"
 		return q

@@ -328,6 +328,7 @@ func (c *compiler) opaqueFilters(p *port) {
 			out.Forward = &fabric.Forward{} // it may send from addresses behind it
 		}
 	} else {
+		out.Silent = true
 		out.Egress = add(fabric.Drop, "never starts a flow")
 	}
 }
