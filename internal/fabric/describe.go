@@ -29,6 +29,9 @@ func (img *Image) Describe(w io.Writer) error {
 		for _, o := range s.Owners {
 			fmt.Fprintf(b, "  owner %s-%s port %d\n", o.Range.Lo.Addr(), o.Range.Hi.Addr(), o.Port)
 		}
+		if s.View.Elsewhere {
+			fmt.Fprintln(b, "  names elsewhere")
+		}
 		for _, z := range s.View.Zones {
 			fmt.Fprintf(b, "  zone %s %s\n", z.Name, z.Origin.text())
 			for _, r := range z.Records {

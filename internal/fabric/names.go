@@ -9,6 +9,9 @@ import (
 // View is what names mean inside a space.
 type View struct {
 	Zones []Zone // sorted by name
+	// Elsewhere means a resolver that is not modelled answers instead: there
+	// are no zones and every name is unknown.
+	Elsewhere bool
 }
 
 // Zone is a set of records under one suffix.

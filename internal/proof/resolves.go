@@ -35,6 +35,9 @@ func (p *Prover) resolves(a *arena, f *Finding) {
 			if why == "" {
 				continue
 			}
+			if space.View.Elsewhere {
+				why = "DNS servers of its own answer " + ans.Name + ", which are not modelled"
+			}
 			wit := &Witness{From: c.port, FromName: p.name(c.port), Name: name, Answer: &ans, Verdict: ans.Verdict, hops: hopWriter{p}}
 			wit.Reason = fmt.Sprintf("in %s, %s%s", space.Name, why, placeText(ans.Origin))
 			if ans.Verdict == fabric.VerdictUnknown {

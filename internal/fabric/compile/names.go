@@ -53,12 +53,13 @@ func (c *compiler) names() {
 	for _, z := range zones {
 		sortRecords(z)
 	}
+	for _, v := range c.vnets {
+		c.img.Spaces[v.space].View.Elsewhere = c.ownResolver(v)
+	}
 	for _, l := range linked {
-		if c.ownResolver(l.vnet) {
-			continue
+		if view := &c.img.Spaces[l.vnet.space].View; !view.Elsewhere {
+			view.Zones = append(view.Zones, *l.zone)
 		}
-		view := &c.img.Spaces[l.vnet.space].View
-		view.Zones = append(view.Zones, *l.zone)
 	}
 	for i := range c.img.Spaces {
 		slices.SortStableFunc(c.img.Spaces[i].View.Zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
@@ -66,8 +67,8 @@ func (c *compiler) names() {
 }
 
 // ownResolver reports whether a network asks DNS servers of its own instead of
-// Azure's, or a forwarding ruleset is linked to it; what they answer is not modelled, so its view stays empty and every
-// name is unknown.
+// Azure's, or a forwarding ruleset is linked to it. What they answer is not
+// modelled.
 func (c *compiler) ownResolver(v *vnet) bool {
 	if _, ok := c.claims.resolves[v]; ok {
 		return true // noted where it is declared
