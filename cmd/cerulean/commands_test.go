@@ -90,9 +90,8 @@ func TestOutputs(t *testing.T) {
 			if code != c.code || out == "" || strings.ContainsRune(out+errs, '\x1b') {
 				t.Errorf("%s: %d %q", name, code, errs)
 			}
-			table := c.args[0] == "routes" || c.args[0] == "rules" // as wide as the user's names
 			for line := range strings.Lines(out) {
-				if n := utf8.RuneCountInString(line) - 1; n > maxWidth && !table {
+				if n := utf8.RuneCountInString(line) - 1; n > maxWidth {
 					t.Errorf("%s: %d columns: %s", name, n, line)
 				}
 			}

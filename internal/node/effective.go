@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -56,10 +57,11 @@ func (d *Design) WriteRoutes(w io.Writer, name string, asJSON bool) error {
 		return writeJSON(w, map[string]any{"value": rows})
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SOURCE\tSTATE\tPREFIX\tNEXT HOP\tADDRESS\tFROM")
+	fmt.Fprintln(t, "SOURCE\tSTATE\tPREFIX\tNEXT HOP\tFROM")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Source, r.State, r.AddressPrefix[0], r.NextHopType,
-			join(r.NextHopIPAddress), from(fabric.Origin{Resource: r.Resource, Name: r.Name, Place: r.Place}))
+		hop := strings.TrimSpace(r.NextHopType + " " + join(r.NextHopIPAddress))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Source, r.State, r.AddressPrefix[0], hop,
+			from(fabric.Origin{Resource: r.Resource, Name: r.Name, Place: r.Place}))
 	}
 	return t.Flush()
 }
@@ -129,19 +131,31 @@ func (d *Design) WriteRules(w io.Writer, name string, asJSON bool) error {
 	last := ""
 	for _, r := range rows {
 		if head := r.Direction + ", " + r.Stage + ": " + r.Group; head != last {
-			fmt.Fprintf(t, "\n%s\n  PRIORITY\tACCESS\tPROTOCOL\tSOURCE\tDESTINATION\tPORTS\tRULE\n", head)
+			// Each list has columns of its own, as wide as it needs.
+			if err := t.Flush(); err != nil {
+				return err
+			}
+			if last != "" {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, head)
+			fmt.Fprintln(t, "PRIO\tACCESS\tSOURCE\tDESTINATION\tTRAFFIC\tRULE")
 			last = head
 		}
-		fmt.Fprintf(t, "  %d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Priority, r.Access, r.Protocol,
-			few(r.Sources), few(r.Destinations), r.DestinationPorts, r.Name)
+		traffic := r.Protocol
+		if r.DestinationPorts != "any" {
+			traffic += "/" + r.DestinationPorts
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\n", r.Priority, r.Access, few(r.Sources), few(r.Destinations), traffic, r.Name)
 	}
 	return t.Flush()
 }
 
-// from names the origin of a row: its declared place, or its resource.
+// from names the origin of a row: its declared place, without the folder, or its
+// resource.
 func from(o fabric.Origin) string {
 	if o.Place != "" {
-		return o.Place
+		return filepath.Base(o.Place)
 	}
 	if o.Resource == "" {
 		return ""
@@ -150,10 +164,10 @@ func from(o fabric.Origin) string {
 }
 
 func few(texts []string) string {
-	if len(texts) > 2 {
-		return fmt.Sprintf("%s and %d more", texts[0], len(texts)-1)
+	if len(texts) > 1 {
+		return fmt.Sprintf("%s +%d", texts[0], len(texts)-1)
 	}
-	return strings.Join(texts, " ")
+	return strings.Join(texts, "")
 }
 
 func prefixes(s fabric.Set) []string {

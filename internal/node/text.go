@@ -15,7 +15,11 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 		return err
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(w, "note: %s: %s\n", from(n.Origin), n.What)
+		at := n.Origin.Place
+		if at == "" {
+			at = n.Origin.Resource
+		}
+		fmt.Fprintf(w, "note: %s: %s\n", at, n.What)
 	}
 	for _, t := range r.warnings {
 		fmt.Fprintf(w, "warning: %s\n", t)
