@@ -43,7 +43,7 @@ func (d *Design) Check() *Report {
 }
 
 // Failed reports whether an expectation is broken or could not be decided.
-func (r *Report) Failed() bool { return r.holding() != len(r.Findings) }
+func (r *Report) Failed() bool { return proof.Failed(r.Findings) }
 
 func (r *Report) holding() int {
 	n := 0

@@ -60,26 +60,3 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
-
-func TestEffective(t *testing.T) {
-	n := pair(t, []string{"x 100 Outbound Deny * * * 22"}, nil)
-	img := n.compile()
-	nic := id(t, "~nic/a").String()
-	table, ok := EffectiveRoutes(img, nic)
-	if !ok || len(table.Routes) != 6 {
-		t.Fatalf("routes: %+v, %v", table, ok)
-	}
-	out, in, ok := EffectiveRules(img, nic)
-	if !ok || len(out) != 1 || len(in) != 1 || len(out[0].Rules) != 4 || len(in[0].Rules) != 3 {
-		t.Errorf("rules: %+v, %+v, %v", out, in, ok)
-	}
-	if r := out[0].Rules[0]; r.Origin.Name != "x" || r.Origin.Place != "net.yaml:1:1" {
-		t.Errorf("the rule's origin is %+v", r.Origin)
-	}
-	if _, ok := EffectiveRoutes(img, "/none"); ok {
-		t.Error("an unknown interface has routes")
-	}
-	if _, _, ok := EffectiveRules(img, "/none"); ok {
-		t.Error("an unknown interface has rules")
-	}
-}
