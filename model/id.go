@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ID is an Azure resource ID, for example
@@ -30,6 +32,9 @@ func ParseID(s string) (ID, error) {
 		if p == "" {
 			return ID{}, fmt.Errorf("resource ID %q has an empty segment", s)
 		}
+		if strings.ContainsFunc(p, unicode.IsControl) || !utf8.ValidString(p) {
+			return ID{}, fmt.Errorf("resource ID %q has a control character", s)
+		}
 	}
 	if !strings.EqualFold(parts[0], "subscriptions") || len(parts) < 2 {
 		return ID{}, fmt.Errorf("resource ID %q must start with \"/subscriptions/<subscription>\"", s)
@@ -45,7 +50,7 @@ func ParseID(s string) (ID, error) {
 		if !strings.EqualFold(rest[0], "providers") {
 			return ID{}, fmt.Errorf("resource ID %q: expected \"providers\", found %q", s, rest[0])
 		}
-		if len(rest) < 4 {
+		if len(rest) < 4 || strings.EqualFold(rest[2], "providers") {
 			return ID{}, fmt.Errorf("resource ID %q: \"providers\" must be followed by namespace/type/name", s)
 		}
 		// Types and names alternate until an extension resource starts a new
