@@ -124,6 +124,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(data, []byte{})
 	}
+	f.Add([]byte("'':\n  a\n"), []byte{}) // an empty key is unknown, like any other
 	f.Add([]byte("network: t\nregions: [westeurope]\n"), []byte("version: 1\nregions: {westeurope: 10.0.0.0/14}\n"))
 	f.Fuzz(func(t *testing.T, data, lock []byte) {
 		l, err := ParseLock(LockName, lock)
