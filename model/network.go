@@ -56,6 +56,11 @@ const (
 	LabelRegion   LabelKind = "region"   // a region's name
 	LabelFirewall LabelKind = "firewall" // an Azure Firewall's name
 	LabelASG      LabelKind = "asg"      // an application security group's name
+	LabelBalancer LabelKind = "balancer" // a load balancer's name
+	LabelService  LabelKind = "service"  // a platform service's name: a storage account, SQL server or key vault
+	LabelEndpoint LabelKind = "endpoint" // a private endpoint's name
+	LabelGateway  LabelKind = "gateway"  // a VPN or ExpressRoute gateway's name
+	LabelSite     LabelKind = "site"     // an on-premises site's name
 )
 
 // Label names a property of ports that selectors match on.
@@ -69,6 +74,7 @@ type Selector struct {
 	Text     string // as written
 	Internet bool   // the internet: every public address outside the network
 	Any      bool   // every port inside the network
+	OnPrem   bool   // every on-premises site
 	// All are labels a port must carry, each of them (a conjunction). Within
 	// one element the alternatives are a disjunction: a bare name that is both
 	// a group and a subnet never occurs, intent refuses it.
@@ -87,6 +93,16 @@ const (
 	Allow     Verb = "allow"     // every connection of the traffic works: delivered, and the replies too
 	Symmetric Verb = "symmetric" // traffic and replies pass the same stateful devices
 	Resolves  Verb = "resolves"  // names resolve to private addresses
+	NoMore    Verb = "no-more"   // nothing is delivered that the baseline does not deliver
+)
+
+// Quantifier says of how many pairs an expectation speaks.
+type Quantifier string
+
+// The quantifiers.
+const (
+	All  Quantifier = ""    // of every pair of ports and every packet
+	Some Quantifier = "any" // of at least one pair of ports, with every packet of the traffic's ports
 )
 
 // Relation narrows the pairs an expectation speaks of.
@@ -118,12 +134,15 @@ const (
 	SourceFirewall      WaypointKind = "source-firewall"      // the firewall in the source's region
 	DestinationFirewall WaypointKind = "destination-firewall" // the firewall in the destination's region
 	NamedFirewall       WaypointKind = "firewall"             // the firewall of that name
+	NamedHost           WaypointKind = "host"                 // the host of that name, an appliance
+	NamedGateway        WaypointKind = "gateway"              // the gateway of that name
+	NamedBalancer       WaypointKind = "balancer"             // the load balancer of that name
 )
 
 // Waypoint is a device that traffic must pass.
 type Waypoint struct {
 	Kind WaypointKind
-	Name string // lower case, for NamedFirewall
+	Name string // lower case, for the named kinds
 }
 
 // Expectation is a declared claim about the network.
@@ -132,10 +151,17 @@ type Expectation struct {
 	Text     string // the sentence as written
 	Verb     Verb
 	From, To Selector
-	Both     bool // the claim holds in both directions
+	Both     bool       // the claim holds in both directions
+	Quantity Quantifier // allow only
 	Relation Relation
 	Traffic  []Traffic  // empty: every protocol and port
 	Through  []Waypoint // allow only: each must be passed, both ways
-	Names    []string   // resolves only: DNS names without trailing dot
+	// NotThrough are devices that nothing of the traffic may pass, neither way:
+	// of allow what works must not, of deny only what passes one is denied.
+	NotThrough []Waypoint
+	Names      []string // resolves only: DNS names without trailing dot
+	// Baseline is the declared network to compare with, a path relative to the
+	// file the expectation is in. No-more only.
+	Baseline string
 	Pos      Pos
 }
