@@ -54,7 +54,20 @@ func (img *Image) Describe(w io.Writer) error {
 			fmt.Fprintf(b, "  outbound %s %s %v %v\n", o.What, o.Origin.text(), o.Pairs, o.Pool)
 		}
 		if f := p.Forward; f != nil {
-			fmt.Fprintf(b, "  forward %v stateful %v\n", f.Policy, f.Stateful)
+			fmt.Fprintf(b, "  forward %v stateful %v own %v private %d\n", f.Policy, f.Stateful, f.Own, f.Private)
+		}
+		if in := p.Inward; in != nil {
+			fmt.Fprintf(b, "  inward %d\n", in.Addrs)
+			for j := range in.Redirects {
+				r := &in.Redirects[j]
+				fmt.Fprintf(b, "    redirect %s %v %s floating %v apart %v source %s %s\n", r.Name, r.Match, r.Hash, r.Floating, r.Apart, r.Source, r.Origin.text())
+				for _, t := range r.Targets {
+					fmt.Fprintf(b, "      target port %d %s:%d down %q closed %v\n", t.Port, t.Addr, t.DstPort, t.Down, t.Closed)
+				}
+			}
+		}
+		for _, a := range p.Admits {
+			fmt.Fprintf(b, "  admits segment %d %s\n", a.Segment, a.Origin.text())
 		}
 	}
 	for i := range img.Filters {
@@ -62,7 +75,7 @@ func (img *Image) Describe(w io.Writer) error {
 		fmt.Fprintf(b, "filter %d %s %s %s default %s\n", i, f.Stage, f.Name, f.Origin.text(), f.Default)
 		for j := range f.Rules {
 			r := &f.Rules[j]
-			fmt.Fprintf(b, "  %d %s %v %s\n", r.Priority, r.Action, r.Match, r.Origin.text())
+			fmt.Fprintf(b, "  %d %s %v masquerade %v %s\n", r.Priority, r.Action, r.Match, r.Masquerade, r.Origin.text())
 		}
 	}
 	for i := range img.Tables {
@@ -73,7 +86,7 @@ func (img *Image) Describe(w io.Writer) error {
 		}
 	}
 	for _, p := range img.Publics {
-		fmt.Fprintf(b, "public %s port %d private %s unknown %v %s\n", p.Addr, p.Port, p.Private, p.Unknown, p.Origin.text())
+		fmt.Fprintf(b, "public %s port %d private %s unknown %v closed %v %s\n", p.Addr, p.Port, p.Private, p.Unknown, p.Closed, p.Origin.text())
 	}
 	for _, n := range img.Notes {
 		fmt.Fprintf(b, "note %s %s\n", n.Origin.text(), n.What)

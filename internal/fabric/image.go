@@ -108,11 +108,15 @@ const (
 	PortVacant                    // stands for every unassigned address of a segment: what a future host could do
 	PortForwarder                 // a device of the platform that forwards
 	PortEdge                      // the internet
+	PortBalancer                  // hands packets to one of several others
+	PortEndpoint                  // a private endpoint: a platform service inside a space
+	PortService                   // the public side of a platform service
+	PortSite                      // an on-premises network
 )
 
 // String returns the kind's name.
 func (k PortKind) String() string {
-	return [...]string{"host", "vacant", "forwarder", "internet"}[k]
+	return [...]string{"host", "vacant", "forwarder", "internet", "balancer", "private endpoint", "service", "site"}[k]
 }
 
 // Port is a place where packets enter or leave.
@@ -137,6 +141,11 @@ type Port struct {
 	// Forward is what the port does with packets addressed to others; nil means
 	// it drops them, and that it may send only from its own addresses.
 	Forward *Forward
+	// Inward redirects packets that arrive; nil means it redirects none.
+	Inward *Inward
+	// Admits are the segments whose service endpoints lead past the ingress
+	// filters of a service.
+	Admits []Admit
 	// Silent means the port never starts a flow, only answers: claims that
 	// something works do not speak of what it sends. Its egress filters say so
 	// to packets.
@@ -160,6 +169,22 @@ type Forward struct {
 	// Stateful means replies pass only if the flow's first packet did, and then
 	// without evaluation.
 	Stateful bool
+	// Own, one address a family, replaces the source of forwarded packets whose
+	// destination is not in Private, and of those that a masquerading rule of
+	// the policy passes. Packets to the internet take Port.Outbound instead.
+	// Empty means sources are kept.
+	Own     []netip.Addr
+	Private SetID
+}
+
+// Source returns the forwarder's own address of a packet's family.
+func (f *Forward) Source(p Packet) (netip.Addr, bool) {
+	for _, a := range f.Own {
+		if a.Is4() == p.Src.Is4() {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // Outbound translates sources towards the internet.
@@ -205,6 +230,9 @@ type Public struct {
 	Private netip.Addr
 	// Unknown means inbound traffic exists but is not modelled.
 	Unknown bool
+	// Closed means inbound traffic is dropped because no filter at Port lets it
+	// in: a Standard public address without a security group.
+	Closed bool
 }
 
 // PublicAt returns the entry of a public address.
@@ -262,7 +290,10 @@ type Rule struct {
 	Match    [NumFields]SetID
 	Action   Action
 	Priority int32 // for people
-	Origin   Origin
+	// Masquerade means that what the rule passes leaves with the forwarder's
+	// own address, whatever its destination.
+	Masquerade bool
+	Origin     Origin
 }
 
 // Matches reports whether a packet is in all five sets of the rule.
@@ -287,14 +318,16 @@ const (
 	HopMissing                 // to an appliance address that no port has: drops
 	HopInternet                // to the internet, with a public source
 	HopUnknown                 // not modelled
+	HopService                 // to a platform service, with the private source and known as of Segment
 )
 
 // Hop is where a route leads.
 type Hop struct {
-	Kind  HopKind
-	Space SpaceID    // HopSpace
-	Port  PortID     // HopPort
-	Via   netip.Addr // HopPort and HopMissing: the appliance's address
+	Kind    HopKind
+	Space   SpaceID    // HopSpace
+	Port    PortID     // HopPort
+	Via     netip.Addr // HopPort and HopMissing: the appliance's address
+	Segment SegmentID  // HopService
 }
 
 // Route is one line of an effective route table.
@@ -383,6 +416,17 @@ func (img *Image) Check() error {
 				return fmt.Errorf("port %s: filter %d is out of range", p.Name, f)
 			}
 		}
+		if err := img.checkInward(p); err != nil {
+			return err
+		}
+		if p.Forward != nil && !set(p.Forward.Private) {
+			return fmt.Errorf("port %s: address set %d is out of range", p.Name, p.Forward.Private)
+		}
+		for _, a := range p.Admits {
+			if a.Segment < 0 || int(a.Segment) >= len(img.Segments) {
+				return fmt.Errorf("port %s: segment %d is out of range", p.Name, a.Segment)
+			}
+		}
 		if p.Kind == PortEdge {
 			continue
 		}
@@ -418,6 +462,8 @@ func (img *Image) Check() error {
 				return fmt.Errorf("table %s: route %d: space %d is out of range", t.Name, j, r.Hop.Space)
 			case r.Hop.Kind == HopPort && !port(r.Hop.Port):
 				return fmt.Errorf("table %s: route %d: port %d is out of range", t.Name, j, r.Hop.Port)
+			case r.Hop.Kind == HopService && (r.Hop.Segment < 0 || int(r.Hop.Segment) >= len(img.Segments)):
+				return fmt.Errorf("table %s: route %d: segment %d is out of range", t.Name, j, r.Hop.Segment)
 			case j > 0 && t.Routes[j-1].Prefix.Bits() < r.Prefix.Bits():
 				return fmt.Errorf("table %s: routes %d and %d are out of order", t.Name, j-1, j)
 			case r.Prefix != r.Prefix.Masked():

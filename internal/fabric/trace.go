@@ -5,13 +5,17 @@ type StepKind uint8
 
 // The kinds of step.
 const (
-	StepEnter     StepKind = iota // the packet arrived at, or started from, the port
-	StepFilter                    // a filter was evaluated
-	StepSession                   // filters or a policy were skipped: the flow is established
-	StepRoute                     // a route was chosen
-	StepTranslate                 // an address was rewritten
-	StepDeliver                   // the port took the packet
-	StepStop                      // the packet ended here without being delivered
+	StepEnter      StepKind = iota // the packet arrived at, or started from, the port
+	StepFilter                     // a filter was evaluated
+	StepSession                    // filters or a policy were skipped: the flow is established
+	StepRoute                      // a route was chosen
+	StepTranslate                  // an address was rewritten
+	StepDeliver                    // the port took the packet
+	StepStop                       // the packet ended here without being delivered
+	StepRedirect                   // a redirect handed the packet to a target, or had none
+	StepAdmit                      // filters were skipped: the packet came by an admitted service endpoint
+	StepMasquerade                 // a forwarder put its own address in place of the source
+	StepRestore                    // a redirect or masquerade of the flow was reversed for its reply
 )
 
 // Direction tells the two filter lists of a port, and its policy, apart.
@@ -33,7 +37,8 @@ type Step struct {
 	Port      PortID
 	Direction Direction
 	Filter    FilterID // StepFilter
-	Rule      int32    // StepFilter: the rule that matched, or None for the default
+	Rule      int32    // StepFilter: the rule that matched, or None for the default. StepRedirect: the redirect. StepAdmit: the admission
+	Target    int32    // StepRedirect: the target, or None
 	Action    Action   // StepFilter
 	Table     TableID  // StepRoute
 	Route     int32    // StepRoute
@@ -48,6 +53,11 @@ type Trace struct {
 	Reason  Reason
 	// Path are the ports passed, the first and the last included.
 	Path []PortID
+	// Choices are the choices that redirects made, in order.
+	Choices []Choice
+	// Direct means the last step was by a service endpoint: replies go back to
+	// the port before, whatever the routes.
+	Direct bool
 	// Final is the packet as it arrived or was stopped.
 	Final Packet
 	Steps []Step

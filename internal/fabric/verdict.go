@@ -47,6 +47,10 @@ const (
 	CodeNoTranslation       // deny: the public address leads to no port
 	CodePublicUnknown       // unknown: what the public address leads to is not modelled
 	CodeNoSession           // deny: a reply reached a stateful device that never saw the flow, or came back changed
+	CodeNoRedirect          // deny: no rule of a balancer takes the packet
+	CodeNoTarget            // deny: every target of a redirect is down, or it has none
+	CodeHairpin             // deny: a balancer handed a packet back to its own source
+	CodeClosed              // deny: a Standard public address leads to a port without any security group
 )
 
 var codeNames = [...]string{
@@ -68,6 +72,10 @@ var codeNames = [...]string{
 	CodeNoTranslation:  "no-translation",
 	CodePublicUnknown:  "public-unknown",
 	CodeNoSession:      "no-session",
+	CodeNoRedirect:     "no-redirect",
+	CodeNoTarget:       "no-target",
+	CodeHairpin:        "hairpin",
+	CodeClosed:         "closed",
 }
 
 // String returns the code's name, for example "filter-default".
@@ -94,7 +102,7 @@ type Reason struct {
 	Code   Code
 	Port   PortID   // the port where it was decided
 	Filter FilterID // CodeRule and CodeFilterDefault
-	Rule   int32    // CodeRule: index into the filter's rules
+	Rule   int32    // CodeRule: index into the filter's rules. CodeNoTarget and CodeHairpin: into the port's redirects
 	Table  TableID  // CodeRouteDrop, CodeRouteUnknown, CodeNextHopMissing, CodeNoPort, CodeNoRoute
 	Route  int32    // index into the table's routes; None for CodeNoRoute
 }
@@ -119,6 +127,11 @@ func AtRule(port PortID, filter FilterID, rule int32) Reason {
 // AtRoute returns a reason that names a route of a table.
 func AtRoute(code Code, port PortID, table TableID, route int32) Reason {
 	return Reason{Code: code, Port: port, Filter: None, Rule: None, Table: table, Route: route}
+}
+
+// AtRedirect returns a reason that names a redirect of a port.
+func AtRedirect(code Code, port PortID, redirect int32) Reason {
+	return Reason{Code: code, Port: port, Filter: None, Rule: redirect, Table: None, Route: None}
 }
 
 // Fault is a failure of the machinery rather than a decision of the network.
@@ -150,10 +163,12 @@ func (f Fault) String() string {
 }
 
 // OriginOf returns where the part of the image that a reason names came from:
-// the rule, the filter for its default, or the route. The zero Origin means the
+// the rule, the filter for its default, the redirect or the route. The zero Origin means the
 // reason names none.
 func (img *Image) OriginOf(r Reason) Origin {
 	switch {
+	case r.Filter == None && r.Rule != None:
+		return img.Ports[r.Port].Inward.Redirects[r.Rule].Origin
 	case r.Filter != None && r.Code == CodeRule:
 		return img.Filters[r.Filter].Rules[r.Rule].Origin
 	case r.Filter != None && r.Code == CodeFilterDefault:

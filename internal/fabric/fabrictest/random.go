@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -19,6 +20,7 @@ func Random(rng *rand.Rand) *fabric.Image {
 	g.tables()
 	g.behaviour()
 	g.public()
+	g.inward()
 	if err := g.img.Check(); err != nil {
 		panic("fabrictest: made a bad image: " + err.Error())
 	}
@@ -168,10 +170,25 @@ func (g *generator) spaces() {
 				g.port(fmt.Sprintf("%s%d.%d.%d", kind, s, k, h), kind, space, segment, own)
 				left = left.Subtract(own)
 			}
+			for n, kind := range []fabric.PortKind{fabric.PortBalancer, fabric.PortEndpoint} {
+				if g.one(3) {
+					b := base.Addr().As4()
+					b[3] += byte(10 + n)
+					own := fabric.AddrSet(netip.AddrFrom4(b))
+					g.port(fmt.Sprintf("%s%d.%d", kind, s, k), kind, space, segment, own)
+					left = left.Subtract(own)
+				}
+			}
 			if g.one(2) {
 				g.port(fmt.Sprintf("vacant%d.%d", s, k), fabric.PortVacant, space, segment, left)
 			}
 		}
+	}
+	if g.one(2) {
+		g.outside("site", fabric.PortSite, netip.MustParsePrefix("10.3.0.0/24"))
+	}
+	if g.one(2) {
+		g.outside("service", fabric.PortService, netip.MustParsePrefix("203.0.113.240/32"))
 	}
 	for i := range img.Spaces {
 		var owners []fabric.Owner
@@ -184,6 +201,15 @@ func (g *generator) spaces() {
 		}
 		img.Spaces[i].Owners = SortOwners(owners)
 	}
+}
+
+// outside makes a space with one port that owns all of a prefix.
+func (g *generator) outside(name string, kind fabric.PortKind, own netip.Prefix) {
+	space := fabric.SpaceID(len(g.img.Spaces))
+	g.img.Spaces = append(g.img.Spaces, fabric.Space{Name: name, Region: fabric.RegionID(g.rng.IntN(2))})
+	segment := fabric.SegmentID(len(g.img.Segments))
+	g.img.Segments = append(g.img.Segments, fabric.Segment{Name: name, Space: space, Prefixes: []netip.Prefix{own}})
+	g.port(name, kind, space, segment, fabric.PrefixSet(own))
 }
 
 func (g *generator) port(name string, kind fabric.PortKind, space fabric.SpaceID, segment fabric.SegmentID, own fabric.Set) {
@@ -227,6 +253,7 @@ func (g *generator) filters() {
 			default:
 				rule.Action = fabric.Unknown
 			}
+			rule.Masquerade = g.one(6)
 			f.Rules = append(f.Rules, rule)
 		}
 		g.img.Filters = append(g.img.Filters, f)
@@ -236,7 +263,7 @@ func (g *generator) filters() {
 func (g *generator) tables() {
 	prefixes := []string{
 		"0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "10.1.0.0/24", "10.2.0.0/24", "10.0.0.0/28", "10.1.0.16/28",
-		"::/0", "fd00::/16",
+		"::/0", "fd00::/16", "203.0.113.240/28", "10.3.0.0/24",
 	}
 	for i := range 1 + g.rng.IntN(4) {
 		t := fabric.Table{Name: fmt.Sprintf("table%d", i)}
@@ -265,7 +292,9 @@ func (g *generator) tables() {
 }
 
 func (g *generator) hop() fabric.Hop {
-	switch n := g.rng.IntN(12); {
+	switch n := g.rng.IntN(13); {
+	case n == 12:
+		return fabric.Hop{Kind: fabric.HopService, Segment: fabric.SegmentID(g.rng.IntN(len(g.img.Segments)))}
 	case n < 4:
 		return fabric.Hop{Kind: fabric.HopSpace, Space: fabric.SpaceID(g.rng.IntN(len(g.img.Spaces)))}
 	case n < 8:
@@ -295,6 +324,10 @@ func (g *generator) behaviour() {
 		p.Routes = fabric.TableID(g.rng.IntN(len(g.img.Tables)))
 		if p.Kind == fabric.PortForwarder {
 			p.Forward = &fabric.Forward{Policy: some(2), Stateful: !g.one(3)}
+			if g.one(3) {
+				p.Forward.Own = []netip.Addr{g.img.Sets[p.Addrs].Min().Addr()}
+				p.Forward.Private = g.addrs[g.rng.IntN(len(g.addrs))]
+			}
 		} else {
 			p.Egress, p.Ingress = some(2), some(2)
 		}
@@ -311,6 +344,16 @@ func (g *generator) public() {
 	for i := range img.Ports {
 		p := &img.Ports[i]
 		own := img.Sets[p.Addrs].Min().Addr()
+		if p.Kind == fabric.PortService {
+			// Its address is its own; nothing is translated.
+			img.Publics = append(img.Publics, fabric.Public{Addr: own, Port: fabric.PortID(i), Private: own})
+			for seg := range img.Segments {
+				if g.one(3) {
+					p.Admits = append(p.Admits, fabric.Admit{Segment: fabric.SegmentID(seg)})
+				}
+			}
+			continue
+		}
 		if !own.Is4() || g.one(2) {
 			continue
 		}
@@ -322,11 +365,16 @@ func (g *generator) public() {
 		case 1:
 			img.Publics = append(img.Publics, fabric.Public{Addr: public, Port: fabric.None, Unknown: g.one(2)})
 		default:
+			if p.Kind == fabric.PortBalancer {
+				img.Publics = append(img.Publics, fabric.Public{Addr: public, Port: fabric.PortID(i), Private: public})
+				break
+			}
 			p.Outbound = &fabric.Outbound{What: "pair", Pairs: []fabric.Pair{{Private: own, Public: public}}}
-			img.Publics = append(img.Publics, fabric.Public{Addr: public, Port: fabric.PortID(i), Private: own})
+			img.Publics = append(img.Publics, fabric.Public{Addr: public, Port: fabric.PortID(i), Private: own, Closed: g.one(6)})
 		}
 		outside = outside.Subtract(fabric.AddrSet(public))
 	}
+	slices.SortFunc(img.Publics, func(a, b fabric.Public) int { return a.Addr.Compare(b.Addr) })
 	img.Edge = fabric.PortID(len(img.Ports))
 	img.Ports = append(img.Ports, fabric.Port{
 		Name: "internet", Kind: fabric.PortEdge, Space: fabric.None, Segment: fabric.None, Region: fabric.None,

@@ -1,0 +1,98 @@
+package fabrictest
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// inward gives balancers their redirects, and some forwarders a public address
+// that they redirect.
+func (g *generator) inward() {
+	for i := range g.img.Ports {
+		p := &g.img.Ports[i]
+		switch {
+		case p.Kind == fabric.PortBalancer:
+			p.Inward = &fabric.Inward{Addrs: fabric.AnySet}
+			for n := range g.rng.IntN(4) {
+				p.Inward.Redirects = append(p.Inward.Redirects, g.balance(p, n))
+			}
+		case p.Forward != nil && g.one(2):
+			if public, ok := g.publicOf(fabric.PortID(i)); ok {
+				p.Inward = &fabric.Inward{Addrs: g.set(fabric.AddrSet(public))}
+				p.Inward.Redirects = append(p.Inward.Redirects, g.translate(p, public))
+			}
+		}
+	}
+}
+
+// balance makes one redirect of a balancer: of a frontend, or of everything
+// that is routed to it.
+func (g *generator) balance(p *fabric.Port, n int) fabric.Redirect {
+	r := fabric.Redirect{Name: fmt.Sprintf("rule%d", n), Hash: fabric.Hash(g.rng.IntN(3)), Apart: g.one(4)}
+	if !g.one(3) {
+		r.Match[fabric.Proto] = g.protos[g.rng.IntN(len(g.protos))]
+	}
+	if g.one(2) {
+		r.Match[fabric.DstPort] = g.ports[g.rng.IntN(len(g.ports))]
+	}
+	front := !g.one(3)
+	if front {
+		own := g.img.Sets[p.Addrs]
+		for _, public := range g.img.Publics {
+			if public.Port != fabric.None && &g.img.Ports[public.Port] == p {
+				own = own.Union(fabric.AddrSet(public.Addr))
+			}
+		}
+		r.Match[fabric.Dst] = g.set(own)
+		r.Floating = g.one(4)
+	}
+	for range g.rng.IntN(4) {
+		id := fabric.PortID(g.rng.IntN(len(g.img.Ports)))
+		q := &g.img.Ports[id]
+		if q.Kind == fabric.PortEdge || q.Kind == fabric.PortBalancer && (front || g.one(2)) {
+			continue
+		}
+		t := fabric.Target{Port: id, Closed: g.one(9)}
+		if front && !r.Floating {
+			t.Addr = pick(g.rng, g.img.Sets[q.Addrs])
+			if g.one(3) {
+				t.DstPort = 443
+			}
+		}
+		if g.one(5) {
+			t.Down = "its probe fails"
+		}
+		r.Targets = append(r.Targets, t)
+	}
+	return r
+}
+
+// translate makes a redirect of a forwarder's public address that the
+// forwarder routes on.
+func (g *generator) translate(p *fabric.Port, public netip.Addr) fabric.Redirect {
+	r := fabric.Redirect{Name: "translate", Match: [fabric.NumFields]fabric.SetID{fabric.Dst: g.set(fabric.AddrSet(public))}}
+	to := &g.img.Ports[g.rng.IntN(len(g.img.Ports))]
+	t := fabric.Target{Port: fabric.None, Addr: pick(g.rng, g.img.Sets[to.Addrs])}
+	if g.one(2) {
+		t.DstPort = 8080
+	}
+	r.Targets = []fabric.Target{t}
+	if !g.one(3) {
+		r.Source = g.img.Sets[p.Addrs].Min().Addr()
+	}
+	return r
+}
+
+// publicOf returns a public address for a port that redirects: one it has
+// already, with its translation taken away.
+func (g *generator) publicOf(at fabric.PortID) (netip.Addr, bool) {
+	for i := range g.img.Publics {
+		if public := &g.img.Publics[i]; public.Port == at || public.Port == fabric.None && !public.Unknown && g.one(3) {
+			public.Port, public.Private = at, public.Addr
+			return public.Addr, true
+		}
+	}
+	return netip.Addr{}, false
+}

@@ -1,0 +1,236 @@
+package fabric
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Inward is what a port does with packets that arrive for addresses behind
+// which others stand: a load balancer's frontends, a firewall's public
+// addresses, several appliances with one route.
+type Inward struct {
+	// Addrs are the destinations that nobody but the redirects takes; a packet
+	// for another goes on as if there were no redirects. Balancers have AnySet:
+	// they take whatever is routed to them.
+	Addrs     SetID
+	Redirects []Redirect // the first that matches decides
+}
+
+// Redirect hands the packets of a flow to one of several targets. Which one
+// takes a new flow is a choice that nobody but the balancer knows: proofs hold
+// for every healthy target.
+type Redirect struct {
+	Name    string
+	Origin  Origin
+	Match   [NumFields]SetID
+	Targets []Target
+	Hash    Hash
+	// Floating means targets take the packet although it keeps its destination
+	// (direct server return).
+	Floating bool
+	// Apart means that each direction of a flow chooses for itself, as routers
+	// with equal-cost paths do. A balancer remembers its flows instead: a reply
+	// that passes the same redirect meets the same target.
+	Apart bool
+	// Source, if valid, replaces the packet's source.
+	Source netip.Addr
+}
+
+// redirects reports whether a packet is in all five sets of a redirect.
+func (img *Image) redirects(r *Redirect, p Packet) bool {
+	for f := range NumFields {
+		id := r.Match[f]
+		if id != AnySet && !img.Sets[id].Contains(p.Field(f)) {
+			return false
+		}
+	}
+	return true
+}
+
+// RedirectOf returns the index of the first redirect of a port that matches a
+// packet.
+func (img *Image) RedirectOf(at PortID, p Packet) (int32, bool) {
+	for i := range img.Ports[at].Inward.Redirects {
+		if img.redirects(&img.Ports[at].Inward.Redirects[i], p) {
+			return int32(i), true
+		}
+	}
+	return None, false
+}
+
+// Target is where a redirect leads.
+type Target struct {
+	// Port takes the packet straight away, past all routes. None means the
+	// packet, with its new destination, goes on by the routes of the port that
+	// redirects.
+	Port PortID
+	// Addr is the packet's new destination; an invalid address keeps it.
+	Addr netip.Addr
+	// DstPort is its new destination port; 0 keeps it, and so do packets of
+	// protocols without ports.
+	DstPort uint16
+	// Down says why the target takes no new flows; empty if it does.
+	Down string
+	// Closed means that packets which the redirect hands over are dropped
+	// because no filter at the target lets them in: a Standard balancer's public
+	// frontend without a security group behind it.
+	Closed bool
+}
+
+// Healthy reports whether any target takes new flows.
+func (r *Redirect) Healthy() bool {
+	for i := range r.Targets {
+		if r.Targets[i].Down == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Apply returns a packet as a redirect hands it to a target.
+func (r *Redirect) Apply(t *Target, p Packet) Packet {
+	if t.Addr.IsValid() {
+		p.Dst = t.Addr
+	}
+	if t.DstPort != 0 && p.HasPorts() {
+		p.DstPort = t.DstPort
+	}
+	if r.Source.IsValid() {
+		p.Src = r.Source
+	}
+	return p
+}
+
+// Hash says which fields of a packet choose the target of a flow.
+type Hash uint8
+
+// The hashes of Azure's load balancers.
+const (
+	HashFive  Hash = iota // source, destination, both ports, protocol: "Default"
+	HashTwo               // source and destination: "SourceIP"
+	HashThree             // source, destination and protocol: "SourceIPProtocol"
+)
+
+// String returns Azure's name of the hash.
+func (h Hash) String() string { return [...]string{"Default", "SourceIP", "SourceIPProtocol"}[h] }
+
+// Choose picks the target that takes a new flow at a redirect of a port: an
+// index into its targets, one that is not down. It is asked only where there is
+// one.
+type Choose func(at PortID, redirect int32, p Packet) int32
+
+// Choice is a choice that was made.
+type Choice struct {
+	Port             PortID
+	Redirect, Target int32
+}
+
+// Pick is the Choose of a running network: the healthy target with the highest
+// score (rendezvous hashing), so that a flow moves only if its own target goes
+// down.
+func (img *Image) Pick(at PortID, redirect int32, p Packet) int32 {
+	r := &img.Ports[at].Inward.Redirects[redirect]
+	switch r.Hash {
+	case HashTwo:
+		p.Proto, p.SrcPort, p.DstPort = 0, 0, 0
+	case HashThree:
+		p.SrcPort, p.DstPort = 0, 0
+	}
+	src, dst := AddrValue(p.Src), AddrValue(p.Dst)
+	key := mix(mix(mix(mix(mix(uint64(redirect), src.Hi), src.Lo), dst.Hi), dst.Lo),
+		uint64(p.Proto)<<32|uint64(p.SrcPort)<<16|uint64(p.DstPort))
+	best, high := int32(None), uint64(0)
+	for i := range r.Targets {
+		t := &r.Targets[i]
+		if t.Down != "" {
+			continue
+		}
+		score := mix(mix(key, uint64(t.Port)), uint64(t.DstPort))
+		if t.Addr.IsValid() {
+			a := AddrValue(t.Addr)
+			score = mix(mix(score, a.Hi), a.Lo)
+		}
+		if best == None || score > high {
+			best, high = int32(i), score
+		}
+	}
+	return best
+}
+
+// mix stirs a word into a hash (the finaliser of SplitMix64).
+func mix(h, x uint64) uint64 {
+	h += x + 0x9e3779b97f4a7c15
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}
+
+// Follow returns a Choose that repeats recorded choices in their order, and
+// after them leaves it to another.
+func Follow(choices []Choice, then Choose) Choose {
+	return func(at PortID, redirect int32, p Packet) int32 {
+		if len(choices) > 0 {
+			c := choices[0]
+			choices = choices[1:]
+			if c.Port == at && c.Redirect == redirect {
+				return c.Target
+			}
+		}
+		return then(at, redirect, p)
+	}
+}
+
+// Admit lets packets that come from a segment by its service endpoint past the
+// filters of a platform service.
+type Admit struct {
+	Segment SegmentID
+	Origin  Origin
+}
+
+// AdmitOf returns the index of a port's admission of a segment.
+func (p *Port) AdmitOf(s SegmentID) (int32, bool) {
+	for i := range p.Admits {
+		if p.Admits[i].Segment == s {
+			return int32(i), true
+		}
+	}
+	return None, false
+}
+
+// checkInward reports the first broken invariant of a port's redirects.
+func (img *Image) checkInward(p *Port) error {
+	if p.Inward == nil {
+		if p.Kind == PortBalancer {
+			return fmt.Errorf("port %s: a balancer without redirects", p.Name)
+		}
+		return nil
+	}
+	set := func(id SetID) bool { return id >= 0 && int(id) < len(img.Sets) }
+	if !set(p.Inward.Addrs) {
+		return fmt.Errorf("port %s: address set %d is out of range", p.Name, p.Inward.Addrs)
+	}
+	if p.Kind == PortBalancer && p.Inward.Addrs != AnySet {
+		return fmt.Errorf("port %s: a balancer that does not take every packet", p.Name)
+	}
+	for i := range p.Inward.Redirects {
+		r := &p.Inward.Redirects[i]
+		for _, id := range r.Match {
+			if !set(id) {
+				return fmt.Errorf("port %s: redirect %d: set %d is out of range", p.Name, i, id)
+			}
+		}
+		for j := range r.Targets {
+			t := &r.Targets[j]
+			switch {
+			case t.Port == None && p.Forward == nil:
+				return fmt.Errorf("port %s: redirect %d: target %d is routed by a port that does not forward", p.Name, i, j)
+			case t.Port != None && (t.Port < 0 || int(t.Port) >= len(img.Ports) || img.Ports[t.Port].Kind == PortEdge):
+				return fmt.Errorf("port %s: redirect %d: target %d: port %d is out of range", p.Name, i, j, t.Port)
+			case t.Port != None && img.Ports[t.Port].Kind == PortBalancer && (t.Addr.IsValid() || t.DstPort != 0 || r.Floating || r.Source.IsValid()):
+				// Replies are translated back where they begin, not on the way.
+				return fmt.Errorf("port %s: redirect %d: target %d: a balancer behind a translation", p.Name, i, j)
+			}
+		}
+	}
+	return nil
+}
