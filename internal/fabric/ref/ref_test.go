@@ -31,7 +31,7 @@ func newLab() *lab {
 		img.Sets = append(img.Sets, s)
 		return fabric.SetID(len(img.Sets) - 1)
 	}
-	addr := netip.MustParseAddr
+
 	img.Platform = set(fabric.AddrSet(addr("168.63.129.16")))
 	img.Regions = nil
 	public := addr("203.0.113.1")
