@@ -1,0 +1,252 @@
+package certificate
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
+
+// maxSteps bounds the work on one leaf, in rules compared.
+const maxSteps = 5_000_000
+
+// Verify checks a certificate against the image of the network it speaks of.
+// For every claim it holds that the leaves are disjoint, that together they are
+// every packet of the claim, and that what each says becomes of all its
+// packets. The error says what is wrong; nil means every claim is true.
+//
+// That the claims are those of the network's expectations is for the caller to
+// compare: the sides are written out in the certificate.
+func Verify(img *fabric.Image, c *Certificate) error {
+	if got := fmt.Sprintf("%x", img.Digest()); got != c.Image {
+		return fmt.Errorf("the certificate is about another network: its image is %.12s, this one's %.12s; run check --certificate again", c.Image, got)
+	}
+	for i := range c.Claims {
+		if err := verify(img, &c.Claims[i]); err != nil {
+			return fmt.Errorf("claim %q: %w", c.Claims[i].Name, err)
+		}
+	}
+	return nil
+}
+
+func verify(img *fabric.Image, c *Claim) error {
+	from, err := sides(img, c.From)
+	if err != nil {
+		return err
+	}
+	to, err := sides(img, c.To)
+	if err != nil {
+		return err
+	}
+	traffic, err := traffic(c.Traffic)
+	if err != nil {
+		return err
+	}
+	// The question: each sender's packets, to every destination that can lead to
+	// a port of the claim.
+	question := map[fabric.PortID][]box{}
+	dst := destinations(img, to)
+	for at, src := range from {
+		for _, t := range traffic {
+			question[at] = append(question[at], box{src, dst, t[fabric.SrcPort], t[fabric.DstPort], t[fabric.Proto]})
+		}
+	}
+	answered := map[fabric.PortID][]box{}
+	for i := range c.Leaves {
+		l := &c.Leaves[i]
+		b, err := l.box()
+		if err != nil {
+			return fmt.Errorf("leaf %d: %w", i, err)
+		}
+		for _, at := range l.From {
+			own, ok := from[at]
+			if !ok {
+				return fmt.Errorf("leaf %d begins at port %d, which the claim does not speak of", i, at)
+			}
+			b := b
+			if b[fabric.Src] = b[fabric.Src].Intersect(own); b.empty() {
+				return fmt.Errorf("leaf %d has no packet of port %d", i, at)
+			}
+			if err := follow(img, l, at, b, to); err != nil {
+				return fmt.Errorf("leaf %d from %s: %w", i, img.Ports[at].Name, err)
+			}
+			answered[at] = append(answered[at], b)
+		}
+	}
+	for at, q := range question {
+		if err := cover(q, answered[at]); err != nil {
+			return fmt.Errorf("from %s: %w", img.Ports[at].Name, err)
+		}
+	}
+	return nil
+}
+
+// follow holds that a leaf's packets end as it says.
+func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, to map[fabric.PortID]fabric.Set) error {
+	var bad error
+	f := &follower{img: img, steps: maxSteps}
+	f.leaf = func(b box, v fabric.Verdict, r fabric.Reason) {
+		switch {
+		case bad != nil:
+		case v == fabric.VerdictUnknown:
+			bad = fmt.Errorf("what becomes of %s is unknown", b)
+		case v == fabric.VerdictAllow && r.Code != fabric.CodePlatform && hits(img, to, r.Port, b):
+			bad = fmt.Errorf("%s is delivered at %s", b, img.Ports[r.Port].Name)
+		case (v == fabric.VerdictAllow) != l.Elsewhere:
+			bad = fmt.Errorf("%s: %s, not what the leaf says", b, v)
+		case v == fabric.VerdictDeny && (r.Code != l.Code || r.Filter != l.Filter || r.Rule != l.Rule || r.Table != l.Table || r.Route != l.Route):
+			bad = fmt.Errorf("%s is stopped by something else: %s", b, r.Code)
+		}
+	}
+	f.start(at, b)
+	if f.steps <= 0 && bad == nil {
+		bad = fmt.Errorf("checking it takes more than %d steps", maxSteps)
+	}
+	return bad
+}
+
+// hits reports whether packets that a port takes are the claim's: for an
+// address of it that the claim speaks of, or floated to it by a balancer.
+func hits(img *fabric.Image, to map[fabric.PortID]fabric.Set, at fabric.PortID, b box) bool {
+	set, ok := to[at]
+	return ok && (set.Overlaps(b[fabric.Dst]) || !b[fabric.Dst].SubsetOf(img.Sets[img.Ports[at].Addrs]))
+}
+
+// destinations returns every destination a packet can begin with and end at one
+// of the ports: their own, and all that anything translates.
+func destinations(img *fabric.Image, to map[fabric.PortID]fabric.Set) fabric.Set {
+	var out fabric.Set
+	for _, s := range to {
+		out = out.Union(s)
+	}
+	for _, p := range img.Publics {
+		out = out.Union(fabric.AddrSet(p.Addr))
+	}
+	for i := range img.Ports {
+		if in := img.Ports[i].Inward; in != nil {
+			for _, r := range in.Redirects {
+				for _, t := range r.Targets {
+					if t.Addr.IsValid() || r.Floating {
+						out = out.Union(img.Sets[r.Match[fabric.Dst]].Intersect(img.Sets[in.Addrs]))
+						break
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// cover holds that pieces are disjoint and together the whole.
+func cover(whole, pieces []box) error {
+	total, sum := new(big.Int), new(big.Int)
+	for _, b := range whole {
+		total.Add(total, b.size())
+	}
+	for i, p := range pieces {
+		in := new(big.Int)
+		for _, b := range whole {
+			in.Add(in, p.and(b).size())
+		}
+		if in.Cmp(p.size()) != 0 {
+			return fmt.Errorf("%s is not of the claim", p)
+		}
+		for _, q := range pieces[:i] {
+			if !p.and(q).empty() {
+				return fmt.Errorf("%s is answered twice", p.and(q))
+			}
+		}
+		sum.Add(sum, p.size())
+	}
+	if sum.Cmp(total) != 0 {
+		return errors.New("packets of the claim are not answered")
+	}
+	return nil
+}
+
+func (b box) and(c box) box {
+	for f := range fabric.NumFields {
+		b[f] = b[f].Intersect(c[f])
+	}
+	return b
+}
+
+// size is the number of packets in a box.
+func (b box) size() *big.Int {
+	n := big.NewInt(1)
+	for _, s := range b {
+		sum := new(big.Int)
+		for _, r := range s {
+			sum.Add(sum, number(r.Hi).Sub(number(r.Hi), number(r.Lo)))
+			sum.Add(sum, big.NewInt(1))
+		}
+		n.Mul(n, sum)
+	}
+	return n
+}
+
+func number(v fabric.Value) *big.Int {
+	n := new(big.Int).SetUint64(v.Hi)
+	return n.Lsh(n, 64).Or(n, new(big.Int).SetUint64(v.Lo))
+}
+
+// String names the box by its lowest packet.
+func (b box) String() string {
+	if b.empty() {
+		return "nothing"
+	}
+	p := fabric.Packet{
+		Src: b[fabric.Src].Min().Addr(), Dst: b[fabric.Dst].Min().Addr(), Proto: uint8(b[fabric.Proto].Min().Lo),
+		SrcPort: uint16(b[fabric.SrcPort].Min().Lo), DstPort: uint16(b[fabric.DstPort].Min().Lo),
+	}
+	return p.String()
+}
+
+// sides reads one side of a claim.
+func sides(img *fabric.Image, list []Side) (map[fabric.PortID]fabric.Set, error) {
+	out := map[fabric.PortID]fabric.Set{}
+	for _, s := range list {
+		if s.Port < 0 || int(s.Port) >= len(img.Ports) || img.Ports[s.Port].Name != s.Name {
+			return nil, fmt.Errorf("the network has no port %d named %q", s.Port, s.Name)
+		}
+		set, err := s.Addrs.Set(true)
+		if err != nil {
+			return nil, fmt.Errorf("port %q: %w", s.Name, err)
+		}
+		out[s.Port] = set
+	}
+	return out, nil
+}
+
+// traffic reads the boxes of protocols and ports.
+func traffic(list []Ranges) ([]box, error) {
+	if len(list)%3 != 0 {
+		return nil, errors.New("traffic is not protocols, source ports and destination ports")
+	}
+	var out []box
+	for i := 0; i < len(list); i += 3 {
+		var b box
+		for j, f := range [3]fabric.Field{fabric.Proto, fabric.SrcPort, fabric.DstPort} {
+			s, err := list[i+j].Set(false)
+			if err != nil {
+				return nil, fmt.Errorf("traffic: %w", err)
+			}
+			b[f] = s
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+func (l *Leaf) box() (box, error) {
+	var b box
+	for f := range fabric.NumFields {
+		s, err := l.Box[f].Set(f == fabric.Src || f == fabric.Dst)
+		if err != nil {
+			return b, fmt.Errorf("%s: %w", f, err)
+		}
+		b[f] = s
+	}
+	return b, nil
+}
