@@ -148,7 +148,7 @@ func (j *judge) denied(l leaf) {
 	case fabric.VerdictUnknown:
 		j.unknown.add(j, l, cause{code: l.code}, nil)
 	case fabric.VerdictAllow:
-		in, _, ok, _ := j.w.ends(l.state, l.stop, l.dst, &j.q.groups[l.group])
+		in, _, ok, _ := j.w.ends(l.state, l.stop, l.now[fabric.Dst], &j.q.groups[l.group])
 		if ok {
 			l.state = in
 			j.broken.add(j, l, cause{what: "delivered"}, nil)
@@ -162,7 +162,7 @@ func (j *judge) works(l leaf) {
 	if l.reply {
 		end = l.end
 	}
-	arrived := l.dst
+	arrived := l.now[fabric.Dst]
 	if l.reply {
 		arrived = l.endDst
 	}

@@ -10,7 +10,7 @@ func (w *walk) portAt(s *state, at site, p fabric.Packet) fabric.PortID {
 	}
 	v := p.Field(at.by)
 	if at.by == fabric.Dst {
-		arrived := s.dst
+		arrived := s.now[fabric.Dst]
 		if s.reply {
 			arrived = s.endDst
 		}
@@ -37,5 +37,32 @@ func (w *walk) holds(s *state, from fabric.PortID, p fabric.Packet) bool {
 			return false
 		}
 	}
+	if s.self == mirrors && p.Src != p.Dst || s.self == noMirror && p.Src == p.Dst {
+		return false
+	}
 	return w.portAt(s, s.from, p) == from
+}
+
+// final returns one of a leaf's packets as it arrived or was stopped.
+func (w *walk) final(s *state, p fabric.Packet) fabric.Packet {
+	if s.reply {
+		p = p.Reverse()
+	}
+	for f, set := range s.now {
+		v, ok := w.a.single(set)
+		if !ok {
+			continue
+		}
+		switch fabric.Field(f) {
+		case fabric.Src:
+			p.Src = v.Addr()
+		case fabric.Dst:
+			p.Dst = v.Addr()
+		case fabric.SrcPort:
+			p.SrcPort = uint16(v.Lo)
+		default:
+			p.DstPort = uint16(v.Lo)
+		}
+	}
+	return p
 }

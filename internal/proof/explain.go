@@ -161,7 +161,7 @@ func (x *whatIf) unblock(c *fabric.Connection) (Blocker, bool) {
 		t = &c.Reply
 	}
 	b := Blocker{Port: x.name(r.Port), What: x.because(c, r), Reply: reply, Unknown: verdict == fabric.VerdictUnknown}
-	origin := x.origin(&leaf{filter: r.Filter, rule: r.Rule, table: r.Table, route: r.Route})
+	origin := x.origin(&leaf{stop: siteOf(r.Port), filter: r.Filter, rule: r.Rule, table: r.Table, route: r.Route})
 	b.Resource, b.Place = origin.Resource, origin.Place
 	ok := false
 	switch r.Code {

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -34,8 +35,13 @@ func (h hopWriter) rows(t *fabric.Trace) []Hop {
 		}
 		row := Hop{Hop: n, Port: h.p.name(at), Packet: s.Packet.String()}
 		h.fill(&row, s, t)
-		if s.Kind == fabric.StepTranslate {
+		switch s.Kind {
+		case fabric.StepTranslate, fabric.StepMasquerade, fabric.StepRestore:
 			row.Result = changed(before, s.Packet)
+		case fabric.StepRedirect:
+			if what := changed(before, s.Packet); what != "" {
+				row.Result += ", " + what
+			}
 		}
 		before = s.Packet
 		out = append(out, row)
@@ -69,6 +75,23 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 		if o := img.Ports[s.Port].Outbound; o != nil {
 			row.Match, row.Resource, row.Place = o.What, o.Origin.Resource, o.Origin.Place
 		}
+	case fabric.StepRedirect:
+		r := &img.Ports[s.Port].Inward.Redirects[s.Rule]
+		row.Stage, row.Match = "redirect", redirectName(r, s.Rule)
+		row.Result = "by its routes"
+		if t := r.Targets[s.Target].Port; t != fabric.None {
+			row.Result = "to " + h.p.name(t)
+		}
+		row.Resource, row.Place = r.Origin.Resource, r.Origin.Place
+	case fabric.StepMasquerade:
+		row.Stage, row.Match = "translation", "own address"
+	case fabric.StepRestore:
+		row.Stage, row.Match = "translation", "reversed for the reply"
+	case fabric.StepAdmit:
+		a := &img.Ports[s.Port].Admits[s.Rule]
+		row.Stage, row.Result = s.Direction.String()+" rules", "admitted"
+		row.Match = "service endpoint of " + img.Segments[a.Segment].Name
+		row.Resource, row.Place = a.Origin.Resource, a.Origin.Place
 	case fabric.StepDeliver:
 		row.Stage, row.Result = "delivery", "delivered"
 		if t.Reason.Code == fabric.CodePlatform {
@@ -82,12 +105,16 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 // changed says what a translation changed.
 func changed(before, after fabric.Packet) string {
 	var parts []string
-	if before.Src != after.Src {
-		parts = append(parts, "from "+after.Src.String())
+	end := func(word string, a, b netip.Addr, x, y uint16) {
+		switch {
+		case x != y:
+			parts = append(parts, word+" "+netip.AddrPortFrom(b, y).String())
+		case a != b:
+			parts = append(parts, word+" "+b.String())
+		}
 	}
-	if before.Dst != after.Dst {
-		parts = append(parts, "to "+after.Dst.String())
-	}
+	end("from", before.Src, after.Src, before.SrcPort, after.SrcPort)
+	end("to", before.Dst, after.Dst, before.DstPort, after.DstPort)
 	return strings.Join(parts, ", ")
 }
 
@@ -124,6 +151,14 @@ func routeName(r *fabric.Route) string {
 	return name
 }
 
+// redirectName names a redirect of a port.
+func redirectName(r *fabric.Redirect, i int32) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return fmt.Sprintf("redirect %d", i+1)
+}
+
 // hopText says where a route leads.
 func (p *Prover) hopText(r *fabric.Route) string {
 	switch r.Hop.Kind {
@@ -135,6 +170,8 @@ func (p *Prover) hopText(r *fabric.Route) string {
 		return "to " + r.Hop.Via.String() + ", which no port has"
 	case fabric.HopInternet:
 		return "to the internet"
+	case fabric.HopService:
+		return "to the platform's services"
 	case fabric.HopUnknown:
 		return "to something that is not modelled (" + r.Kind + ")"
 	default:
@@ -228,6 +265,12 @@ func (p *Prover) sentence(t *fabric.Trace, r fabric.Reason) string {
 			what = public.Origin.Resource
 		}
 		return fmt.Sprintf("what public address %s leads to is not modelled (%s)", dst, what)
+	case fabric.CodeNoRedirect:
+		return fmt.Sprintf("no rule of %s takes %s", at, flowText(t.Final))
+	case fabric.CodeNoTarget, fabric.CodeHairpin:
+		return p.redirectSentence(t, r)
+	case fabric.CodeClosed:
+		return fmt.Sprintf("a Standard public address leads to %s, which no security group opens", at)
 	case fabric.CodeNoSession:
 		if t.Verdict == fabric.VerdictDeny && p.img.Ports[r.Port].Forward != nil {
 			return fmt.Sprintf("%s, a stateful device, never saw the flow begin", at)
@@ -260,6 +303,20 @@ func (p *Prover) ruleSentence(t *fabric.Trace, r fabric.Reason) string {
 	return fmt.Sprintf("%s, %s at %s%s", name, stage, p.name(r.Port), placeText(origin))
 }
 
+func (p *Prover) redirectSentence(t *fabric.Trace, r fabric.Reason) string {
+	redirect := &p.img.Ports[r.Port].Inward.Redirects[r.Rule]
+	what := fmt.Sprintf("%s of %s", redirectName(redirect, r.Rule), p.name(r.Port))
+	switch {
+	case r.Code == fabric.CodeHairpin:
+		what += fmt.Sprintf(" hands it back to %s, who sent it", t.Final.Src)
+	case len(redirect.Targets) == 0:
+		what += " has no target"
+	default:
+		what += fmt.Sprintf(" has no target that is up: %s", redirect.Targets[0].Down)
+	}
+	return what + placeText(redirect.Origin)
+}
+
 func (p *Prover) routeSentence(t *fabric.Trace, r fabric.Reason) string {
 	route := &p.img.Tables[r.Table].Routes[r.Route]
 	at, dst := p.name(r.Port), t.Final.Dst
@@ -289,9 +346,13 @@ func placeText(o fabric.Origin) string {
 	return " [" + o.Place + "]"
 }
 
-// origin returns what decided a leaf: a rule, a filter, a route or a table.
+// origin returns what decided a leaf: a rule, a filter, a redirect, a route or
+// a table.
 func (p *Prover) origin(l *leaf) fabric.Origin {
 	switch {
+	case l.filter == fabric.None && l.rule != fabric.None:
+		at, _ := l.stop.port()
+		return p.img.Ports[at].Inward.Redirects[l.rule].Origin
 	case l.filter != fabric.None && l.rule != fabric.None:
 		return p.img.Filters[l.filter].Rules[l.rule].Origin
 	case l.filter != fabric.None:

@@ -14,12 +14,12 @@ import (
 type Prover struct {
 	img *fabric.Image
 	// class has, by port, the first port that behaves like it: same filters,
-	// routes, way out, region and space. Only ports that do not forward have
-	// classmates.
+	// routes, way out, region and space. Only ports that do not forward or
+	// redirect have classmates.
 	class []fabric.PortID
 	// layer has, by port, the index in layers of the layer that holds it, or
-	// alone for ports that are always followed one by one: forwarders and the
-	// edge.
+	// alone for ports that are always followed one by one: forwarders, balancers,
+	// services and the edge.
 	layer  []int32
 	layers []layer
 	// unique says that no two ports own the same address.
@@ -62,7 +62,7 @@ func New(img *fabric.Image) *Prover {
 	for i := range img.Ports {
 		id, port := fabric.PortID(i), &img.Ports[i]
 		p.class[id] = id
-		if port.Forward != nil || port.Kind == fabric.PortEdge {
+		if single(port) {
 			continue
 		}
 		key.Reset()
@@ -80,6 +80,12 @@ func New(img *fabric.Image) *Prover {
 	return p
 }
 
+// single reports whether a port is always followed by itself: it does more with
+// packets than take or drop them.
+func single(p *fabric.Port) bool {
+	return p.Forward != nil || p.Inward != nil || len(p.Admits) > 0 || p.Kind == fabric.PortEdge
+}
+
 // Image returns the image the prover speaks of.
 func (p *Prover) Image() *fabric.Image { return p.img }
 
@@ -88,7 +94,7 @@ func (p *Prover) layout() {
 	var all []fabric.Owner
 	for i := range p.img.Ports {
 		port := &p.img.Ports[i]
-		if port.Forward != nil || port.Kind == fabric.PortEdge {
+		if single(port) {
 			p.layer[i] = alone
 		}
 		for _, r := range p.img.Sets[port.Addrs] {

@@ -2,14 +2,16 @@ package proof
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
 
-// startReply sends back the replies to a box that was delivered.
+// startReply sends back the replies to a box that was delivered. The end took
+// the packets, so it may answer from the address they were for.
 func (w *walk) startReply(s state, end site) {
-	s.reply, s.end, s.endDst = true, end.anyClass(), s.dst
-	s.src, s.dst = s.dst, s.src
+	s.reply, s.end, s.endDst = true, end.anyClass(), s.now[fabric.Dst]
+	s.now, s.how = s.now.reverse(), 0
 	platform := w.a.of(w.p.img.Platform)
 	if in, ok := w.narrow(s, fabric.Dst, platform); ok {
 		// The flow's source was forged: the platform takes the reply.
@@ -19,13 +21,43 @@ func (w *walk) startReply(s state, end site) {
 	if !ok {
 		return
 	}
-	// The end owns the address it replies from: the source check passes.
-	if w.port(end).Kind == fabric.PortEdge {
-		w.internet(s, end)
+	q, single := end.port()
+	if !single {
+		w.answer(s, end)
 		return
 	}
-	// The end has seen the flow: its filters let the reply pass.
-	w.route(s, end)
+	rest := []state{s}
+	if s.changes != 0 {
+		rest = w.undoAt(s, end, 1<<fabric.StepRedirect, func(s state) {
+			s.how = kept
+			w.answer(s, end)
+		})
+	}
+	own := w.a.of(w.p.img.Ports[q].Addrs)
+	for _, s := range rest {
+		if out, ok := w.without(s, fabric.Src, own); ok {
+			out.how = kept
+			w.answer(out, end)
+		}
+		if in, ok := w.narrow(s, fabric.Src, own); ok {
+			w.answer(in, end)
+		}
+	}
+}
+
+// answer lets replies leave the port where their flow ended.
+func (w *walk) answer(s state, end site) {
+	switch {
+	case s.direct && s.mid != 0:
+		w.to(s, siteOf(w.paths.list[s.mid].port), 0)
+	case s.direct:
+		w.to(s, s.from, 0)
+	case w.port(end).Kind == fabric.PortEdge:
+		w.internet(s, end)
+	default:
+		// The end has seen the flow: its filters let the reply pass.
+		w.route(s, end)
+	}
 }
 
 // arriveReply lets replies pass the ports that the flow's first packet passed,
@@ -50,7 +82,7 @@ func (w *walk) arriveReply(s state, at site) {
 		}
 		s = out
 	}
-	w.filter(s, at, fabric.In, 0, 0)
+	w.enter(s, at)
 }
 
 // deliverReply ends the way of a reply. It counts only if it came back to where
@@ -60,33 +92,50 @@ func (w *walk) deliverReply(s state, at site) {
 	if q, single := at.port(); single {
 		home = w.is(s.from, emptySet, q)
 	}
-	refuse := func(s state) { w.end(s, at, fabric.VerdictDeny, fabric.CodeNoSession) }
-	for _, c := range [3]func(state) condition{
-		func(state) condition { return home },
-		func(s state) condition { return w.same(fabric.Src, s.dst, emptySet) },
-		func(s state) condition { return w.same(fabric.Dst, s.src, emptySet) },
-	} {
-		in, out, hasIn, hasOut := w.split(s, c(s))
+	in, out, hasIn, hasOut := w.split(s, home)
+	if hasOut {
+		w.end(out, at, fabric.VerdictDeny, fabric.CodeNoSession)
+	}
+	if !hasIn {
+		return
+	}
+	rest := w.when(in, tuple{}, func(s state) { w.end(s, at, fabric.VerdictAllow, fabric.CodeDelivered) })
+	for _, s := range rest {
+		w.end(s, at, fabric.VerdictDeny, fabric.CodeNoSession)
+	}
+}
+
+// when does something with the replies that are the reverse of what their
+// flow's first packet was when it had the given values, and returns the others.
+func (w *walk) when(s state, was tuple, do func(state)) []state {
+	var rest []state
+	for f, v := range was {
+		in, out, hasIn, hasOut := w.split(s, w.same(fabric.Field(f), v, s.now[f^1]))
 		if hasOut {
-			refuse(out)
+			rest = append(rest, out)
 		}
 		if !hasIn {
-			return
+			return rest
 		}
 		s = in
 	}
-	w.end(s, at, fabric.VerdictAllow, fabric.CodeDelivered)
+	do(s)
+	return rest
 }
 
 // outbound sends packets to the internet from a port, translated.
 func (w *walk) outbound(s state, at site, table fabric.TableID, route int32) {
-	if s.reply && s.changes != 0 {
+	if s.how&kept != 0 {
+		w.internet(s, at)
+		return
+	}
+	if s.reply && w.changes.has(s.changes, fabric.StepTranslate) {
 		if _, single := at.port(); !single {
 			// Whether a translation happened at this port is asked port by port.
 			w.eachPort(s, at, func(s state, at site) { w.outbound(s, at, table, route) })
 			return
 		}
-		rest := w.undoAt(s, at, func(s state) { w.internet(s, at) })
+		rest := w.undoAt(s, at, 1<<fabric.StepTranslate, func(s state) { w.internet(s, at) })
 		for _, s := range rest {
 			w.translate(s, at, table, route)
 		}
@@ -98,30 +147,23 @@ func (w *walk) outbound(s state, at site, table fabric.TableID, route int32) {
 // translate gives packets the public source of the port's outbound method.
 func (w *walk) translate(s state, at site, table fabric.TableID, route int32) {
 	o := w.port(at).Outbound
+	public := func(s state, a netip.Addr) {
+		w.change(s, fabric.StepTranslate, at, tuple{fabric.Src: w.a.one(fabric.AddrValue(a))}, func(s state) { w.internet(s, at) })
+	}
 	if o != nil {
 		for _, pair := range o.Pairs {
 			one := w.a.one(fabric.AddrValue(pair.Private))
 			if in, ok := w.narrow(s, fabric.Src, one); ok {
-				w.readdress(in, at, w.a.one(fabric.AddrValue(pair.Public)))
+				public(in, pair.Public)
 			}
 			var ok bool
 			if s, ok = w.without(s, fabric.Src, one); !ok {
 				return
 			}
 		}
-		four := w.a.intern(fabric.Set{mapped})
-		for _, a := range o.Pool {
-			family := four
-			if !a.Is4() {
-				family = w.a.subtract(allSet, four)
-			}
-			if in, ok := w.narrow(s, fabric.Src, family); ok {
-				w.readdress(in, at, w.a.one(fabric.AddrValue(a)))
-			}
-			var ok bool
-			if s, ok = w.without(s, fabric.Src, family); !ok {
-				return
-			}
+		var ok bool
+		if s, ok = w.byFamily(s, o.Pool, public); !ok {
+			return
 		}
 	}
 	w.emit(leaf{
@@ -130,27 +172,73 @@ func (w *walk) translate(s state, at site, table fabric.TableID, route int32) {
 	})
 }
 
-// readdress gives packets a new source and sends them to the internet.
-func (w *walk) readdress(s state, at site, public setID) {
-	if in, ok := w.narrow(s, fabric.Src, public); ok {
-		w.internet(in, at) // already so: nothing is translated
+// byFamily does something with packets and the first address of their source's
+// family, and returns those of a family that has none.
+func (w *walk) byFamily(s state, addrs []netip.Addr, do func(state, netip.Addr)) (state, bool) {
+	four := w.a.intern(fabric.Set{mapped})
+	for _, a := range addrs {
+		family := four
+		if !a.Is4() {
+			family = w.a.subtract(allSet, four)
+		}
+		if in, ok := w.narrow(s, fabric.Src, family); ok {
+			do(in, a)
+		}
+		var ok bool
+		if s, ok = w.without(s, fabric.Src, family); !ok {
+			return s, false
+		}
 	}
-	s, ok := w.without(s, fabric.Src, public)
-	if !ok {
-		return
-	}
-	w.change(s, at, public, s.dst, func(s state) { w.internet(s, at) })
+	return s, true
 }
 
-// change rewrites addresses and, on a flow's way out, remembers it for the
-// reply.
-func (w *walk) change(s state, at site, src, dst setID, then func(state)) {
-	if s.reply {
-		s.src, s.dst = src, dst
+// readdress gives packets that a port forwards inside the network the port's
+// own address as their source, where it hides them.
+func (w *walk) readdress(s state, at site, then func(state)) {
+	f := w.port(at).Forward
+	if s.how&forwarded == 0 || len(f.Own) == 0 {
 		then(s)
 		return
 	}
-	if s.changes != 0 && s.from.place >= 0 {
+	if s.how&masquerade == 0 {
+		private := w.a.of(f.Private)
+		if in, ok := w.narrow(s, fabric.Dst, private); ok {
+			then(in)
+		}
+		var ok bool
+		if s, ok = w.without(s, fabric.Dst, private); !ok {
+			return
+		}
+	}
+	s, ok := w.byFamily(s, f.Own, func(s state, own netip.Addr) {
+		w.change(s, fabric.StepMasquerade, at, tuple{fabric.Src: w.a.one(fabric.AddrValue(own))}, then)
+	})
+	if ok {
+		then(s)
+	}
+}
+
+// change rewrites addresses and ports to the values given, where there are any.
+// What it changes on a flow's way out it remembers for the reply; packets that
+// have all the values already it leaves alone.
+func (w *walk) change(s state, kind fabric.StepKind, at site, to tuple, then func(state)) {
+	for f, v := range to {
+		if v == emptySet {
+			continue
+		}
+		if out, ok := w.without(s, fabric.Field(f), v); ok {
+			w.rewrite(out, kind, at, to, then)
+		}
+		var ok bool
+		if s, ok = w.narrow(s, fabric.Field(f), v); !ok {
+			return
+		}
+	}
+	then(s)
+}
+
+func (w *walk) rewrite(s state, kind fabric.StepKind, at site, to tuple, then func(state)) {
+	if kind == fabric.StepTranslate && !s.reply && s.from.place >= 0 && w.changes.roams(s.changes) {
 		// From the second translation on, flows are followed port by port, so
 		// that two translations at one port are known as such.
 		w.eachPort(s, s.from, func(s state, from site) {
@@ -159,12 +247,19 @@ func (w *walk) change(s state, at site, src, dst setID, then func(state)) {
 			if at.place >= 0 {
 				at = from
 			}
-			w.change(s, at, src, dst, then)
+			w.rewrite(s, kind, at, to, then)
 		})
 		return
 	}
-	s.changes = w.changes.push(change{s.changes, at, s.src, s.dst, src, dst})
-	s.src, s.dst = src, dst
+	was := s.now
+	for f, v := range to {
+		if v != emptySet {
+			s.now[f] = v
+		}
+	}
+	if !s.reply {
+		s.changes = w.changes.push(change{s.changes, kind, at, was, s.now})
+	}
 	then(s)
 }
 
@@ -184,7 +279,7 @@ func (w *walk) relocate(id changeID, from site) changeID {
 // eachPort takes a box at a layer's site apart, port by port.
 func (w *walk) eachPort(s state, at site, do func(state, site)) {
 	l := &w.p.layers[at.place]
-	arrived := s.dst
+	arrived := s.now[fabric.Dst]
 	if s.reply {
 		arrived = s.endDst
 	}
@@ -210,15 +305,28 @@ func (w *walk) eachPort(s state, at site, do func(state, site)) {
 	}
 }
 
-// undoAt finds the replies that a translation of their flow at this port is
-// reversed for, and returns the others.
-func (w *walk) undoAt(s state, at site, then func(state)) []state {
+// restored are the translations that a forwarder reverses for replies on their
+// way through it, by step kind.
+const restored = 1<<fabric.StepMasquerade | 1<<fabric.StepRedirect
+
+// undoAt finds the replies that a translation of their flow, of certain kinds
+// and at this port, is reversed for, and returns the others.
+func (w *walk) undoAt(s state, at site, kinds uint, then func(state)) []state {
 	q, _ := at.port()
 	todo := []state{s}
 	for _, c := range w.changes.all(s.changes) {
+		if kinds&(1<<c.kind) == 0 {
+			continue
+		}
 		var rest []state
 		for _, s := range todo {
-			rest = append(rest, w.undo(s, c, w.is(c.at, emptySet, q), then)...)
+			in, out, hasIn, hasOut := w.split(s, w.is(c.at, emptySet, q))
+			if hasOut {
+				rest = append(rest, out)
+			}
+			if hasIn {
+				rest = append(rest, w.undo(in, c, then)...)
+			}
 		}
 		todo = rest
 	}
@@ -227,25 +335,11 @@ func (w *walk) undoAt(s state, at site, then func(state)) []state {
 
 // undo reverses one translation of the flow for the replies that it concerns
 // and returns the others.
-func (w *walk) undo(s state, c change, here condition, then func(state)) []state {
-	var rest []state
-	for _, cond := range [3]func(state) condition{
-		func(state) condition { return here },
-		func(s state) condition { return w.same(fabric.Src, c.srcNow, s.dst) },
-		func(s state) condition { return w.same(fabric.Dst, c.dstNow, s.src) },
-	} {
-		in, out, hasIn, hasOut := w.split(s, cond(s))
-		if hasOut {
-			rest = append(rest, out)
-		}
-		if !hasIn {
-			return rest
-		}
-		s = in
-	}
-	s.src, s.dst = c.dstBefore, c.srcBefore
-	then(s)
-	return rest
+func (w *walk) undo(s state, c change, then func(state)) []state {
+	return w.when(s, c.is, func(s state) {
+		s.now = c.was.reverse()
+		then(s)
+	})
 }
 
 // internet is what the internet does with packets: the image's own public
@@ -264,8 +358,11 @@ func (w *walk) internet(s state, last site) {
 // undoAny sends replies that reverse a translation of their flow back in where
 // it happened, and returns the others.
 func (w *walk) undoAny(s state) []state {
-	list := w.changes.all(s.changes)
 	todo := []state{s}
+	if !w.changes.has(s.changes, fabric.StepTranslate) {
+		return todo
+	}
+	list := slices.DeleteFunc(w.changes.all(s.changes), func(c change) bool { return c.kind != fabric.StepTranslate })
 	for _, first := range list {
 		for _, c := range list {
 			// With several translations all are at single ports.
@@ -274,11 +371,11 @@ func (w *walk) undoAny(s state) []state {
 			}
 			var rest []state
 			for _, s := range todo {
-				rest = append(rest, w.undo(s, c, always, func(s state) {
+				rest = append(rest, w.undo(s, c, func(s state) {
 					if q, single := first.at.port(); single {
-						w.to(s, siteOf(q))
+						w.to(s, siteOf(q), 0)
 					} else {
-						w.to(s, s.from)
+						w.to(s, s.from, 0)
 					}
 				})...)
 			}
@@ -290,38 +387,42 @@ func (w *walk) undoAny(s state) []state {
 
 // publicIn routes packets on the internet.
 func (w *walk) publicIn(s state, last site) {
-	img := w.p.img
-	dst := w.a.get(w.a.intersect(s.field(fabric.Dst), w.ours()))
-	for i := range img.Publics {
-		if dst.IsEmpty() {
-			break
-		}
-		public := &img.Publics[i]
-		v := fabric.AddrValue(public.Addr)
-		if !dst.Contains(v) {
-			continue
-		}
-		if w.steps++; w.over() {
-			return
-		}
-		one := w.a.one(v)
-		in, ok := w.narrow(s, fabric.Dst, one)
-		if !ok {
-			continue
-		}
+	w.eachPublic(s, last, func(s state, public *fabric.Public) {
 		switch {
 		case public.Unknown:
-			w.end(in, last, fabric.VerdictUnknown, fabric.CodePublicUnknown)
+			w.end(s, last, fabric.VerdictUnknown, fabric.CodePublicUnknown)
 		case public.Port == fabric.None:
-			w.end(in, last, fabric.VerdictDeny, fabric.CodeNoTranslation)
+			w.end(s, last, fabric.VerdictDeny, fabric.CodeNoTranslation)
+		case public.Closed:
+			w.end(s, siteOf(public.Port), fabric.VerdictDeny, fabric.CodeClosed)
 		default:
 			at := siteOf(public.Port)
-			w.change(in, at, in.src, w.a.one(fabric.AddrValue(public.Private)), func(s state) { w.to(s, at) })
+			private := tuple{fabric.Dst: w.a.one(fabric.AddrValue(public.Private))}
+			w.change(s, fabric.StepTranslate, at, private, func(s state) { w.to(s, at, 0) })
 		}
-		if s, ok = w.without(s, fabric.Dst, one); !ok {
-			return
+	})
+}
+
+// eachPublic does something with packets for each of the image's own public
+// addresses, delivers those for the edge, and drops all others.
+func (w *walk) eachPublic(s state, last site, do func(state, *fabric.Public)) {
+	img := w.p.img
+	for _, r := range w.a.get(w.a.intersect(s.field(fabric.Dst), w.ours())) {
+		for v := r.Lo; ; v = v.Next() {
+			if w.steps++; w.over() {
+				return
+			}
+			public, _ := img.PublicAt(v.Addr())
+			in, _ := w.narrow(s, fabric.Dst, w.a.one(v))
+			do(in, public)
+			if v == r.Hi {
+				break
+			}
 		}
-		dst = w.a.get(w.a.intersect(s.field(fabric.Dst), w.ours()))
+	}
+	s, ok := w.without(s, fabric.Dst, w.ours())
+	if !ok {
+		return
 	}
 	if img.Edge == fabric.None {
 		w.end(s, last, fabric.VerdictDeny, fabric.CodePrivateAtEdge)
@@ -329,7 +430,7 @@ func (w *walk) publicIn(s state, last site) {
 	}
 	edge := w.a.of(img.Ports[img.Edge].Addrs)
 	if in, ok := w.narrow(s, fabric.Dst, edge); ok {
-		w.to(in, siteOf(img.Edge))
+		w.to(in, siteOf(img.Edge), 0)
 	}
 	if out, ok := w.without(s, fabric.Dst, edge); ok {
 		w.end(out, last, fabric.VerdictDeny, fabric.CodePrivateAtEdge)

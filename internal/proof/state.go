@@ -1,6 +1,10 @@
 package proof
 
-import "github.com/ceruleannet/cerulean/internal/fabric"
+import (
+	"slices"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
 
 // cube is a product of five sets: one per field of the packets as they were
 // when their flow began.
@@ -35,32 +39,65 @@ func (s site) anyClass() site {
 
 func siteOf(p fabric.PortID) site { return site{only(p), fabric.Src, p} }
 
-// pathID and changeID name a list; 0 is the empty one.
+// pathID, changeID and choiceID name a list; 0 is the empty one.
 type (
 	pathID   int32
 	changeID int32
+	choiceID int32
+)
+
+// tuple has the values that translations gave the addresses and ports of a
+// packet, each a set of one value; emptySet means as the flow began. Protocols
+// never change.
+type tuple [fabric.Proto]setID
+
+// reverse returns the tuple of the opposite direction.
+func (t tuple) reverse() tuple {
+	return tuple{t[fabric.Dst], t[fabric.Src], t[fabric.DstPort], t[fabric.SrcPort]}
+}
+
+// manner is how a packet leaves a port or comes to one.
+type manner uint8
+
+const (
+	forwarded  manner = 1 << iota // leaving: the port's policy let it pass
+	masquerade                    // leaving: by a rule that masquerades
+	kept                          // leaving: its source is what the flow's sender knows and stays
+	taken                         // arriving: the port takes it whatever its destination
+	admitted                      // arriving: past the ingress filters, by a service endpoint
+)
+
+// mirror says whether a box holds packets that had one address at both ends
+// when their flow began. No product of sets can.
+type mirror uint8
+
+const (
+	mayMirror mirror = iota // whatever the sets say
+	mirrors                 // only such packets
+	noMirror                // no such packets
 )
 
 // state is a box on its way: all packets of cube that began at from, having
 // done the same things since. It is comparable, so equal states are found by
 // hashing.
-//
-// A packet's addresses are those it began with until a translation gives all
-// of them one value: src and dst are emptySet while nothing was translated,
-// else that value as a set. Ports and protocol never change.
 type state struct {
-	cube     cube
-	src, dst setID
-	from     site
-	mid      pathID // ports passed after from
-	changes  changeID
+	cube    cube
+	now     tuple // as the packets are now
+	from    site
+	mid     pathID // ports passed after from
+	changes changeID
+	chose   choiceID // by redirects, on the way there
 	// On the way back:
+	end    site     // where the flow's first packet was delivered
+	endDst setID    // its destination then; emptySet: as it began
+	back   pathID   // ports the reply passed after end
+	again  choiceID // by redirects, on the way back
+	// at is where the box is about to arrive, or how it leaves where it is.
+	at     site
 	reply  bool
-	end    site   // where the flow's first packet was delivered
-	endDst setID  // its destination then; emptySet: as it began
-	back   pathID // ports the reply passed after end
-	// at is where the box is about to arrive.
-	at site
+	direct bool // the last step there was by a service endpoint
+	how    manner
+	self   mirror
 	// group tells apart boxes of different sources where claims must.
 	group int32
 }
@@ -76,14 +113,10 @@ func (s *state) dim(f fabric.Field) fabric.Field {
 
 // fixed returns the translated value of a field, or emptySet.
 func (s *state) fixed(f fabric.Field) setID {
-	switch f {
-	case fabric.Src:
-		return s.src
-	case fabric.Dst:
-		return s.dst
-	default:
+	if f == fabric.Proto {
 		return emptySet
 	}
+	return s.now[f]
 }
 
 // field returns the values a field has now.
@@ -226,12 +259,14 @@ func (p *paths) ports(id pathID) []fabric.PortID {
 	return out
 }
 
-// change is a translation the flow's first packet met: its addresses before
-// and after, emptySet where they were as they began.
+// change is a translation the flow's first packet met: its addresses and ports
+// before and after.
 type change struct {
-	before                               changeID
-	at                                   site
-	srcBefore, dstBefore, srcNow, dstNow setID
+	before changeID
+	kind   fabric.StepKind // StepTranslate, StepRedirect or StepMasquerade
+	at     site            // where it is reversed for replies
+	was    tuple
+	is     tuple
 }
 
 type changes struct {
@@ -257,8 +292,70 @@ func (c *changes) all(id changeID) []change {
 	for ; id != 0; id = c.list[id].before {
 		out = append(out, c.list[id])
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out
+}
+
+// picked is a list of choices that redirects made, the last first.
+type picked struct {
+	before choiceID
+	fabric.Choice
+}
+
+type choices struct {
+	list  []picked
+	index map[picked]choiceID
+}
+
+func newChoices() choices { return choices{list: make([]picked, 1), index: map[picked]choiceID{}} }
+
+func (c *choices) push(e picked) choiceID {
+	if id, ok := c.index[e]; ok {
+		return id
+	}
+	id := choiceID(len(c.list))
+	c.list = append(c.list, e)
+	c.index[e] = id
+	return id
+}
+
+// first returns the target that a redirect chose the first time it was asked.
+func (c *choices) first(id choiceID, at fabric.PortID, redirect int32) (target int32, ok bool) {
+	for ; id != 0; id = c.list[id].before {
+		if e := &c.list[id]; e.Port == at && e.Redirect == redirect {
+			target, ok = e.Target, true
+		}
+	}
+	return target, ok
+}
+
+// all returns the choices in the order they were made.
+func (c *choices) all(id choiceID) []fabric.Choice {
+	var out []fabric.Choice
+	for ; id != 0; id = c.list[id].before {
+		out = append(out, c.list[id].Choice)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// has reports whether a list has a translation of a kind.
+func (c *changes) has(id changeID, kind fabric.StepKind) bool {
+	for ; id != 0; id = c.list[id].before {
+		if c.list[id].kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// roams reports whether a translation of a list happened where the flow began,
+// at a layer's site.
+func (c *changes) roams(id changeID) bool {
+	for ; id != 0; id = c.list[id].before {
+		if c.list[id].at.place >= 0 {
+			return true
+		}
+	}
+	return false
 }

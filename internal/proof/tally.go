@@ -87,7 +87,7 @@ func (w *walk) count(l *leaf, e *example) {
 	dsts := []fabric.PortID{fabric.None}
 	at, arrived := l.end, l.endDst
 	if !l.reply {
-		at, arrived = site{place(0), fabric.Dst, fabric.None}, l.dst
+		at, arrived = site{place(0), fabric.Dst, fabric.None}, l.now[fabric.Dst]
 		if l.verdict == fabric.VerdictAllow {
 			at = l.stop
 		}

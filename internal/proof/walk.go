@@ -23,6 +23,7 @@ type walk struct {
 	a       *arena
 	paths   paths
 	changes changes
+	choices choices
 	// replies are followed when the first packet was delivered, and then only
 	// the reply's end is a leaf.
 	replies bool
@@ -35,6 +36,7 @@ type walk struct {
 	parts   parts
 	index   map[state]int // of merge
 	session setID         // protocols that need a session
+	ported  setID         // protocols that have ports
 	known   setID         // addresses that stand for the internet
 	routed  map[routeKey][]branch
 	owned   map[ownerKey]owners
@@ -58,8 +60,8 @@ type ownerKey struct {
 
 func (p *Prover) newWalk(a *arena, budget int) *walk {
 	return &walk{
-		p: p, a: a, paths: newPaths(), changes: newChanges(), budget: budget, session: a.intern(sessionProtocols()),
-		known:  a.intern(resolvers()),
+		p: p, a: a, paths: newPaths(), changes: newChanges(), choices: newChoices(), budget: budget,
+		session: a.intern(sessionProtocols()), ported: a.intern(portedProtocols()), known: a.intern(resolvers()),
 		routed: map[routeKey][]branch{}, owned: map[ownerKey]owners{}, agreed: map[[2]int32]setID{},
 		index: map[state]int{}, parts: parts{index: map[hopKey]int{}}, regions: map[[2]int32]setID{},
 	}
@@ -150,9 +152,12 @@ func (w *walk) filter(s state, at site, dir fabric.Direction, k int, rule int) {
 			return
 		}
 		r := &f.Rules[rule]
-		hit, partial, ok := w.match(&s, r)
+		hit, partial, ok := w.match(&s, &r.Match)
 		if !ok {
 			continue
+		}
+		if r.Masquerade && dir == fabric.Through {
+			hit.how |= masquerade
 		}
 		w.decide(hit, at, dir, k, int32(rule), r.Action)
 		if partial == 0 {
@@ -183,16 +188,16 @@ func (w *walk) filter(s state, at site, dir fabric.Direction, k int, rule int) {
 // most often comes first.
 var order = [...]fabric.Field{fabric.Proto, fabric.DstPort, fabric.Dst, fabric.Src, fabric.SrcPort}
 
-// match returns the part of a box that a rule matches, and the fields in which
-// that is not all of it.
-func (w *walk) match(s *state, r *fabric.Rule) (hit state, partial uint8, ok bool) {
+// match returns the part of a box that is in all five sets of a rule or
+// redirect, and the fields in which that is not all of it.
+func (w *walk) match(s *state, m *[fabric.NumFields]fabric.SetID) (hit state, partial uint8, ok bool) {
 	var sets [fabric.NumFields]setID
 	for _, f := range order {
-		if r.Match[f] == fabric.AnySet {
+		if m[f] == fabric.AnySet {
 			continue
 		}
 		have := s.field(f)
-		n := w.a.intersect(have, w.a.of(r.Match[f]))
+		n := w.a.intersect(have, w.a.of(m[f]))
 		if n == emptySet {
 			return hit, 0, false
 		}
@@ -238,13 +243,15 @@ func (w *walk) pass(s state, at site, dir fabric.Direction) {
 	case fabric.In:
 		w.land(s, at, false)
 	case fabric.Through:
+		s.how |= forwarded
 		w.forward(s, at, false)
 	default:
 		w.route(s, at)
 	}
 }
 
-// arrive is steps 6 and 7: ingress filters, then delivery or forwarding.
+// arrive is steps 6 and 7: ingress filters, then redirection, delivery or
+// forwarding.
 func (w *walk) arrive(s state) {
 	if w.steps++; w.over() {
 		return
@@ -263,18 +270,55 @@ func (w *walk) arrive(s state) {
 		w.arriveReply(s, at)
 		return
 	}
+	w.enter(s, at)
+}
+
+// enter evaluates the ingress filters, unless a service endpoint leads past
+// them.
+func (w *walk) enter(s state, at site) {
+	if s.how&admitted != 0 {
+		w.land(s, at, false)
+		return
+	}
 	w.filter(s, at, fabric.In, 0, 0)
 }
 
 // land is step 7 after the ingress filters. known says that the reply arrived
 // at a port its flow passed.
 func (w *walk) land(s state, at site, known bool) {
+	float := s.how&taken != 0
+	s.how = 0
 	q, single := at.port()
-	if !single {
+	if !single || float {
 		w.deliver(s, at) // a layer's site is where the owner takes the packet
 		return
 	}
 	port := &w.p.img.Ports[q]
+	if known && port.Forward != nil && s.changes != 0 {
+		back := func(s state) {
+			s.how = kept
+			w.forward(s, at, true)
+		}
+		for _, s := range w.undoAt(s, at, restored, back) {
+			w.take(s, at, port, known)
+		}
+		return
+	}
+	w.take(s, at, port, known)
+}
+
+// take redirects, delivers or forwards a packet at the port it came to.
+func (w *walk) take(s state, at site, port *fabric.Port, known bool) {
+	if port.Inward != nil {
+		inward := w.a.of(port.Inward.Addrs)
+		if in, ok := w.narrow(s, fabric.Dst, inward); ok {
+			w.redirect(in, at, known, 0)
+		}
+		var ok bool
+		if s, ok = w.without(s, fabric.Dst, inward); !ok {
+			return
+		}
+	}
 	own := w.a.of(port.Addrs)
 	if in, ok := w.narrow(s, fabric.Dst, own); ok {
 		w.deliver(in, at)
@@ -305,10 +349,17 @@ func (w *walk) land(s state, at site, known bool) {
 
 // sessionProtocols returns the protocols of which a stateful device refuses
 // replies without a session.
-func sessionProtocols() fabric.Set {
+func sessionProtocols() fabric.Set { return protocols(fabric.NeedsSession) }
+
+// portedProtocols returns the protocols whose packets have ports.
+func portedProtocols() fabric.Set {
+	return protocols(func(n uint8) bool { return fabric.Packet{Proto: n}.HasPorts() })
+}
+
+func protocols(is func(uint8) bool) fabric.Set {
 	var s fabric.Set
 	for n := range uint16(256) {
-		if fabric.NeedsSession(uint8(n)) {
+		if is(uint8(n)) {
 			s = appendRange(s, fabric.Range{Lo: fabric.Num(n), Hi: fabric.Num(n)})
 		}
 	}
@@ -316,13 +367,22 @@ func sessionProtocols() fabric.Set {
 }
 
 // forward leaves a port that is not where the packet began.
-func (w *walk) forward(s state, at site, known bool) {
+func (w *walk) forward(s state, at site, known bool) { w.leave(w.passing(s, at), at, known) }
+
+// passing notes that a packet passed a port.
+func (w *walk) passing(s state, at site) state {
 	q, _ := at.port()
 	if s.reply {
 		s.back = w.paths.push(s.back, q)
 	} else {
 		s.mid = w.paths.push(s.mid, q)
 	}
+	return s
+}
+
+// leave is steps 3 and 4: egress filters, unless the flow is known here, then
+// the route.
+func (w *walk) leave(s state, at site, known bool) {
 	if known {
 		w.route(s, at)
 		return
@@ -361,7 +421,9 @@ func (w *walk) route(s state, at site) {
 		case fabric.HopSpace:
 			w.toSpace(n, at, table, b.hop.Space)
 		case fabric.HopPort:
-			w.to(n, siteOf(b.hop.Port))
+			w.hop(n, at, siteOf(b.hop.Port))
+		case fabric.HopService:
+			w.readdress(n, at, func(s state) { w.service(s, at, b.hop.Segment) })
 		case fabric.HopInternet:
 			w.outbound(n, at, table, b.route)
 		case fabric.HopMissing:
@@ -380,11 +442,11 @@ func (w *walk) route(s state, at site) {
 
 // toSpace hands packets to the ports that own their destinations.
 func (w *walk) toSpace(s state, at site, table fabric.TableID, space fabric.SpaceID) {
-	if s.reply && s.dst == emptySet && s.from.place >= 0 {
+	if s.reply && s.now[fabric.Dst] == emptySet && s.from.place >= 0 {
 		// Most replies go to the port whose flow it is: all at once.
 		home := w.home(space, int32(s.from.place))
 		if in, ok := w.narrow(s, fabric.Dst, home); ok {
-			w.to(in, s.from)
+			w.hop(in, at, s.from)
 		}
 		var ok bool
 		if s, ok = w.without(s, fabric.Dst, home); !ok {
@@ -400,12 +462,12 @@ func (w *walk) toSpace(s state, at site, table fabric.TableID, space fabric.Spac
 		if piece.layer == alone || s.reply {
 			for _, q := range piece.ports {
 				if m, ok := w.narrow(n, fabric.Dst, q.set); ok {
-					w.to(m, siteOf(q.port))
+					w.hop(m, at, siteOf(q.port))
 				}
 			}
 			continue
 		}
-		w.to(n, site{place(piece.layer), fabric.Dst, piece.ports[0].port})
+		w.hop(n, at, site{place(piece.layer), fabric.Dst, piece.ports[0].port})
 	}
 	if o.nobody == emptySet {
 		return
@@ -421,9 +483,18 @@ func (w *walk) toSpace(s state, at site, table fabric.TableID, space fabric.Spac
 	}
 }
 
-// to sends a box to a port, to arrive in the next round.
-func (w *walk) to(s state, at site) {
-	s.at = at
+// hop is a step inside the network, from one port to the next.
+func (w *walk) hop(s state, at, next site) {
+	if s.how&forwarded == 0 {
+		w.to(s, next, 0)
+		return
+	}
+	w.readdress(s, at, func(s state) { w.to(s, next, 0) })
+}
+
+// to sends a box to a port, to arrive in the next round, taken or admitted.
+func (w *walk) to(s state, at site, how manner) {
+	s.at, s.how = at, how
 	w.next = append(w.next, s)
 }
 

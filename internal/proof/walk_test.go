@@ -66,7 +66,7 @@ func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int, a
 			if len(also) > 0 && rng.IntN(4) == 0 {
 				p.Dst = also[rng.IntN(len(also))]
 			}
-			c := ref.Connect(img, from, p)
+			c := ref.ConnectBy(img, from, p, choosing(rng, img))
 			verdict, reason := c.Forward.Verdict, c.Forward.Reason
 			if replies {
 				verdict, reason = c.Verdict()
@@ -74,10 +74,19 @@ func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int, a
 			found := 0
 			for i := range leaves {
 				l := &leaves[i]
-				if !w.holds(&l.state, from, p) {
+				if !w.holds(&l.state, from, p) || !slices.Equal(w.choices.all(l.chose), c.Forward.Choices) {
 					continue
 				}
+				end := &c.Forward
+				if l.reply {
+					if end = &c.Reply; !slices.Equal(w.choices.all(l.again), end.Choices) {
+						continue
+					}
+				}
 				found++
+				if at := w.final(&l.state, p); at != end.Final {
+					t.Fatalf("port %d, %s (replies %v): ends as %s, the reference says %s", from, p, replies, at, end.Final)
+				}
 				got := w.reason(l, p)
 				if replies && verdict == fabric.VerdictAllow && reason.Code == fabric.CodeDelivered {
 					got.Port = reason.Port // the leaf is the reply's
@@ -100,6 +109,18 @@ func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int, a
 			}
 			if found != 1 {
 				t.Fatalf("port %d, %s (replies %v): in %d leaves", from, p, replies, found)
+			}
+		}
+	}
+}
+
+// choosing returns choices of redirects at random.
+func choosing(rng *rand.Rand, img *fabric.Image) fabric.Choose {
+	return func(at fabric.PortID, redirect int32, _ fabric.Packet) int32 {
+		targets := img.Ports[at].Inward.Redirects[redirect].Targets
+		for {
+			if n := rng.IntN(len(targets)); targets[n].Down == "" {
+				return int32(n)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/ref"
@@ -16,8 +17,14 @@ type Witness struct {
 	// ToName is the port that owns the destination, if one was reached or chosen.
 	ToName string
 	Packet fabric.Packet
-	// Conn is what the reference evaluator does with the packet and its reply.
+	// Conn is what the reference evaluator does with the packet and its reply,
+	// with these choices of redirects: those of the packet, then those of its
+	// reply.
 	Conn    fabric.Connection
+	Choices []fabric.Choice
+	// Forced means that a running network, left to itself, chooses other targets
+	// for this packet: it is a flow of another hash that does this.
+	Forced  bool
 	Verdict fabric.Verdict
 	Reason  string // one sentence
 	// Name and Answer are set instead of a packet for claims about names.
@@ -44,6 +51,9 @@ const ephemeral = 49152
 // the box holds nothing but what a host sends to itself.
 func (w *walk) pick(s *state) (fabric.PortID, fabric.Packet, bool) {
 	var p fabric.Packet
+	if s.self == mirrors {
+		return fabric.None, p, false // nobody speaks to itself
+	}
 	proto := w.a.get(s.cube[fabric.Proto])
 	p.Proto = uint8(proto.Min().Lo)
 	for _, n := range [...]uint8{fabric.ProtoTCP, fabric.ProtoUDP, fabric.ProtoICMP} {
@@ -160,15 +170,18 @@ func (w *walk) pickPair(s *state, src, dst setID) (fabric.PortID, fabric.Value, 
 	return fabric.None, fabric.Value{}, fabric.Value{}, false
 }
 
-// show makes a leaf concrete and replays it. The reference must agree with the
-// leaf; holds is what else must be true of the replayed connection. ok is false
-// when the leaf holds no packet a claim speaks of.
+// show makes a leaf concrete and replays it with the leaf's choices. The
+// reference must agree with the leaf; holds is what else must be true of the
+// replayed connection. ok is false when the leaf holds no packet a claim speaks
+// of.
 func (w *walk) show(l *leaf, holds func(*fabric.Connection) bool) (wit *Witness, ok bool, err error) {
 	from, p, ok := w.pick(&l.state)
 	if !ok {
 		return nil, false, nil
 	}
-	c := ref.Connect(w.p.img, from, p)
+	there, back := w.choices.all(l.chose), w.choices.all(l.again)
+	p, forced := w.natural(&l.state, from, p, there, back)
+	c := replay(w.p.img, from, p, append(there, back...))
 	got, reason := c.Forward.Verdict, c.Forward.Reason
 	if l.reply {
 		got, reason = c.Reply.Verdict, c.Reply.Reason
@@ -180,11 +193,47 @@ func (w *walk) show(l *leaf, holds func(*fabric.Connection) bool) (wit *Witness,
 	if holds != nil && !holds(&c) {
 		return nil, true, fmt.Errorf("proof and reference disagree on the way of %s from %s", p, w.p.name(from))
 	}
-	return w.p.witness(from, p, c), true, nil
+	wit = w.p.witness(from, p, c)
+	wit.Forced = forced
+	return wit, true, nil
+}
+
+// replay follows a packet and its reply with recorded choices.
+func replay(img *fabric.Image, from fabric.PortID, p fabric.Packet, choices []fabric.Choice) fabric.Connection {
+	return ref.ConnectBy(img, from, p, fabric.Follow(choices, img.Pick))
+}
+
+// hashes is how many source ports are tried so that a running network makes
+// the choices of a leaf by itself.
+const hashes = 64
+
+// natural returns a packet like p, from another source port of the box if need
+// be, for which a running network itself makes the given choices; forced is
+// true if none was found.
+func (w *walk) natural(s *state, from fabric.PortID, p fabric.Packet, there, back []fabric.Choice) (like fabric.Packet, forced bool) {
+	if len(there)+len(back) == 0 {
+		return p, false
+	}
+	ports := w.a.get(s.cube[fabric.SrcPort])
+	like = p
+	for range hashes {
+		c := ref.Connect(w.p.img, from, like)
+		// A leaf that ends on the way there leaves the reply's choices open.
+		if slices.Equal(c.Forward.Choices, there) && (!s.reply || slices.Equal(c.Reply.Choices, back)) {
+			return like, false
+		}
+		next := slices.IndexFunc(ports, func(r fabric.Range) bool { return fabric.Num(like.SrcPort).Less(r.Hi) })
+		if next < 0 || !p.HasPorts() {
+			break
+		}
+		like.SrcPort = max(like.SrcPort+1, uint16(ports[next].Lo.Lo))
+	}
+	return p, true
 }
 
 func (p *Prover) witness(from fabric.PortID, pkt fabric.Packet, c fabric.Connection) *Witness {
 	wit := &Witness{From: from, FromName: p.name(from), Packet: pkt, Conn: c, hops: hopWriter{p}}
+	wit.Choices = slices.Concat(c.Forward.Choices, c.Reply.Choices)
 	verdict, reason := c.Verdict()
 	wit.Verdict, wit.Reason = verdict, p.because(&c, reason)
 	if end := p.ownerOf(&c); end != fabric.None {
