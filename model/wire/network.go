@@ -39,6 +39,7 @@ type SubnetProperties struct {
 	RouteTable                        *Ref              `json:"routeTable,omitempty"`
 	NATGateway                        *Ref              `json:"natGateway,omitempty"`
 	ServiceEndpoints                  []ServiceEndpoint `json:"serviceEndpoints,omitempty"`
+	ServiceEndpointPolicies           []Ref             `json:"serviceEndpointPolicies,omitempty"`
 	Delegations                       []Delegation      `json:"delegations,omitempty"`
 	PrivateEndpointNetworkPolicies    string            `json:"privateEndpointNetworkPolicies,omitempty"`
 	PrivateLinkServiceNetworkPolicies string            `json:"privateLinkServiceNetworkPolicies,omitempty"`
@@ -164,6 +165,7 @@ type NICProperties struct {
 	NetworkSecurityGroup *Ref              `json:"networkSecurityGroup,omitempty"`
 	EnableIPForwarding   bool              `json:"enableIPForwarding,omitempty"`
 	DNSSettings          *NICDNSSettings   `json:"dnsSettings,omitempty"`
+	PrivateEndpoint      *Ref              `json:"privateEndpoint,omitempty"` // of an interface that Azure made for one
 }
 
 // NICDNSSettings carries the custom DNS servers of a NIC.
@@ -187,6 +189,7 @@ type IPConfigurationProperties struct {
 	Subnet                    *Ref   `json:"subnet,omitempty"`
 	PublicIPAddress           *Ref   `json:"publicIPAddress,omitempty"`
 	ApplicationSecurityGroups []Ref  `json:"applicationSecurityGroups,omitempty"`
+	Balanced
 }
 
 // PublicIP is Microsoft.Network/publicIPAddresses.
