@@ -74,14 +74,22 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 }
 
 func newExplain() *cobra.Command {
+	var rules bool
+	var ask node.Ask
 	cmd := &cobra.Command{
 		Use:   "explain FROM TO[:PORT]",
 		Short: "Show the path between two places, every rule and route that decides, and every blocker",
 		Long: `FROM and TO are a host, a subnet ("app in prod-westeurope"), a virtual network, a
 group, an address, or "internet". TO may end in a port (":5432", which means TCP)
 or a protocol and port (":udp/53", ":icmp").
+
+Of traffic that is blocked it shows the fewest changes that open it, tried on a copy of the
+network, and all that they would open besides. Of traffic that works, --close shows the
+changes that stop it, and what each would stop besides.
 Exits with 1 when the traffic does not get there and back.`,
 		Example: `  cerulean explain shop-prod-eastus db-prod-westeurope:5432 -n examples/globojava
+  cerulean explain shop-prod-eastus db-prod-westeurope:5432 --close -n examples/globojava
+  cerulean explain internet edge-westeurope:22 --rules -n examples/globojava
   cerulean explain internet edge-westeurope:22 -n examples/globojava -o json`,
 		Args: cobra.ExactArgs(2),
 	}
@@ -92,7 +100,7 @@ Exits with 1 when the traffic does not get there and back.`,
 		if err != nil {
 			return err
 		}
-		x, err := d.Explain(args[0], args[1])
+		x, err := d.Explain(args[0], args[1], ask)
 		if err != nil {
 			return err
 		}
@@ -100,7 +108,7 @@ Exits with 1 when the traffic does not get there and back.`,
 		if *output == "json" {
 			err = x.WriteJSON(w)
 		} else {
-			err = x.WriteText(w, colour(w))
+			err = x.WriteText(w, rules, colour(w))
 		}
 		if err == nil && !x.Works() {
 			err = errFalse
@@ -108,6 +116,51 @@ Exits with 1 when the traffic does not get there and back.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().BoolVar(&ask.Close, "close", false, "of traffic that works: show the changes that would stop it")
+	cmd.Flags().BoolVar(&rules, "rules", false, "show every rule that was asked, and which of its fields did not match")
+	return cmd
+}
+
+func newDiff() *cobra.Command {
+	var from, to string
+	cmd := &cobra.Command{
+		Use:   "diff BEFORE AFTER",
+		Short: "Show which traffic appears and disappears between two versions of a network",
+		Long: `Compares what two versions of a network do with all packets, and shows what appears and
+what disappears, grouped by the rule or route that decides, with one packet each.
+Exits with 1 when anything changed.`,
+		Example: `  git worktree add /tmp/main main && cerulean diff /tmp/main/network network
+  cerulean diff examples/globojava examples/broken --from internet
+  cerulean diff examples/globojava examples/broken -o json`,
+		Args: cobra.ExactArgs(2),
+	}
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var designs [2]*node.Design
+		for i, path := range args {
+			var err error
+			if designs[i], err = node.Open(path, node.LockRead); err != nil {
+				return err
+			}
+		}
+		d, err := node.Compare(designs[0], designs[1], from, to)
+		if err != nil {
+			return err
+		}
+		w := cmd.OutOrStdout()
+		if *output == "json" {
+			err = d.WriteJSON(w)
+		} else {
+			err = d.WriteText(w, colour(w))
+		}
+		if err == nil && !d.Same() {
+			err = errFalse
+		}
+		return err
+	}
+	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().StringVar(&from, "from", "", "only traffic from here (as in expectations)")
+	cmd.Flags().StringVar(&to, "to", "", "only traffic to here (as in expectations)")
 	return cmd
 }
 

@@ -25,6 +25,7 @@ type Report struct {
 func (d *Design) Check() *Report {
 	begin := time.Now()
 	r := &Report{Findings: d.Prover.Check(d.Network().Expectations), Notes: d.Image.Notes, image: d.Image, network: d.Network().Name}
+	d.baselines(r.Findings)
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		if f.Witness == nil || f.Internal != nil {

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/intent"
+	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/proof"
+	"github.com/ceruleannet/cerulean/model"
 )
 
 // WriteText writes the report for people.
@@ -29,11 +31,23 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 }
 
 // Explanation is the answer to "can FROM reach TO, and why".
-type Explanation struct{ explanation proof.Explanation }
+type Explanation struct {
+	explanation proof.Explanation
+	filters     []proof.Evaluation
+	image       *fabric.Image
+	// given up: why some of the answer is missing
+	partial error
+}
+
+// Ask says how much an explanation should find out.
+type Ask struct {
+	Close bool // how a flow that works could be stopped
+}
 
 // Explain follows traffic between two places of the network; both are written
-// as in expectations, TO may end in a port.
-func (d *Design) Explain(from, to string) (*Explanation, error) {
+// as in expectations, TO may end in a port. Of a flow that is blocked it finds
+// the fewest changes that open it and all that they would open.
+func (d *Design) Explain(from, to string, ask Ask) (*Explanation, error) {
 	source, err := intent.ParseEndpoint(d.Network(), from)
 	if err != nil {
 		return nil, fmt.Errorf("FROM: %w", err)
@@ -42,19 +56,72 @@ func (d *Design) Explain(from, to string) (*Explanation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("TO: %w", err)
 	}
-	return &Explanation{d.Prover.Explain(source, destination, traffic)}, nil
+	x := &Explanation{explanation: d.Prover.Explain(source, destination, traffic), image: d.Image}
+	x.filters = d.Prover.Evaluations(&x.explanation.Conn)
+	x.partial = d.Prover.Opens(&x.explanation)
+	if ask.Close && x.partial == nil {
+		x.partial = d.Prover.Close(&x.explanation)
+	}
+	return x, nil
+}
+
+// endpoint reads an optional place of the network.
+func (d *Design) endpoint(flag, text string) (*model.Selector, error) {
+	if text == "" {
+		return nil, nil
+	}
+	s, err := intent.ParseEndpoint(d.Network(), text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return &s, nil
 }
 
 // Works reports whether the traffic gets there and its replies back.
 func (x *Explanation) Works() bool { return x.explanation.Works() }
 
-// WriteText writes the explanation for people.
-func (x *Explanation) WriteText(w io.Writer, color bool) error {
-	return x.explanation.WriteText(w, proof.Style{Colour: color})
+// WriteText writes the explanation for people; rules adds every rule that was
+// asked, and why it did not match.
+func (x *Explanation) WriteText(w io.Writer, rules, color bool) error {
+	if err := x.explanation.WriteText(w, proof.Style{Colour: color}); err != nil {
+		return err
+	}
+	if rules {
+		for i := range x.filters {
+			e := &x.filters[i]
+			fmt.Fprintf(w, "\n%s of %s (%s)\n", e.Filter, e.Port, e.Where)
+			for _, t := range e.Trials {
+				what := "no: " + t.Mismatch()
+				if t.Decided {
+					what = "matches: " + t.Access
+				}
+				fmt.Fprintf(w, "  %5d  %-40.40s  %s\n", t.Priority, t.Name, what)
+			}
+			if e.Matched == "" {
+				fmt.Fprintf(w, "         no rule matches: %s\n", e.Access)
+			}
+		}
+	}
+	if x.partial != nil {
+		fmt.Fprintf(w, "\nWhat else the changes would do was not found out: %v.\n", x.partial)
+	}
+	return nil
 }
 
-// WriteJSON writes the explanation for machines.
-func (x *Explanation) WriteJSON(w io.Writer) error { return x.explanation.WriteJSON(w) }
+// WriteJSON writes the explanation for machines: as Cerulean says it, and in
+// the shapes of Azure's NSG diagnostics and network verifier.
+func (x *Explanation) WriteJSON(w io.Writer) error {
+	run, err := verifier(x.image, &x.explanation)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, struct {
+		*proof.Explanation
+		Filters    []proof.Evaluation `json:"filters,omitempty"`
+		Diagnostic diagnosticResponse `json:"networkConfigurationDiagnostic"`
+		Verifier   *reachabilityRun   `json:"reachabilityAnalysisRun,omitempty"`
+	}{&x.explanation, x.filters, diagnostic(x.filters), run})
+}
 
 // WriteProbes writes proof and packets side by side, and in full what is broken.
 func (s *System) WriteProbes(w io.Writer, color bool) error {

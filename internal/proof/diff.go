@@ -42,7 +42,7 @@ type Change struct {
 	To      []string `json:"to"`
 	Pairs   int      `json:"pairs"`
 	More    bool     `json:"more,omitempty"`
-	Traffic string   `json:"traffic"`
+	Traffic string   `json:"traffic"` // protocols and destination ports; "some of" them if not all between every pair
 	// Witness is one packet of it, in the version that lets more through; Other
 	// is the same packet in the other version, if its sender exists there.
 	Witness *Witness `json:"witness"`
@@ -161,6 +161,7 @@ type growing struct {
 	names    [2][]string
 	pairs    map[[2]fabric.PortID]bool
 	traffic  [fabric.NumFields]fabric.Set
+	texts    map[string]bool // of the traffic of each leaf
 	score    int
 }
 
@@ -341,7 +342,11 @@ func (d *differ) against(dir *direction, base *walk, f *found) error {
 			mapped = append(mapped, c)
 			continue
 		}
-		d.note(dir, base, f, []fabric.PortID{q}, f.box, outcome{level: LevelDenied, because: dir.base.name(q) + " is not there"})
+		because := "the sender is gone"
+		if dir.appears {
+			because = "the sender is new"
+		}
+		d.note(dir, base, f, []fabric.PortID{q}, f.box, outcome{level: LevelDenied, because: because})
 	}
 	if len(mapped) == 0 {
 		return nil
@@ -508,7 +513,7 @@ func (d *differ) note(dir *direction, base *walk, f *found, from []fabric.PortID
 		d.index[k] = i
 		d.list = append(d.list, &growing{
 			Change: Change{Before: k.before, After: k.after, Elsewhere: k.elsewhere, Because: k.because, Resource: o.origin.Resource, Place: o.origin.Place},
-			from:   map[fabric.PortID]bool{}, to: map[fabric.PortID]bool{}, pairs: map[[2]fabric.PortID]bool{}, score: -1,
+			from:   map[fabric.PortID]bool{}, to: map[fabric.PortID]bool{}, pairs: map[[2]fabric.PortID]bool{}, texts: map[string]bool{}, score: -1,
 		})
 	}
 	g := d.list[i]
@@ -534,6 +539,7 @@ func (d *differ) note(dir *direction, base *walk, f *found, from []fabric.PortID
 	for _, field := range [2]fabric.Field{fabric.Proto, fabric.DstPort} {
 		g.traffic[field] = g.traffic[field].Union(base.a.get(l.cube[field]))
 	}
+	g.texts[trafficText(base.a.get(l.cube[fabric.Proto]), base.a.get(l.cube[fabric.DstPort]))] = true
 	if score > g.score {
 		wit, ok, err := base.show(&l, nil)
 		if err == nil && ok {
@@ -566,7 +572,9 @@ func (g *growing) finish(out *[]Change) {
 		return
 	}
 	g.From, g.To, g.Pairs = g.names[0], g.names[1], len(g.pairs)
-	g.Traffic = trafficText(g.traffic[fabric.Proto], g.traffic[fabric.DstPort])
+	if g.Traffic = trafficText(g.traffic[fabric.Proto], g.traffic[fabric.DstPort]); len(g.texts) > 1 {
+		g.Traffic = "some of " + g.Traffic // not every pair of ports with all of it
+	}
 	*out = append(*out, g.Change)
 }
 

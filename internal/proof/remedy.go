@@ -124,6 +124,15 @@ func (x *whatIf) remedies(c *fabric.Connection) []remedied {
 		})
 	case fabric.CodeNoTranslation, fabric.CodePublicUnknown:
 		advise("send to the private address, or to a public IP of the destination's interface")
+	case fabric.CodeClosed:
+		try(func(y *whatIf, b *Blocker) bool { return y.unclose(r.Port, b) })
+	case fabric.CodeNoTarget:
+		try(func(y *whatIf, b *Blocker) bool { return y.raise(r, b) })
+		advise("add a member to the pool of %s", x.redirect(r))
+	case fabric.CodeNoRedirect:
+		advise("add a rule for %s to %s", flowText(t.Final), b.Port)
+	case fabric.CodeHairpin:
+		advise("let %s call the members by their own addresses: a balancer does not lead a member back to itself", t.Final.Src)
 	case fabric.CodeNoSession:
 		try(func(y *whatIf, b *Blocker) bool { return y.throughWall(c, b) })
 		try(func(y *whatIf, b *Blocker) bool { return y.asItCame(c, b) })
@@ -337,4 +346,60 @@ func (x *whatIf) mirror(c *fabric.Connection) (at fabric.PortID, dst netip.Addr,
 		return at, dst, hop, how, true
 	}
 	return at, dst, hop, how, false
+}
+
+// unclose lets a Standard public address, or frontend, lead to a port that has
+// no security group.
+func (x *whatIf) unclose(at fabric.PortID, b *Blocker) bool {
+	img := *x.img
+	img.Publics = slices.Clone(img.Publics)
+	for i := range img.Publics {
+		if img.Publics[i].Port == at {
+			img.Publics[i].Closed = false
+		}
+	}
+	x.img = &img
+	x.targets(func(_ fabric.PortID, _ int32, t *fabric.Target) {
+		if t.Port == at {
+			t.Closed = false
+		}
+	})
+	b.Fix = fmt.Sprintf("give %s a security group that allows it: Standard public addresses are closed without one", x.name(at))
+	return true
+}
+
+// raise brings the targets of a redirect up.
+func (x *whatIf) raise(r fabric.Reason, b *Blocker) bool {
+	why := ""
+	x.targets(func(at fabric.PortID, redirect int32, t *fabric.Target) {
+		if at == r.Port && redirect == r.Rule && t.Down != "" {
+			why, t.Down = t.Down, ""
+		}
+	})
+	b.Fix = fmt.Sprintf("bring a member of %s up: %s", x.redirect(r), why)
+	return why != ""
+}
+
+// targets changes the targets of all redirects.
+func (x *whatIf) targets(change func(fabric.PortID, int32, *fabric.Target)) {
+	ports := x.ports()
+	for i := range ports {
+		if ports[i].Inward == nil {
+			continue
+		}
+		in := *ports[i].Inward
+		in.Redirects = slices.Clone(in.Redirects)
+		for j := range in.Redirects {
+			in.Redirects[j].Targets = slices.Clone(in.Redirects[j].Targets)
+			for k := range in.Redirects[j].Targets {
+				change(fabric.PortID(i), int32(j), &in.Redirects[j].Targets[k])
+			}
+		}
+		ports[i].Inward = &in
+	}
+}
+
+// redirect names the redirect of a reason.
+func (p *Prover) redirect(r fabric.Reason) string {
+	return redirectName(&p.img.Ports[r.Port].Inward.Redirects[r.Rule], r.Rule) + " of " + p.name(r.Port)
 }

@@ -160,6 +160,7 @@ func (x *Explanation) WriteText(out io.Writer, style Style) error {
 		writeHops(w, style, "back", x.Reply)
 	}
 	if len(x.Blockers) == 0 {
+		x.writeClosures(w, style)
 		return w.Flush()
 	}
 	fmt.Fprintf(w, "\n%s\n", style.bold("what stops it"))
@@ -174,6 +175,7 @@ func (x *Explanation) WriteText(out io.Writer, style Style) error {
 		wrap(w, "", plain, fmt.Sprintf("With %s the flow works (tried on a copy of the network):", map[bool]string{true: "this change", false: "these changes"}[len(x.Blockers) == 1]))
 		writeHops(w, style, "there", x.FixedForward)
 		writeHops(w, style, "back", x.FixedReply)
+		x.writeOpens(w, style)
 	} else {
 		wrap(w, "", plain, "What lies behind the last of these was not examined: no single setting lifts it.")
 	}
