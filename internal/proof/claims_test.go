@@ -23,6 +23,7 @@ func prefixes(text string) model.Selector {
 var (
 	internet = model.Selector{Text: "internet", Internet: true}
 	anyone   = model.Selector{Text: "any", Any: true}
+	sites    = model.Selector{Text: "on-premises", OnPrem: true}
 )
 
 func (p *planet) filterNamed(name string) *fabric.Filter {

@@ -217,10 +217,7 @@ func (f *finder) undecided(l leaf) {
 // at takes a leaf whose packets end at one of the query's targets.
 func (f *finder) at(l leaf, holds func(*fabric.Connection) bool) {
 	if f.to != nil {
-		end, arrived := l.stop, l.now[fabric.Dst]
-		if l.reply {
-			end, arrived = l.end, l.endDst
-		}
+		end, arrived := l.arrival()
 		in, _, ok, _ := f.w.ends(l.state, end, arrived, f.to)
 		if !ok || l.code == fabric.CodePlatform {
 			return

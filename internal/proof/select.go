@@ -14,44 +14,76 @@ type chosen struct {
 }
 
 // choose returns the ports a selector names. Vacant ports stand for future
-// hosts and carry the labels of their subnet. Forwarders of the platform send
-// nothing of their own: claims that something works leave them out unless the
-// selector names one.
+// hosts and carry the labels of their subnet. Forwarders and balancers of the
+// platform are no ends of a connection: claims that something works leave them
+// out unless the selector names one.
 func (p *Prover) choose(a *arena, sel *model.Selector, works bool) []chosen {
 	narrow := allSet
 	if len(sel.Prefixes) > 0 {
 		narrow = a.intern(addresses(sel))
 	}
-	labels := make([]fabric.Label, len(sel.All))
-	for i, l := range sel.All {
-		labels[i] = fabric.Label{Kind: string(l.Kind), Name: l.Name}
-		if l.Kind == model.LabelFirewall {
-			works = false
-		}
-	}
-	// Prefixes without anything else speak of whoever has the addresses, inside
-	// or outside.
-	bare := !sel.Any && !sel.Internet && len(labels) == 0
 	var out []chosen
-ports:
 	for i := range p.img.Ports {
-		port := &p.img.Ports[i]
-		switch {
-		case port.Kind == fabric.PortEdge && !sel.Internet && !bare,
-			port.Kind != fabric.PortEdge && sel.Internet,
-			port.Kind == fabric.PortForwarder && works && !bare:
+		id := fabric.PortID(i)
+		if !speaksOf(sel, &p.img.Ports[i], works) {
 			continue
 		}
-		for _, l := range labels {
-			if !port.Has(l) {
-				continue ports
-			}
-		}
-		if own := a.intersect(a.of(port.Addrs), narrow); own != emptySet {
-			out = append(out, chosen{fabric.PortID(i), own})
+		if own := a.intersect(p.addressed(a, id), narrow); own != emptySet {
+			out = append(out, chosen{id, own})
 		}
 	}
 	return out
+}
+
+// speaksOf reports whether a selector, whatever its prefixes, names a port.
+func speaksOf(sel *model.Selector, port *fabric.Port, works bool) bool {
+	for _, l := range sel.All {
+		if !port.Has(fabric.Label{Kind: string(l.Kind), Name: l.Name}) {
+			return false
+		}
+	}
+	named := len(sel.All) > 0
+	// Prefixes without anything else speak of whoever has the addresses, inside
+	// or outside.
+	bare := !sel.Any && !sel.Internet && !sel.OnPrem && !named
+	switch port.Kind {
+	case fabric.PortEdge:
+		return sel.Internet || bare
+	case fabric.PortSite:
+		return sel.OnPrem || named && !sel.Internet || bare
+	case fabric.PortService: // the public side: not inside the network
+		return named && !sel.Internet && !sel.OnPrem || bare
+	case fabric.PortForwarder:
+		if works && !bare && !names(sel, model.LabelFirewall) && !names(sel, model.LabelGateway) {
+			return false
+		}
+	case fabric.PortBalancer:
+		if works && !bare && !names(sel, model.LabelBalancer) {
+			return false
+		}
+	}
+	return !sel.Internet && !sel.OnPrem
+}
+
+func names(sel *model.Selector, kind model.LabelKind) bool {
+	return slices.ContainsFunc(sel.All, func(l model.Label) bool { return l.Kind == kind })
+}
+
+// addressed returns the addresses by which a port is meant: its own, and of a
+// balancer its public frontends too.
+func (p *Prover) addressed(a *arena, q fabric.PortID) setID {
+	port := &p.img.Ports[q]
+	own := a.of(port.Addrs)
+	if port.Kind != fabric.PortBalancer {
+		return own
+	}
+	sets := []setID{own}
+	for i := range p.img.Publics {
+		if x := &p.img.Publics[i]; x.Port == q && !x.Unknown {
+			sets = append(sets, a.one(fabric.AddrValue(x.Addr)))
+		}
+	}
+	return a.union(sets...)
 }
 
 // addresses returns the prefixes of a selector as a set, each prefix in its own
@@ -94,249 +126,4 @@ func (p *Prover) relative(r model.Relation, q fabric.PortID) int32 {
 	default:
 		return 0
 	}
-}
-
-// targets are destination ports: for those of a layer the union of their
-// addresses, the others one by one.
-type targets struct {
-	layers []setID
-	alone  map[fabric.PortID]bool
-}
-
-// question is one direction of a claim: who sends, to which addresses, meaning
-// which ports.
-type question struct {
-	from, to []chosen
-	begin    []state
-	groups   []targets // by state.group
-	senders  int       // of from, those with someone to send to
-	nobody   string    // why there is no pair to speak of
-}
-
-// ask prepares the boxes of one direction of a claim. works is for claims that
-// something works: destinations inside are then named by their own addresses,
-// and from the internet by the public addresses that lead to them. For claims
-// that something is denied every address counts that may lead to them.
-func (w *walk) ask(from, to *model.Selector, relation model.Relation, traffic []model.Traffic, works bool) *question {
-	q := &question{from: w.p.choose(w.a, from, works), to: w.p.choose(w.a, to, works)}
-	selected := len(q.from)
-	if works {
-		q.from = slices.DeleteFunc(q.from, func(c chosen) bool { return w.p.img.Ports[c.port].Silent })
-	}
-	switch {
-	case len(q.from) == 0 && selected > 0:
-		q.nobody = quoted(from.Text) + " selects only what never starts a flow"
-		return q
-	case len(q.from) == 0:
-		q.nobody = quoted(from.Text) + " selects nothing"
-		return q
-	case len(q.to) == 0:
-		q.nobody = quoted(to.Text) + " selects nothing"
-		return q
-	}
-	boxes := boxes(w.a, traffic, works)
-	four := w.a.intern(fabric.Set{mapped})
-	six := w.a.subtract(allSet, four)
-	for _, g := range w.related(q, relation) {
-		dst := g.inside
-		switch {
-		case !works:
-			dst = w.a.union(g.inside, g.public, w.unknownPublics())
-		case g.edge:
-			dst = g.public
-		}
-		if dst == emptySet {
-			continue
-		}
-		group := int32(0)
-		if relation != model.AnyPair && !w.p.unique {
-			group = int32(len(q.groups))
-		}
-		if int(group) == len(q.groups) {
-			q.groups = append(q.groups, g.targets)
-		}
-		q.senders += g.count
-		for _, c := range g.classes {
-			for _, family := range [2]setID{four, six} {
-				for _, b := range boxes {
-					if family == four && !b.v4 || family == six && !b.v6 {
-						continue
-					}
-					s := state{from: c.site, group: group}
-					s.cube = cube{w.a.intersect(c.src, family), w.a.intersect(dst, family), b.srcPorts, b.dstPorts, b.protos}
-					if s.cube[fabric.Src] != emptySet && s.cube[fabric.Dst] != emptySet {
-						q.begin = append(q.begin, s)
-					}
-				}
-			}
-		}
-	}
-	if len(q.groups) == 1 && (relation == model.AnyPair || w.p.unique) {
-		q.groups[0] = w.targets(q.to)
-	}
-	if len(q.begin) == 0 {
-		switch {
-		case works && w.p.img.Edge != fabric.None && len(q.from) == 1 && q.from[0].port == w.p.img.Edge:
-			q.nobody = "no public address leads to " + quoted(to.Text)
-		case relation != model.AnyPair:
-			q.nobody = "no pair of " + quoted(from.Text) + " and " + quoted(to.Text) + " is " + relationText(relation)
-		default:
-			q.nobody = "no packet of this traffic has addresses of " + quoted(from.Text) + " and " + quoted(to.Text)
-		}
-	}
-	return q
-}
-
-// sources are sources with the destinations that a relation leaves them.
-type sources struct {
-	edge           bool
-	inside, public setID // addresses, public addresses that lead to them
-	targets        targets
-	classes        []sourceClass
-	count          int
-}
-
-type sourceClass struct {
-	site site
-	src  setID
-}
-
-// related groups sources by what the relation compares, and those by class.
-func (w *walk) related(q *question, relation model.Relation) []*sources {
-	type groupKey struct {
-		what int32
-		edge bool
-	}
-	type classKey struct {
-		group *sources
-		site  site
-	}
-	byWhat := map[int32][]chosen{}
-	for _, c := range q.to {
-		what := w.p.relative(relation, c.port)
-		byWhat[what] = append(byWhat[what], c)
-	}
-	insideAll, publicAll := w.reach(q.to)
-	index := map[groupKey]*sources{}
-	class := map[classKey]int{}
-	srcs := map[classKey][]setID{}
-	var order []classKey
-	var out []*sources
-	for _, c := range q.from {
-		k := groupKey{w.p.relative(relation, c.port), c.port == w.p.img.Edge}
-		g := index[k]
-		if g == nil {
-			g = &sources{edge: k.edge}
-			index[k] = g
-			out = append(out, g)
-			to := byWhat[k.what]
-			g.inside, g.public = w.reach(to)
-			if relation == model.OtherRegion || relation == model.OtherVNet {
-				// All but the own: subtracting is cheaper, and right when no two
-				// ports share an address.
-				if w.p.unique {
-					g.inside, g.public = w.a.subtract(insideAll, g.inside), w.a.subtract(publicAll, g.public)
-				} else {
-					to = nil
-					for _, d := range q.to {
-						if w.p.related(relation, c.port, d.port) {
-							to = append(to, d)
-						}
-					}
-					g.inside, g.public = w.reach(to)
-				}
-			}
-			if !w.p.unique {
-				g.targets = w.targets(to)
-			}
-		}
-		g.count++
-		at := siteOf(c.port)
-		if w.p.layer[c.port] != alone {
-			at = site{place(w.p.layer[c.port]), fabric.Src, w.p.class[c.port]}
-		}
-		ck := classKey{g, at}
-		if _, ok := class[ck]; !ok {
-			class[ck] = len(g.classes)
-			g.classes = append(g.classes, sourceClass{site: at})
-			order = append(order, ck)
-		}
-		srcs[ck] = append(srcs[ck], c.addrs)
-	}
-	for _, ck := range order {
-		ck.group.classes[class[ck]].src = w.a.union(srcs[ck]...)
-	}
-	return out
-}
-
-// reach returns the addresses of ports, and the public addresses that lead to
-// them.
-func (w *walk) reach(to []chosen) (inside, public setID) {
-	sets := make([]setID, len(to))
-	mine := map[fabric.PortID]setID{}
-	for i, c := range to {
-		sets[i] = c.addrs
-		mine[c.port] = c.addrs
-	}
-	if len(sets) > 0 {
-		inside = w.a.union(sets...)
-	}
-	var list []fabric.Range
-	for i := range w.p.img.Publics {
-		p := &w.p.img.Publics[i]
-		own, ok := mine[p.Port]
-		if ok && !p.Unknown && w.a.contains(own, fabric.AddrValue(p.Private)) {
-			v := fabric.AddrValue(p.Addr)
-			list = append(list, fabric.Range{Lo: v, Hi: v})
-		}
-	}
-	return inside, w.a.intern(fabric.NewSet(list...))
-}
-
-// unknownPublics returns the public addresses that lead nobody knows where.
-func (w *walk) unknownPublics() setID {
-	var list []fabric.Range
-	for i := range w.p.img.Publics {
-		if p := &w.p.img.Publics[i]; p.Unknown {
-			v := fabric.AddrValue(p.Addr)
-			list = append(list, fabric.Range{Lo: v, Hi: v})
-		}
-	}
-	return w.a.intern(fabric.NewSet(list...))
-}
-
-func (w *walk) targets(to []chosen) targets {
-	t := targets{layers: make([]setID, len(w.p.layers)), alone: map[fabric.PortID]bool{}}
-	sets := make([][]setID, len(w.p.layers))
-	for _, c := range to {
-		if l := w.p.layer[c.port]; l == alone {
-			t.alone[c.port] = true
-		} else {
-			sets[l] = append(sets[l], c.addrs)
-		}
-	}
-	for i := range sets {
-		if len(sets[i]) > 0 {
-			t.layers[i] = w.a.union(sets[i]...)
-		}
-	}
-	return t
-}
-
-// ends splits a delivered box into what ended at a target and what did not.
-// arrived is the destination as it arrived.
-func (w *walk) ends(s state, at site, arrived setID, t *targets) (in, out state, hasIn, hasOut bool) {
-	if q, ok := at.port(); ok {
-		if l := w.p.layer[q]; l == alone {
-			return s, s, t.alone[q], !t.alone[q]
-		} else {
-			at.place = place(l)
-		}
-	}
-	set := t.layers[at.place]
-	if arrived != emptySet {
-		hit := w.a.intersect(arrived, set) != emptySet
-		return s, s, hit, !hit
-	}
-	return w.split(s, condition{some: true, field: fabric.Dst, set: set})
 }

@@ -329,6 +329,16 @@ func (c *choices) first(id choiceID, at fabric.PortID, redirect int32) (target i
 	return target, ok
 }
 
+// met reports whether a list has a choice of a port.
+func (c *choices) met(id choiceID, at fabric.PortID) bool {
+	for ; id != 0; id = c.list[id].before {
+		if c.list[id].Port == at {
+			return true
+		}
+	}
+	return false
+}
+
 // all returns the choices in the order they were made.
 func (c *choices) all(id choiceID) []fabric.Choice {
 	var out []fabric.Choice

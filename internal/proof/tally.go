@@ -85,12 +85,9 @@ func (w *walk) count(l *leaf, e *example) {
 	}
 	srcs := w.portsOf(l.from, l.cube[fabric.Src])
 	dsts := []fabric.PortID{fabric.None}
-	at, arrived := l.end, l.endDst
-	if !l.reply {
-		at, arrived = site{place(0), fabric.Dst, fabric.None}, l.now[fabric.Dst]
-		if l.verdict == fabric.VerdictAllow {
-			at = l.stop
-		}
+	at, arrived := l.arrival()
+	if !l.reply && l.verdict != fabric.VerdictAllow {
+		at = site{place(0), fabric.Dst, fabric.None}
 	}
 	if arrived == emptySet {
 		arrived = l.cube[fabric.Dst]
@@ -172,9 +169,16 @@ func (j *judge) conclude() {
 	switch {
 	case j.f.Internal != nil:
 		f.Status, f.Why = Unknown, j.f.Internal.Error()+" (a defect of Cerulean; please report it)"
+	case j.pairs != nil && j.pairs.asked > 0 && j.nobody == "" && j.pairs.mayWork:
+		j.concludeAny()
 	case len(f.Groups) > 0:
 		f.Status, f.Witness = Broken, f.Groups[0].Witness
 		f.Why = j.brokenText(f.Witness)
+		if j.pairs != nil {
+			f.Why = "no pair works; for example " + f.Why
+		}
+	case j.pairs != nil && j.pairs.asked > 0 && j.nobody == "":
+		f.Status, f.Why = Broken, "there is no pair of two ports"
 	case j.nobody != "" && e.Verb == model.Allow:
 		f.Status, f.Why = Broken, j.nobody
 	case j.nobody != "":
@@ -202,10 +206,18 @@ func (j *judge) holdsText() string {
 	}
 	switch j.f.Expectation.Verb {
 	case model.Deny:
+		if len(j.f.Expectation.NotThrough) > 0 {
+			return "no packet gets through by way of what it must not: " + who
+		}
 		return "no packet gets through: " + who
 	case model.Allow:
-		if len(j.f.Expectation.Through) > 0 {
+		switch e := &j.f.Expectation; {
+		case len(e.Through) > 0 && len(e.NotThrough) > 0:
+			return "every connection works, passes what it must and nothing it must not: " + who
+		case len(e.Through) > 0:
 			return "every connection works and passes what it must, both ways: " + who
+		case len(e.NotThrough) > 0:
+			return "every connection works and passes nothing it must not, neither way: " + who
 		}
 		return "every connection works, replies included: " + who
 	default:
@@ -221,20 +233,55 @@ func (j *judge) brokenText(wit *Witness) string {
 	flow := fmt.Sprintf("%s from %s%s", wit.Packet, wit.FromName, to)
 	switch verdict, _ := wit.Conn.Verdict(); {
 	case j.f.Expectation.Verb == model.Deny:
+		if way := j.strays(wit, false); way != nil {
+			return fmt.Sprintf("%s is delivered by way of %s", flow, waypointText(way))
+		}
 		return flow + " is delivered"
 	case verdict == fabric.VerdictAllow && j.f.Expectation.Verb == model.Symmetric:
 		return flow + " comes back another way: " + j.p.waysText(&wit.Conn)
-	case verdict == fabric.VerdictAllow && len(j.f.Expectation.Through) > 0:
+	case verdict == fabric.VerdictAllow:
 		for i := range j.f.Expectation.Through {
-			if !j.passes(i, &wit.Conn) {
-				return fmt.Sprintf("%s works, but %s is not on the way: %s", flow, waypointText(j.f.Expectation.Through[i]), j.p.waysText(&wit.Conn))
+			if way := &j.f.Expectation.Through[i]; !j.passes(way, &wit.Conn) {
+				return fmt.Sprintf("%s works, but %s is not on the way: %s", flow, waypointText(way), j.p.waysText(&wit.Conn))
 			}
 		}
-		return flow + " is taken by another port with the same address"
-	case verdict == fabric.VerdictAllow:
+		if way := j.strays(wit, true); way != nil {
+			return fmt.Sprintf("%s works, but %s is on the way: %s", flow, waypointText(way), j.p.waysText(&wit.Conn))
+		}
 		return flow + " is taken by another port with the same address"
 	default:
 		return flow + " fails: " + wit.Reason
+	}
+}
+
+// strays returns the first waypoint that a witness passes and must not, its
+// reply included where that counts.
+func (j *judge) strays(wit *Witness, replies bool) *model.Waypoint {
+	for i := range j.f.Expectation.NotThrough {
+		way := &j.f.Expectation.NotThrough[i]
+		if j.crosses(way, &wit.Conn, wit.Conn.Forward.Path) || replies && j.crosses(way, &wit.Conn, wit.Conn.Reply.Path) {
+			return way
+		}
+	}
+	return nil
+}
+
+// concludeAny ends a claim about "any" that is not known to be false.
+func (j *judge) concludeAny() {
+	f := j.f
+	switch {
+	case j.stopped:
+		f.Groups, f.Omitted = nil, 0
+		f.Why = fmt.Sprintf("not decided within %d steps", j.budget)
+	case j.pairs.works:
+		f.Groups, f.Omitted = nil, 0
+		f.Status, f.Why = Holds, j.pairs.text
+	default:
+		f.Groups, f.Omitted = j.unknown.groups(), len(j.unknown.omitted)
+		f.Why = "no pair is known to work, and of some it depends on what is not modelled"
+		if len(f.Groups) > 0 {
+			f.Witness = f.Groups[0].Witness
+		}
 	}
 }
 

@@ -46,6 +46,8 @@ type walk struct {
 	regions map[[2]int32]setID
 	hostSet setID
 	publics setID
+	leading []lead
+	led     bool
 }
 
 type routeKey struct {
