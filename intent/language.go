@@ -295,7 +295,7 @@ type Peering struct {
 }
 
 // Expectation is a claim about the network. Exactly one of deny, allow,
-// symmetric and resolves is given.
+// symmetric, resolves and no-more-than is given.
 type Expectation struct {
 	// What to call it.
 	Name Text `yaml:"name"`
@@ -309,9 +309,15 @@ type Expectation struct {
 	Resolves Texts `yaml:"resolves"`
 	// Who must resolve the names; default any.
 	From Text `yaml:"from"`
-	// Only pairs in different or in the same region, or in different virtual networks.
-	Pairs Text `yaml:"pairs" jsonschema:"enum=other-region,enum=same-region,enum=other-vnet"`
-	// Firewalls the traffic must pass, both ways: source firewall, destination firewall or a name.
-	Through Texts     `yaml:"through"`
-	Pos     model.Pos `yaml:"-"`
+	// Another declared network, a file or folder beside this one: nothing is delivered here that is not delivered there.
+	NoMoreThan Text `yaml:"no-more-than"`
+	// Sentence: the traffic that no-more-than compares; default everything.
+	Of Text `yaml:"of"`
+	// Of which pairs the claim speaks: those in different or in the same region, or in different virtual networks. With any one of them is enough (allow only); default all.
+	Pairs Text `yaml:"pairs" jsonschema:"enum=all,enum=any,enum=other-region,enum=same-region,enum=other-vnet,enum=all other-region,enum=all same-region,enum=all other-vnet,enum=any other-region,enum=any same-region,enum=any other-vnet"`
+	// What the traffic must pass, both ways: source firewall, destination firewall, or the name of a firewall, host, gateway or load balancer.
+	Through Texts `yaml:"through"`
+	// What the traffic must not pass, neither way; named like through.
+	NotThrough Texts     `yaml:"not-through"`
+	Pos        model.Pos `yaml:"-"`
 }

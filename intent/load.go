@@ -83,10 +83,33 @@ func Load(path string, opts Options) (*Declared, error) {
 		return nil, err
 	}
 	d, err := Parse(files, lock, opts)
-	if d != nil {
-		d.folder = folder
+	if err != nil {
+		return nil, err
 	}
-	return d, err
+	if err := checkBaselines(d.Network); err != nil {
+		return nil, err
+	}
+	d.folder = folder
+	return d, nil
+}
+
+// checkBaselines refuses expectations that compare with a network which is not
+// there. Paths are relative to the file the expectation is in.
+func checkBaselines(n *model.Network) error {
+	var problems model.Problems
+	for _, e := range n.Expectations {
+		if e.Baseline == "" {
+			continue
+		}
+		path := filepath.Join(filepath.Dir(e.Pos.File), filepath.FromSlash(e.Baseline))
+		if _, err := os.Stat(path); err != nil {
+			problems = append(problems, model.Problem{
+				Pos: e.Pos, What: fmt.Sprintf("there is no network at %s", path),
+				Fix: "write the path of a file or folder relative to this file",
+			})
+		}
+	}
+	return problems.Err()
 }
 
 // readBounded reads a file of at most limit bytes.

@@ -1,6 +1,7 @@
 package intent
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -44,6 +45,16 @@ func namesOf(resources []*model.Resource) *names {
 			n.add(model.LabelFirewall, r.ID.Name())
 		case r.ID.Is(model.TypeASG):
 			n.add(model.LabelASG, r.ID.Name())
+		case r.ID.Is(model.TypeLoadBalancer):
+			n.add(model.LabelBalancer, r.ID.Name())
+		case r.ID.Is(model.TypeStorageAccount), r.ID.Is(model.TypeSQLServer), r.ID.Is(model.TypeKeyVault):
+			n.add(model.LabelService, r.ID.Name())
+		case r.ID.Is(model.TypePrivateEndpoint):
+			n.add(model.LabelEndpoint, r.ID.Name())
+		case r.ID.Is(typeGateway):
+			n.add(model.LabelGateway, r.ID.Name())
+		case r.ID.Is(typeSite), r.ID.Is(typeCircuit):
+			n.add(model.LabelSite, r.ID.Name())
 		}
 	}
 	return n
@@ -51,7 +62,9 @@ func namesOf(resources []*model.Resource) *names {
 
 func (n *names) addTags(r *model.Resource) {
 	for k, v := range r.Tags() {
-		n.add(model.LabelTag, k+"="+v)
+		if !strings.HasPrefix(strings.ToLower(k), carrierPrefix) {
+			n.add(model.LabelTag, k+"="+v)
+		}
 	}
 }
 
@@ -68,7 +81,10 @@ func (n *names) add(kind model.LabelKind, name string) {
 
 // labelKinds are the kinds that may stand before a colon.
 func labelKinds() []string {
-	return []string{"host", "subnet", "vnet", "group", "tag", "region", "firewall", "asg"}
+	return []string{
+		"host", "subnet", "vnet", "group", "tag", "region", "firewall", "asg",
+		"balancer", "service", "endpoint", "gateway", "site",
+	}
 }
 
 // label resolves one name, which kind: may precede.
@@ -88,11 +104,11 @@ func (n *names) label(text string) (model.Label, *complaint) {
 	case 1:
 		return model.Label{Kind: kinds[0], Name: low}, nil
 	case 0:
-		candidates := append(slices.Clone(n.shown), "any", "internet")
+		candidates := append(slices.Clone(n.shown), "any", "internet", onPremises)
 		if strings.Contains(text, "=") {
 			return model.Label{}, complain(suggestion(text, n.ofKind("tag"), "tag a virtual network or host with it"), "no virtual network or host has the tag %q", text)
 		}
-		fallback := "name a group, virtual network, subnet, host, region or firewall of the network, internet, any, a tag key=value or a prefix"
+		fallback := "name something of the network (a group, virtual network, subnet, host, service, site and so on), internet, on-premises, any, a tag key=value or a prefix"
 		if near, ok := nearest(text, candidates); ok {
 			return model.Label{}, complain("did you mean \""+near+"\"?", "nothing in the network is called %q", text)
 		}
@@ -117,8 +133,11 @@ func (n *names) ofKind(kind string) []string {
 	return out
 }
 
-// selector resolves one side of a sentence: internet, any, a prefix or several
-// with commas, a name, or NAME in NAME.
+// onPremises is the word for every on-premises site.
+const onPremises = "on-premises"
+
+// selector resolves one side of a sentence: internet, on-premises, any, a
+// prefix or several with commas, a name, or NAME in NAME.
 func (n *names) selector(text string) (model.Selector, *complaint) {
 	sel := model.Selector{Text: text}
 	low := strings.ToLower(strings.TrimSpace(text))
@@ -130,6 +149,12 @@ func (n *names) selector(text string) (model.Selector, *complaint) {
 		return sel, nil
 	case "any":
 		sel.Any = true
+		return sel, nil
+	case onPremises:
+		if len(n.ofKind(string(model.LabelSite))) == 0 {
+			return sel, complain("declare it under sites", "the network has no on-premises site")
+		}
+		sel.OnPrem = true
 		return sel, nil
 	}
 	words := strings.Fields(text)
@@ -155,8 +180,12 @@ func (n *names) selector(text string) (model.Selector, *complaint) {
 				sel.Prefixes = append(sel.Prefixes, p)
 				prefixes++
 			case i > 0 && !strings.EqualFold(words[i-1], "in") || prefixes > 0 || strings.Contains(strings.Trim(w, ","), ","):
-				return sel, complain("name a group to speak of several, or write NAME in NAME to narrow", "%q does not say how %q and the word before it go together", text, part)
-			case strings.EqualFold(part, "any") || strings.EqualFold(part, "internet"):
+				fix := "name a group to speak of several, or write NAME in NAME to narrow"
+				if near, ok := nearest(part, trafficWords()); ok {
+					fix = fmt.Sprintf("did you mean %q?", near)
+				}
+				return sel, complain(fix, "%q does not say how %q and the word before it go together", text, part)
+			case strings.EqualFold(part, "any") || strings.EqualFold(part, "internet") || strings.EqualFold(part, onPremises):
 				return sel, complain("write it alone, or leave it out", "%q: %s cannot be narrowed by a name, nor narrow one", text, part)
 			default:
 				l, c := n.label(part)
@@ -232,7 +261,7 @@ func ParseTarget(n *model.Network, text string) (model.Selector, []model.Traffic
 		return model.Selector{}, nil, complain("write NAME or NAME:443", "the destination is empty")
 	}
 	last := words[len(words)-1]
-	if i := strings.LastIndexByte(last, ':'); i > 0 && !isTraffic(last) {
+	if i := strings.LastIndexByte(last, ':'); i > 0 && !isTraffic(last) && !slices.Contains(labelKinds(), strings.ToLower(last[:i])) {
 		if _, err := netip.ParseAddr(last); err != nil {
 			port := last[i+1:]
 			if port != "" && port[0] >= '0' && port[0] <= '9' {

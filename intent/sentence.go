@@ -61,10 +61,11 @@ func parseSentence(text string) (sentence, *complaint) {
 	return s, c
 }
 
-// splitTarget separates the side from the traffic that follows it.
+// splitTarget separates the side from the traffic that follows it. What
+// follows "in" is a name, whatever it is called.
 func splitTarget(words []string) (string, []model.Traffic, *complaint) {
 	n := 1
-	for n < len(words) && !isTraffic(words[n]) {
+	for n < len(words) && (!isTraffic(words[n]) || strings.EqualFold(words[n-1], "in")) {
 		n++
 	}
 	traffic, c := parseTraffic(words[n:])
@@ -74,16 +75,84 @@ func splitTarget(words []string) (string, []model.Traffic, *complaint) {
 // protocols are the words for IP protocols (IANA, assigned internet protocol
 // numbers) that Azure's rules know.
 func protocols() map[string]uint8 {
-	return map[string]uint8{"icmp": 1, "tcp": 6, "udp": 17, "esp": 50, "ah": 51, "icmpv6": 58}
+	return map[string]uint8{"icmp": 1, "tcp": protocolTCP, "udp": protocolUDP, "esp": 50, "ah": 51, "icmpv6": 58}
+}
+
+const (
+	protocolTCP = 6
+	protocolUDP = 17
+)
+
+// trafficName is a name for protocols and ports.
+type trafficName struct {
+	name    string
+	traffic []model.Traffic
+}
+
+// trafficNames are names and ports of the service name registry (IANA), under
+// the names people use.
+func trafficNames() []trafficName {
+	on := func(protocol uint8, ports ...uint16) model.Traffic {
+		t := model.Traffic{Protocol: protocol}
+		for _, p := range ports {
+			t.Ports = append(t.Ports, model.PortRange{Lo: p, Hi: p})
+		}
+		return t
+	}
+	tcp := func(ports ...uint16) []model.Traffic { return []model.Traffic{on(protocolTCP, ports...)} }
+	udp := func(ports ...uint16) []model.Traffic { return []model.Traffic{on(protocolUDP, ports...)} }
+	both := func(port uint16) []model.Traffic { return append(tcp(port), udp(port)...) }
+	return []trafficName{
+		{"bgp", tcp(179)},
+		{"dns", both(53)},
+		{"http", tcp(80)},
+		{"https", tcp(443)},
+		{"ike", udp(500, 4500)},
+		{"kerberos", both(88)},
+		{"ldap", tcp(389)},
+		{"ldaps", tcp(636)},
+		{"mongodb", tcp(27017)},
+		{"mysql", tcp(3306)},
+		{"ntp", udp(123)},
+		{"postgres", tcp(5432)},
+		{"rdp", both(3389)},
+		{"redis", tcp(6379)},
+		{"smb", tcp(445)},
+		{"smtp", tcp(25)},
+		{"sqlserver", tcp(1433)},
+		{"ssh", tcp(22)},
+		{"syslog", udp(514)},
+		{"winrm", tcp(5985, 5986)},
+	}
+}
+
+// wellKnown returns the traffic that a name stands for.
+func wellKnown(name string) ([]model.Traffic, bool) {
+	for _, n := range trafficNames() {
+		if strings.EqualFold(n.name, name) {
+			return n.traffic, true
+		}
+	}
+	return nil, false
+}
+
+// trafficWords are the protocols and the names, for suggestions.
+func trafficWords() []string {
+	words := []string{"icmp", "tcp", "udp", "esp", "ah", "icmpv6"}
+	for _, n := range trafficNames() {
+		words = append(words, n.name)
+	}
+	return words
 }
 
 func isTraffic(word string) bool {
 	proto, _, _ := strings.Cut(strings.TrimSuffix(word, ","), "/")
-	_, ok := protocols()[strings.ToLower(proto)]
-	return ok
+	_, isProtocol := protocols()[strings.ToLower(proto)]
+	_, isName := wellKnown(proto)
+	return isProtocol || isName
 }
 
-// parseTraffic reads words such as tcp/443,8000-8010 udp/53 icmp.
+// parseTraffic reads words such as tcp/443,8000-8010 udp/53 icmp https.
 func parseTraffic(words []string) ([]model.Traffic, *complaint) {
 	var out []model.Traffic
 	more := false // the last word ended in a comma
@@ -99,13 +168,20 @@ func parseTraffic(words []string) ([]model.Traffic, *complaint) {
 		}
 		more = list != w
 		proto, ports, hasPorts := strings.Cut(list, "/")
+		if named, ok := wellKnown(proto); ok {
+			if hasPorts {
+				return nil, complain(fmt.Sprintf("write tcp/%s, or %s alone", ports, proto), "%q: %s says which port it is", w, proto)
+			}
+			out, more = append(out, named...), false
+			continue
+		}
 		number, ok := protocols()[strings.ToLower(proto)]
 		if !ok {
-			return nil, complain("write tcp/443, udp/53 or icmp", "%q is not traffic", w)
+			return nil, complain("write tcp/443, udp/53, icmp or a name such as https", "%q is not traffic", w)
 		}
 		t := model.Traffic{Protocol: number}
 		if hasPorts {
-			if number != 6 && number != 17 {
+			if number != protocolTCP && number != protocolUDP {
 				return nil, complain("write "+strings.ToLower(proto)+" alone", "%q: %s has no ports", w, proto)
 			}
 			if c := parsePorts(ports, &t); c != nil {
