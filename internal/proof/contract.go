@@ -1,0 +1,545 @@
+package proof
+
+import (
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// begin returns the boxes of a claim that a search has to look at.
+func (j *judge) begin() []state {
+	if j.f.Expectation.Verb == model.Deny && !j.whole {
+		if kept, ok := j.w.residue(j.q); ok {
+			return kept
+		}
+	}
+	return j.q.begin
+}
+
+// residue narrows the boxes of a claim that nothing is delivered to the packets
+// that a contract does not exclude: what the search has to look at.
+//
+// The contract holds for a destination, a policy or a route table at once,
+// whoever sends. In this order:
+//
+//  1. Sources may appear as themselves or as any address that a translation on
+//     the way can give them (S); destinations as themselves or as what a public
+//     address stands for.
+//  2. Whoever can hand such a packet on is an emitter: the route tables of the
+//     sources, and every forwarder that is reached and whose filters let
+//     something of S through.
+//  3. A destination that no emitter's routes lead to is excluded, and so is one
+//     whose ingress filters drop all of S.
+//  4. What is left is kept, narrowed to the destinations and, where nobody can
+//     have translated them, the sources that the filters let in.
+//
+// Every step looks at more than can happen: routes without regard to longer
+// prefixes, any way to a forwarder. So what is excluded is neither delivered nor
+// undecided, and the answer about the rest is the answer about all. Whatever
+// may be unknown on the way is kept. ok is false where the contract does not
+// apply: packets may meet a redirect.
+func (w *walk) residue(q *question) (kept []state, ok bool) {
+	c := w.newContract(q)
+	if w.a.intersect(c.dst, w.a.of(w.p.img.Platform)) != emptySet {
+		return nil, false
+	}
+	for {
+		before := c.sources
+		if !c.spread() {
+			return nil, false
+		}
+		if c.sources == before {
+			break
+		}
+		c.reset()
+	}
+	c.deliveries()
+	return c.narrow(), true
+}
+
+// emitter hands packets on: a route table of sources, a forwarder, or the
+// internet as a source.
+type emitter struct {
+	table   fabric.TableID // None for the internet
+	forward fabric.PortID  // None for sources
+	out     setID          // destinations of what it may emit
+	before  []int32        // emitters that may hand packets to it
+	kept    []keep
+	seen    bool // in the search for sources
+}
+
+// keep is what the contract does not exclude, of what an emitter emits.
+type keep struct {
+	dst setID
+	src setID // allSet unless the sources are known
+}
+
+// delivery is destinations that an emitter's route leads to.
+type delivery struct {
+	by    int32 // emitter
+	space fabric.SpaceID
+	port  fabric.PortID // or one port
+	dst   setID
+}
+
+// contract is the state of one narrowing.
+type contract struct {
+	w     *walk
+	a     *arena
+	img   *fabric.Image
+	shape *shape
+	q     *question
+	// src and dst are all sources and destinations of the question, began the
+	// destinations with what public addresses stand for.
+	src, dst, began setID
+	traffic         []cube // ports and protocols; sources and destinations unused
+	// sources are src and the addresses that translations give, given those alone.
+	sources, given setID
+	target         map[fabric.PortID]setID
+	inSpace        map[fabric.SpaceID][]fabric.PortID // targets
+	byStack        [][]fabric.PortID                  // targets by ingress stack
+	publics        []*fabric.Public                   // of the destinations that lead somewhere
+	internet       setID                              // destinations that the internet takes
+
+	emitters   []emitter
+	ofTable    []int32 // emitter by table, or -1
+	ofForward  map[fabric.PortID]int32
+	ofEdge     int32
+	todo       []int32 // forwarders to look at
+	deliver    []delivery
+	applicable bool
+	verdicts   []ingress
+	match      matcher
+}
+
+// ingress is what the ingress filters of a stack let in of the sources.
+type ingress struct {
+	known bool
+	src   setID // emptySet: nothing
+}
+
+func (w *walk) newContract(q *question) *contract {
+	c := &contract{
+		w: w, a: w.a, img: w.p.img, shape: w.p.shapeOf(), q: q,
+		target: make(map[fabric.PortID]setID, len(q.to)), inSpace: map[fabric.SpaceID][]fabric.PortID{},
+	}
+	c.byStack = make([][]fabric.PortID, len(c.shape.ins.lists))
+	for _, t := range q.to {
+		c.target[t.port] = t.addrs
+		for _, s := range c.shape.spacesOf(c.img, t.port) {
+			c.inSpace[s] = append(c.inSpace[s], t.port)
+		}
+		k := c.shape.ins.of[t.port]
+		c.byStack[k] = append(c.byStack[k], t.port)
+	}
+	var srcs, dsts []setID
+	seen := map[cube]bool{}
+	for i := range q.begin {
+		b := &q.begin[i].cube
+		if n := len(srcs); n == 0 || srcs[n-1] != b[fabric.Src] {
+			srcs = append(srcs, b[fabric.Src])
+		}
+		if n := len(dsts); n == 0 || dsts[n-1] != b[fabric.Dst] {
+			dsts = append(dsts, b[fabric.Dst])
+		}
+		t := *b
+		t[fabric.Src], t[fabric.Dst] = emptySet, emptySet
+		if i < 8 || !seen[t] {
+			if !seen[t] {
+				c.traffic = append(c.traffic, t)
+			}
+			seen[t] = true
+		}
+	}
+	c.src, c.dst = w.union(srcs), w.union(dsts)
+	c.sources, c.given = c.src, emptySet
+	began := []setID{c.dst}
+	for _, i := range c.shape.incoming {
+		p := &c.img.Publics[i]
+		if w.a.contains(c.dst, fabric.AddrValue(p.Addr)) {
+			c.publics = append(c.publics, p)
+			if p.Private.IsValid() {
+				began = append(began, w.a.one(fabric.AddrValue(p.Private)))
+			}
+		}
+	}
+	c.began = w.union(began)
+	var internet []setID
+	for _, p := range c.publics {
+		internet = append(internet, w.a.one(fabric.AddrValue(p.Addr)))
+	}
+	if edge := c.img.Edge; edge != fabric.None {
+		if _, ok := c.target[edge]; ok {
+			internet = append(internet, w.a.intersect(c.dst, w.a.of(c.img.Ports[edge].Addrs)))
+		}
+	}
+	c.internet = w.union(internet)
+	c.reset()
+	return c
+}
+
+// union is arena.union without the sets that repeat.
+func (w *walk) union(ids []setID) setID {
+	if len(ids) == 0 {
+		return emptySet
+	}
+	seen := make(map[setID]bool, len(ids))
+	out := ids[:0]
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return w.a.union(out...)
+}
+
+// reset forgets everything that depends on the sources.
+func (c *contract) reset() {
+	c.emitters, c.deliver, c.todo = nil, nil, nil
+	c.ofForward = map[fabric.PortID]int32{}
+	c.ofEdge = -1
+	c.ofTable = make([]int32, len(c.img.Tables))
+	for i := range c.ofTable {
+		c.ofTable[i] = -1
+	}
+	c.verdicts = make([]ingress, len(c.shape.ins.lists))
+	c.applicable = true
+	c.match.reset(c)
+}
+
+// emitterOf returns the emitter of a source.
+func (c *contract) emitterOf(class fabric.PortID) int32 {
+	p := &c.img.Ports[class]
+	if p.Kind == fabric.PortEdge {
+		return c.ofEdge
+	}
+	return c.ofTable[p.Routes]
+}
+
+// spread finds the emitters, from the sources on.
+func (c *contract) spread() bool {
+	for i := range c.q.begin {
+		class := c.q.begin[i].from.class
+		p := &c.img.Ports[class]
+		switch {
+		case p.Kind == fabric.PortEdge:
+			if c.ofEdge < 0 {
+				c.ofEdge = c.emit(emitter{table: fabric.None, forward: fabric.None, out: c.began})
+			}
+		case c.ofTable[p.Routes] < 0:
+			c.ofTable[p.Routes] = c.emit(emitter{table: p.Routes, forward: fabric.None, out: c.began})
+		}
+	}
+	for i := 0; i < len(c.emitters) && c.applicable; i++ {
+		if c.emitters[i].forward != fabric.None {
+			c.forwards(int32(i))
+		}
+		if c.emitters[i].out != emptySet {
+			c.routes(int32(i))
+		}
+	}
+	return c.applicable
+}
+
+func (c *contract) emit(e emitter) int32 {
+	c.emitters = append(c.emitters, e)
+	return int32(len(c.emitters) - 1)
+}
+
+// keep keeps destinations of what an emitter emits.
+func (c *contract) keep(by int32, dst, src setID) {
+	if dst != emptySet {
+		c.emitters[by].kept = append(c.emitters[by].kept, keep{dst, src})
+	}
+}
+
+// forwards finds what may leave a forwarder.
+func (c *contract) forwards(by int32) {
+	port := &c.img.Ports[c.emitters[by].forward]
+	var out []setID
+	for _, t := range c.traffic {
+		t[fabric.Src], t[fabric.Dst] = c.sources, c.began
+		// A bypass of the ingress filters does not bypass the policy.
+		c.through(t, [3][]fabric.FilterID{port.Ingress, port.Forward.Policy, port.Egress}, func(t cube, unknown bool) {
+			if unknown {
+				c.keep(by, t[fabric.Dst], allSet)
+			} else {
+				out = append(out, t[fabric.Dst])
+			}
+		})
+	}
+	c.emitters[by].out = c.w.union(out)
+	if c.emitters[by].out == emptySet {
+		return
+	}
+	if f := port.Forward; len(f.Own) > 0 {
+		c.translated(fabric.AddrSet(f.Own...))
+	}
+}
+
+// through cuts a cube by lists of filters, one after the other.
+func (c *contract) through(t cube, lists [3][]fabric.FilterID, do func(cube, bool)) {
+	if len(lists[0]) == 0 && len(lists[1]) == 0 && len(lists[2]) == 0 {
+		do(t, false)
+		return
+	}
+	first := lists[0]
+	rest := [3][]fabric.FilterID{lists[1], lists[2]}
+	if len(first) == 0 {
+		c.through(t, rest, do)
+		return
+	}
+	c.match.cut(t, first, 0, 0, func(t cube, unknown bool) {
+		if unknown {
+			do(t, true)
+		} else {
+			c.through(t, rest, do)
+		}
+	})
+}
+
+// translated adds addresses that sources may appear as.
+func (c *contract) translated(s fabric.Set) {
+	id := c.a.intern(s)
+	c.given = c.a.union(c.given, id)
+	c.sources = c.a.union(c.sources, id)
+}
+
+// routes follows the routes of an emitter.
+func (c *contract) routes(by int32) {
+	e := c.emitters[by]
+	if e.table == fabric.None {
+		c.public(by, e.out)
+		return
+	}
+	out := c.a.get(e.out)
+	routes := c.img.Tables[e.table].Routes
+	for i := range routes {
+		r := &routes[i]
+		if r.Inactive || r.Hop.Kind == fabric.HopDrop || r.Hop.Kind == fabric.HopMissing {
+			continue
+		}
+		prefix := fabric.Set{fabric.PrefixRange(r.Prefix)}
+		if !prefix.Overlaps(out) {
+			continue
+		}
+		part := func() setID { return c.a.intersect(c.a.internCopy(prefix), e.out) }
+		switch r.Hop.Kind {
+		case fabric.HopSpace:
+			c.space(by, r.Hop.Space, prefix)
+		case fabric.HopPort:
+			c.arrives(by, r.Hop.Port, part)
+		case fabric.HopInternet:
+			if in := c.a.intersect(c.internet, part()); in != emptySet {
+				c.public(by, in)
+			}
+		default: // not modelled, or by a service endpoint
+			c.keep(by, c.lift(part()), allSet)
+		}
+	}
+}
+
+// space follows packets into a space.
+func (c *contract) space(by int32, space fabric.SpaceID, prefix fabric.Set) {
+	for _, t := range c.inSpace[space] {
+		if prefix.Overlaps(c.a.get(c.target[t])) {
+			c.deliver = append(c.deliver, delivery{by: by, space: space, port: fabric.None, dst: c.a.internCopy(prefix)})
+			break
+		}
+	}
+	for _, special := range c.shape.special[space] {
+		own := c.a.intersect(c.a.of(c.img.Ports[special].Addrs), c.emitters[by].out)
+		if own != emptySet && prefix.Overlaps(c.a.get(own)) {
+			c.arrives(by, special, func() setID { return own })
+		}
+	}
+}
+
+// arrives follows packets to one port.
+func (c *contract) arrives(by int32, q fabric.PortID, part func() setID) {
+	port := &c.img.Ports[q]
+	if port.Inward != nil {
+		c.applicable = false
+		return
+	}
+	if _, ok := c.target[q]; ok {
+		c.deliver = append(c.deliver, delivery{by: by, port: q, space: fabric.None, dst: allSet})
+	}
+	if port.Forward == nil {
+		// Not delivered, but perhaps undecided.
+		if c.shape.vagueIn[q] {
+			c.keep(by, c.lift(part()), allSet)
+		}
+		return
+	}
+	at, ok := c.ofForward[q]
+	if !ok {
+		at = c.emit(emitter{table: port.Routes, forward: q})
+		c.ofForward[q] = at
+	}
+	c.emitters[at].before = append(c.emitters[at].before, by)
+}
+
+// public follows packets on the internet.
+func (c *contract) public(by int32, dst setID) {
+	if c.shape.outbound != nil {
+		c.translated(c.shape.outbound)
+	}
+	for _, p := range c.publics {
+		v := fabric.AddrValue(p.Addr)
+		if !c.a.contains(dst, v) {
+			continue
+		}
+		one := c.a.one(v)
+		switch {
+		case p.Unknown:
+			c.keep(by, one, allSet)
+		case p.Port == fabric.None || p.Closed:
+		default:
+			c.arrives(by, p.Port, func() setID { return one })
+		}
+	}
+	if edge := c.img.Edge; edge != fabric.None {
+		if _, ok := c.target[edge]; ok {
+			c.keep(by, c.a.intersect(dst, c.a.of(c.img.Ports[edge].Addrs)), allSet)
+		}
+	}
+}
+
+// lift adds the public addresses that stand for addresses.
+func (c *contract) lift(dst setID) setID {
+	sets := []setID{dst}
+	for _, p := range c.publics {
+		if p.Private.IsValid() && c.a.contains(dst, fabric.AddrValue(p.Private)) {
+			sets = append(sets, c.a.one(fabric.AddrValue(p.Addr)))
+		}
+	}
+	return c.w.union(sets)
+}
+
+// deliveries asks the ingress filters of destinations that routes lead to.
+func (c *contract) deliveries() {
+	for i := range c.deliver {
+		d := &c.deliver[i]
+		ports := []fabric.PortID{d.port}
+		if d.port == fabric.None {
+			ports = c.inSpace[d.space]
+		}
+		for _, t := range ports {
+			addrs := c.target[t]
+			if d.dst != allSet && !c.a.get(d.dst).Overlaps(c.a.get(addrs)) {
+				continue
+			}
+			src := c.letIn(t)
+			if src == emptySet {
+				continue
+			}
+			if c.a.intersect(src, c.given) != emptySet {
+				src = allSet // whoever it was
+			}
+			c.keep(d.by, c.lift(addrs), src)
+		}
+	}
+}
+
+// letIn returns which of the sources the ingress filters of a port may let in,
+// or leave undecided.
+func (c *contract) letIn(t fabric.PortID) setID {
+	k := c.shape.ins.of[t]
+	v := &c.verdicts[k]
+	if v.known {
+		return v.src
+	}
+	v.known = true
+	list := c.shape.ins.lists[k]
+	if len(list) == 0 {
+		v.src = c.sources
+		return v.src
+	}
+	var dsts []setID
+	for _, q := range c.byStack[k] {
+		dsts = append(dsts, c.a.of(c.img.Ports[q].Addrs))
+	}
+	dst := c.w.union(dsts)
+	var srcs []setID
+	for n, t := range c.traffic {
+		if c.match.drops(n, dst, list) {
+			continue
+		}
+		t[fabric.Src], t[fabric.Dst] = c.sources, dst
+		c.match.cut(t, list, 0, 0, func(t cube, _ bool) { srcs = append(srcs, t[fabric.Src]) })
+	}
+	v.src = c.w.union(srcs)
+	return v.src
+}
+
+// narrow cuts the question down to what emitters keep.
+func (c *contract) narrow() []state {
+	// What a forwarder keeps may come from every source that leads to it.
+	perSource := make([][]keep, len(c.emitters))
+	for i := range c.emitters {
+		if len(c.emitters[i].kept) == 0 {
+			continue
+		}
+		for j := range c.emitters {
+			c.emitters[j].seen = false
+		}
+		stack := []int32{int32(i)}
+		c.emitters[i].seen = true
+		for len(stack) > 0 {
+			n := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			if c.emitters[n].forward == fabric.None {
+				perSource[n] = append(perSource[n], c.emitters[i].kept...)
+			}
+			for _, b := range c.emitters[n].before {
+				if !c.emitters[b].seen {
+					c.emitters[b].seen = true
+					stack = append(stack, b)
+				}
+			}
+		}
+	}
+	// Most sources keep the same.
+	whole := make([]setID, len(c.emitters)) // of keeps that any source may have
+	some := make([][]keep, len(c.emitters))
+	for i, list := range perSource {
+		var all []setID
+		bySrc := map[setID][]setID{}
+		var order []setID
+		for _, k := range list {
+			if k.src == allSet {
+				all = append(all, k.dst)
+				continue
+			}
+			if bySrc[k.src] == nil {
+				order = append(order, k.src)
+			}
+			bySrc[k.src] = append(bySrc[k.src], k.dst)
+		}
+		whole[i] = c.w.union(all)
+		for _, src := range order {
+			some[i] = append(some[i], keep{c.w.union(bySrc[src]), src})
+		}
+	}
+	var out []state
+	for _, s := range c.q.begin {
+		dst := allSet
+		if !c.shape.vagueOut[s.from.class] {
+			e := c.emitterOf(s.from.class)
+			dst = whole[e]
+			for _, k := range some[e] {
+				if c.a.intersect(k.src, s.cube[fabric.Src]) != emptySet {
+					dst = c.a.union(dst, k.dst)
+				}
+			}
+		}
+		if dst == emptySet {
+			continue
+		}
+		if s.cube[fabric.Dst] = c.a.intersect(s.cube[fabric.Dst], dst); s.cube[fabric.Dst] != emptySet {
+			out = append(out, s)
+		}
+	}
+	return out
+}
