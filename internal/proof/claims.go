@@ -62,7 +62,8 @@ type judge struct {
 	nobody          string
 	stopped         bool // the budget ran out
 	budget          int
-	whole           bool // ask without contracts
+	whole           bool        // ask without contracts
+	each            func(*leaf) // takes what is delivered, in place of the finding
 }
 
 func newJudge(p *Prover, a *arena, f *Finding, budget int) *judge {
@@ -95,7 +96,7 @@ func (j *judge) ask(from, to *model.Selector) {
 	if e.Verb == model.Allow && j.pairs == nil {
 		j.unreachable()
 	}
-	complete := j.w.run(j.q.begin)
+	complete := j.w.run(j.begin())
 	if !complete {
 		j.stopped = true
 	}
@@ -181,6 +182,10 @@ func (j *judge) denied(l leaf) {
 
 // delivered judges what a claim says is denied and arrived all the same.
 func (j *judge) delivered(l *leaf) {
+	if j.each != nil {
+		j.each(l)
+		return
+	}
 	e := &j.f.Expectation
 	if len(e.NotThrough) == 0 {
 		j.broken.add(j, *l, cause{what: "delivered"}, nil)

@@ -25,6 +25,7 @@ type Prover struct {
 	// unique says that no two ports own the same address.
 	unique     bool
 	partitions []atomic.Pointer[partition]
+	shape      atomic.Pointer[shape] // for contracts
 }
 
 const alone = -1
