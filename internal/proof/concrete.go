@@ -8,8 +8,8 @@ func (w *walk) portAt(s *state, at site, p fabric.Packet) fabric.PortID {
 	if q, ok := at.port(); ok {
 		return q
 	}
-	v := p.Field(at.by)
-	if at.by == fabric.Dst {
+	v := p.Field(fabric.Field(at.by))
+	if at.by == byDst {
 		arrived := s.now[fabric.Dst]
 		if s.reply {
 			arrived = s.endDst

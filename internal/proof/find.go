@@ -137,7 +137,7 @@ func (w *walk) begin(q *Query) []state {
 			add(siteOf(port), src)
 			continue
 		}
-		at := site{place(w.p.layer[port]), fabric.Src, w.p.class[port]}
+		at := site{place(w.p.layer[port]), bySrc, w.p.class[port]}
 		i, ok := index[at]
 		if !ok {
 			i = len(order)

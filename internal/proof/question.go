@@ -216,7 +216,7 @@ func (w *walk) related(q *question, relation model.Relation) []*sources {
 		g.count++
 		at := siteOf(c.port)
 		if w.p.layer[c.port] != alone {
-			at = site{place(w.p.layer[c.port]), fabric.Src, w.p.class[c.port]}
+			at = site{place(w.p.layer[c.port]), bySrc, w.p.class[c.port]}
 		}
 		ck := classKey{g, at}
 		if _, ok := class[ck]; !ok {

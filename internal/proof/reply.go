@@ -284,7 +284,7 @@ func (w *walk) eachPort(s state, at site, do func(state, site)) {
 		arrived = s.endDst
 	}
 	value := s.cube[at.by]
-	if at.by == fabric.Dst && arrived != emptySet {
+	if at.by == byDst && arrived != emptySet {
 		value = arrived
 	}
 	seen := map[fabric.PortID]bool{}

@@ -24,9 +24,18 @@ func (p place) port() (fabric.PortID, bool) { return fabric.PortID(^p), p < 0 }
 // destination as it arrived. class is a port that behaves like all of them.
 type site struct {
 	place
-	by    fabric.Field
+	by    side
 	class fabric.PortID
 }
+
+// side is fabric.Src or fabric.Dst in four bytes: states without padding are
+// hashed and compared as plain memory.
+type side int32
+
+const (
+	bySrc = side(fabric.Src)
+	byDst = side(fabric.Dst)
+)
 
 // anyClass forgets the class of a layer's site, so that boxes of different
 // classes can be joined.
@@ -37,7 +46,7 @@ func (s site) anyClass() site {
 	return s
 }
 
-func siteOf(p fabric.PortID) site { return site{only(p), fabric.Src, p} }
+func siteOf(p fabric.PortID) site { return site{only(p), bySrc, p} }
 
 // pathID, changeID and choiceID name a list; 0 is the empty one.
 type (
@@ -205,13 +214,13 @@ func (w *walk) is(at site, arrived setID, q fabric.PortID) condition {
 		return never
 	}
 	own := w.a.of(w.p.img.Ports[q].Addrs)
-	if at.by == fabric.Dst && arrived != emptySet {
+	if at.by == byDst && arrived != emptySet {
 		if w.a.intersect(arrived, own) == emptySet {
 			return never
 		}
 		return always
 	}
-	return condition{some: true, field: at.by, set: own}
+	return condition{some: true, field: fabric.Field(at.by), set: own}
 }
 
 // path is a list of ports, the last first.

@@ -87,7 +87,7 @@ func (w *walk) count(l *leaf, e *example) {
 	dsts := []fabric.PortID{fabric.None}
 	at, arrived := l.arrival()
 	if !l.reply && l.verdict != fabric.VerdictAllow {
-		at = site{place(0), fabric.Dst, fabric.None}
+		at = site{place(0), byDst, fabric.None}
 	}
 	if arrived == emptySet {
 		arrived = l.cube[fabric.Dst]

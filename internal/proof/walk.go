@@ -469,7 +469,7 @@ func (w *walk) toSpace(s state, at site, table fabric.TableID, space fabric.Spac
 			}
 			continue
 		}
-		w.hop(n, at, site{place(piece.layer), fabric.Dst, piece.ports[0].port})
+		w.hop(n, at, site{place(piece.layer), byDst, piece.ports[0].port})
 	}
 	if o.nobody == emptySet {
 		return

@@ -32,7 +32,7 @@ func everything(w *walk, forged bool) []state {
 		own := w.a.of(w.p.img.Ports[q].Addrs)
 		at := siteOf(q)
 		if w.p.layer[q] != alone {
-			at = site{place(w.p.layer[q]), fabric.Src, w.p.class[q]}
+			at = site{place(w.p.layer[q]), bySrc, w.p.class[q]}
 		}
 		if _, ok := classes[at]; !ok {
 			order = append(order, at)

@@ -111,11 +111,11 @@ func (j *judge) crossing(l *leaf, way *model.Waypoint, ways []pathID, all bool) 
 	for _, r := range regions {
 		set = j.a.union(set, j.w.regionSet(int32(at.place), r))
 	}
-	if at.by == fabric.Dst && arrived != emptySet {
+	if at.by == byDst && arrived != emptySet {
 		hit := j.a.intersect(arrived, set) != emptySet
 		return l.state, l.state, hit, !hit
 	}
-	return j.w.split(l.state, condition{some: true, field: at.by, set: set})
+	return j.w.split(l.state, condition{some: true, field: fabric.Field(at.by), set: set})
 }
 
 // regions returns the regions of the firewalls on a way.
