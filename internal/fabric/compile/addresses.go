@@ -25,13 +25,15 @@ type wall struct {
 	port *port
 }
 
-// addresses makes the ports: one per interface, one per firewall, one per
-// thing that is not modelled, and one per subnet for the addresses nobody has.
+// addresses makes the ports: one per interface, firewall, private endpoint,
+// load balancer, platform service and thing that is not modelled, and one per
+// subnet for the addresses nobody has.
 // Addresses that the documents leave to Azure are the lowest free ones from .4
 // up, in order of resource ID ("Private IP addresses").
 func (c *compiler) addresses() {
 	c.nics = map[string]*port{}
 	c.asgAddrs = map[string][]fabric.Range{}
+	c.configs = map[string]configAddr{}
 	vms := map[string]*item[wire.VM]{}
 	for _, vm := range c.docs.vms.list {
 		for _, ref := range vm.view.Properties.NetworkProfile.NetworkInterfaces {
@@ -42,9 +44,14 @@ func (c *compiler) addresses() {
 	for _, it := range c.docs.firewalls.list {
 		c.firewallPort(it, &dynamic)
 	}
+	c.readEndpoints()
 	for _, it := range c.docs.nics.list {
-		c.nicPort(it, vms[it.key], &dynamic)
+		if c.endpointNICs[it.key] == nil {
+			c.nicPort(it, vms[it.key], &dynamic)
+		}
 	}
+	c.endpointPorts(&dynamic)
+	c.loadBalancers(&dynamic)
 	for _, o := range c.claims.opaques {
 		c.opaquePort(o, &dynamic)
 	}
@@ -54,15 +61,18 @@ func (c *compiler) addresses() {
 	for _, s := range c.subnets {
 		c.vacantPort(s)
 	}
+	c.platformServices()
 	c.own()
+	c.members()
 }
 
 // pending is a configuration that waits for an address.
 type pending struct {
-	port  *port
-	index int // in port.addrs
-	v6    bool
-	res   *model.Resource
+	port   *port
+	index  int // in port.addrs
+	subnet *subnet
+	v6     bool
+	res    *model.Resource
 }
 
 func (c *compiler) newPort(s *subnet, kind fabric.PortKind, name string, at fabric.Origin) *port {
@@ -134,12 +144,13 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 			c.nics[it.key] = p
 			if _, ok := refIn(it.res.Properties(), "privateEndpoint"); ok {
 				p.opaque = &opaque{item: &item[struct{}]{res: it.res, key: it.key}, subnet: s}
-				c.note(it.res, "", "", "the interface of a private endpoint is not modelled; what passes it is unknown")
+				c.note(it.res, "", "", "the interface's private endpoint is not among the resources; what passes it is unknown")
 			}
 		case p.subnet != s:
 			c.problem(it.res, pointer+"/properties/subnet", fmt.Sprintf("interface %q has configurations in subnets %q and %q", it.res.ID.Name(), p.subnet.name, s.name), "use one subnet")
 			continue
 		}
+		c.configs[configKey(it.key, configs[i].Name)] = configAddr{p, len(p.addrs)}
 		c.address(it.res, p, &configs[i], pointer, dynamic)
 		for _, ref := range configs[i].Properties.ApplicationSecurityGroups {
 			if key := strings.ToLower(ref.ID); !slices.Contains(p.asgs, key) {
@@ -158,10 +169,6 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 			c.dangling(it.res, "/properties/networkSecurityGroup", "network security group", ref.ID)
 		}
 	}
-	walk(it.res.Doc, func(object map[string]any) {
-		pools, _ := object["loadBalancerBackendAddressPools"].([]any)
-		p.balanced = p.balanced || len(pools) > 0
-	})
 }
 
 // isIPv4 reports whether a configuration has, or will get, an IPv4 address.
@@ -205,11 +212,20 @@ func (c *compiler) subnetOf(r *model.Resource, pointer string, config *wire.IPCo
 // address gives a port the address of a configuration, or a place to be filled
 // once all given addresses are known.
 func (c *compiler) address(r *model.Resource, p *port, config *wire.IPConfiguration, pointer string, dynamic *[]pending) {
+	c.addressIn(p.subnet, r, p, config, pointer, dynamic)
+}
+
+// addressIn is address for a port that has addresses in several subnets of one
+// network.
+func (c *compiler) addressIn(s *subnet, r *model.Resource, p *port, config *wire.IPConfiguration, pointer string, dynamic *[]pending) {
+	if s.vnet != p.subnet.vnet {
+		c.problem(r, pointer+"/properties/subnet", fmt.Sprintf("%q is in virtual networks %q and %q", r.ID.Name(), p.subnet.vnet.res.ID.Name(), s.vnet.res.ID.Name()), "use one virtual network")
+	}
 	text := config.Properties.PrivateIPAddress
 	p.addrs = append(p.addrs, portAddr{config: config, at: pointer})
 	if text == "" {
 		v6 := strings.EqualFold(config.Properties.PrivateIPAddressVersion, "IPv6")
-		*dynamic = append(*dynamic, pending{port: p, index: len(p.addrs) - 1, v6: v6, res: r})
+		*dynamic = append(*dynamic, pending{port: p, index: len(p.addrs) - 1, subnet: s, v6: v6, res: r})
 		return
 	}
 	at := pointer + "/properties/privateIPAddress"
@@ -218,7 +234,6 @@ func (c *compiler) address(r *model.Resource, p *port, config *wire.IPConfigurat
 		c.problem(r, at, fmt.Sprintf("%q is not an address", text), "write it like 10.0.0.4")
 		return
 	}
-	s := p.subnet
 	in := slices.IndexFunc(s.prefixes, func(q netip.Prefix) bool { return q.Contains(a) })
 	switch {
 	case in < 0:
@@ -254,7 +269,7 @@ func usable(p netip.Prefix, a netip.Addr) bool {
 
 // allocate gives a waiting configuration the lowest free address.
 func (c *compiler) allocate(d pending) {
-	s := d.port.subnet
+	s := d.subnet
 	for _, p := range s.prefixes {
 		r, ok := usableRange(p)
 		if !ok || p.Addr().Is6() != d.v6 {

@@ -27,6 +27,19 @@ const (
 	// allocation only.
 	registersStaticAddresses = false
 
+	// basicStaysInRegion keeps what comes by global peering from the frontends
+	// of Basic load balancers ("Virtual network peering"). By the prefixes of
+	// the peers: what an appliance nearby forwards for others passes.
+	basicStaysInRegion = true
+
+	// connectedGroupsReachEndpoints gives members of a connected group the
+	// routes of each other's private endpoints, as direct peers have them.
+	connectedGroupsReachEndpoints = true
+
+	// storageIPRulesSkipOwnRegion takes IP rules of a storage account away from
+	// the ways out of clients in its region, who do not come by them.
+	storageIPRulesSkipOwnRegion = true
+
 	// ipv6DefaultRoute gives subnets of virtual networks with IPv6 a route of
 	// ::/0 to the internet, as IPv4 has.
 	ipv6DefaultRoute = true
@@ -44,6 +57,8 @@ const (
 	routeGlobalPeering   = "VNetGlobalPeering"
 	routeConnectedGroup  = "ConnectedGroup"
 	routeServiceEndpoint = "VirtualNetworkServiceEndpoint"
+
+	routeInterfaceEndpoint = "InterfaceEndpoint"
 
 	sourceDefault = "Default"
 	sourceUser    = "User"

@@ -29,6 +29,12 @@ func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
 		opts: opts,
 		img:  &fabric.Image{Epoch: opts.Epoch, Edge: fabric.None},
 		sets: newSets(),
+
+		endpointsOf: map[*vnet][]*endpoint{},
+		platforms:   map[string]*subnet{},
+		publicMarks: map[string]*publicMark{},
+		portless:    map[*ruleSet]*ruleSet{},
+		unknowns:    map[unknownKey]fabric.PortID{},
 	}
 	c.decode(resources)
 	c.networks()
@@ -40,6 +46,8 @@ func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
 	c.filters()
 	c.firewalls()
 	c.outbound()
+	c.balance()
+	c.serviceFirewalls()
 	c.names()
 	c.labels()
 	c.finish()
@@ -83,9 +91,27 @@ type compiler struct {
 	nics     map[string]*port
 	walls    []*wall
 	asgAddrs map[string][]fabric.Range
+	configs  map[string]configAddr // IP configurations of interfaces by lower-case ID
+
+	// load balancers
+	balancers []*balancer
+	frontends map[string]*frontend // by lower-case ID
+	pools     map[string]*pool     // by lower-case ID
+	unknowns  map[unknownKey]fabric.PortID
+
+	// private endpoints and platform services
+	endpoints       map[string]*endpoint // by lower-case ID
+	endpointNICs    map[string]*endpoint // by lower-case ID of the interface
+	endpointsOf     map[*vnet][]*endpoint
+	portless        map[*ruleSet]*ruleSet
+	services        []*service         // in order of ID
+	platforms       map[string]*subnet // by region
+	platformSpace   fabric.SpaceID
+	platformSegment fabric.SegmentID
 
 	// publicAddresses
-	publicAddrs map[string]publicAddr // by lower-case ID
+	publicAddrs map[string]publicAddr  // by lower-case ID
+	publicMarks map[string]*publicMark // by lower-case ID
 
 	// routes
 	tables      map[tableKey]fabric.TableID
@@ -110,9 +136,21 @@ type port struct {
 	vm     *item[wire.VM]
 	wall   *wall
 	opaque *opaque
-	// balanced means the interface is in a load balancer's pool, whose
-	// outbound rules are not modelled.
+
+	// What else the port may be.
+	balancer  *balancer
+	endpoint  *endpoint
+	link      *item[wire.PrivateLinkService]
+	service   *service
+	undecided bool // stands for a target that is not known
+
+	pools []*pool // it is a member of
+	// balanced means that a load balancer's pool takes its default outbound
+	// access away.
 	balanced bool
+	// chained means that a load balancer which is not modelled is on its way
+	// to the internet.
+	chained bool
 }
 
 func (c *compiler) problem(r *model.Resource, pointer, what, fix string) {
@@ -121,7 +159,11 @@ func (c *compiler) problem(r *model.Resource, pointer, what, fix string) {
 
 // note records that something is not modelled, once.
 func (c *compiler) note(r *model.Resource, pointer, name, what string) {
-	n := fabric.Note{Origin: origin(r, pointer, name), What: what}
+	c.noteAt(origin(r, pointer, name), what)
+}
+
+func (c *compiler) noteAt(at fabric.Origin, what string) {
+	n := fabric.Note{Origin: at, What: what}
 	if c.notes == nil {
 		c.notes = map[fabric.Note]bool{}
 	}

@@ -53,8 +53,23 @@ type documents struct {
 	links       table[wire.PrivateZoneLink]
 	records     table[wire.RecordSet]
 	vms         table[wire.VM]
-	unmodelled  []*item[struct{}]
-	managed     []*model.Resource // for package avnm
+
+	balancers        table[wire.LoadBalancer]
+	pools            table[wire.BackendAddressPool]
+	natRules         table[wire.InboundNATRule]
+	endpoints        table[wire.PrivateEndpoint]
+	zoneGroups       table[wire.PrivateDNSZoneGroup]
+	approvals        table[wire.PrivateEndpointConnection]
+	linkServices     table[wire.PrivateLinkService]
+	endpointPolicies table[wire.ServiceEndpointPolicy]
+	accounts         table[wire.StorageAccount]
+	sqlServers       table[wire.SQLServer]
+	sqlRules         table[wire.SQLFirewallRule]
+	sqlNetworks      table[wire.SQLNetworkRule]
+	vaults           table[wire.KeyVault]
+
+	unmodelled []*item[struct{}]
+	managed    []*model.Resource // for package avnm
 }
 
 // decode reads every resource into the view of its type. The managers'
@@ -83,6 +98,21 @@ func (c *compiler) decode(resources []*model.Resource) {
 		model.TypePrivateZoneAAAA:     reader(c, &d.records),
 		model.TypePrivateZoneCNAME:    reader(c, &d.records),
 		model.TypeVM:                  reader(c, &d.vms),
+		model.TypeLoadBalancer:        reader(c, &d.balancers),
+		model.TypeBackendPool:         reader(c, &d.pools),
+		model.TypeInboundNATRule:      reader(c, &d.natRules),
+		model.TypePrivateEndpoint:     reader(c, &d.endpoints),
+		model.TypePrivateZoneGroup:    reader(c, &d.zoneGroups),
+		model.TypePrivateLinkService:  reader(c, &d.linkServices),
+		model.TypeEndpointPolicy:      reader(c, &d.endpointPolicies),
+		model.TypeStorageAccount:      reader(c, &d.accounts),
+		model.TypeSQLServer:           reader(c, &d.sqlServers),
+		model.TypeSQLFirewallRule:     reader(c, &d.sqlRules),
+		model.TypeSQLNetworkRule:      reader(c, &d.sqlNetworks),
+		model.TypeKeyVault:            reader(c, &d.vaults),
+	}
+	for _, owner := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypePrivateLinkService} {
+		readers[owner+"/privateEndpointConnections"] = reader(c, &d.approvals)
 	}
 	byKind := make(map[string]func(*model.Resource, string), len(readers))
 	for kind, read := range readers {

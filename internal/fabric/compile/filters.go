@@ -50,6 +50,7 @@ func (c *compiler) filters() {
 		switch {
 		case p.wall != nil:
 			// Neither security groups nor admin rules apply to a firewall.
+		case c.deviceFilters(p):
 		case p.opaque != nil:
 			c.opaqueFilters(p)
 		default:

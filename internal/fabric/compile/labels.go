@@ -43,6 +43,9 @@ func (c *compiler) labels() {
 				label(model.LabelVNet, p.subnet.vnet.res.ID.Name()),
 				label(model.LabelRegion, p.subnet.vnet.region),
 			})
+		case p.undecided:
+		case p.balancer != nil, p.endpoint != nil, p.link != nil, p.service != nil:
+			out.Labels = c.deviceLabels(p, shared[p.subnet])
 		case p.nic != nil:
 			list := slices.Clone(shared[p.subnet])
 			if p.vm != nil {
@@ -56,6 +59,35 @@ func (c *compiler) labels() {
 			out.Labels = shared[p.subnet]
 		}
 	}
+}
+
+// deviceLabels names a load balancer, private endpoint, private link service or
+// platform service. An endpoint carries the labels of its subnet as well, and
+// the name of the service it reaches.
+func (c *compiler) deviceLabels(p *port, subnet []fabric.Label) []fabric.Label {
+	var list []fabric.Label
+	switch {
+	case p.balancer != nil:
+		list = append(list, label(model.LabelBalancer, p.balancer.res.ID.Name()))
+		if v := p.subnet.vnet; v.item != nil {
+			list = append(list, label(model.LabelVNet, v.res.ID.Name()))
+		}
+		list = append(list, label(model.LabelRegion, p.balancer.res.Location()))
+		list = append(list, tagLabels(p.balancer.view.Tags)...)
+	case p.endpoint != nil:
+		list = append(slices.Clone(subnet), label(model.LabelEndpoint, p.endpoint.res.ID.Name()))
+		if p.endpoint.target != "" {
+			list = append(list, label(model.LabelService, lastSegment(p.endpoint.target)))
+		}
+		for _, asg := range p.asgs {
+			list = append(list, label(model.LabelASG, lastSegment(asg)))
+		}
+	case p.link != nil:
+		list = append(slices.Clone(subnet), label(model.LabelService, p.link.res.ID.Name()))
+	case p.service != nil:
+		list = append(list, label(model.LabelService, p.service.res.ID.Name()), label(model.LabelRegion, p.service.res.Location()))
+	}
+	return unique(list)
 }
 
 func label(kind model.LabelKind, name string) fabric.Label {
@@ -103,6 +135,10 @@ func (c *compiler) regions() {
 	for _, v := range c.vnets {
 		ids[v.region] = 0
 	}
+	for _, p := range c.ports {
+		ids[p.subnet.vnet.region] = 0
+	}
+	delete(ids, "")
 	for name := range ids {
 		c.img.Regions = append(c.img.Regions, name)
 	}
@@ -114,7 +150,10 @@ func (c *compiler) regions() {
 		c.img.Spaces[i].Region = ids[v.region]
 	}
 	for _, p := range c.ports {
-		c.img.Ports[p.id].Region = ids[p.subnet.vnet.region]
+		c.img.Ports[p.id].Region = fabric.None
+		if id, ok := ids[p.subnet.vnet.region]; ok {
+			c.img.Ports[p.id].Region = id
+		}
 	}
 	c.img.Delay = make([][]time.Duration, len(c.img.Regions))
 	for i, from := range c.img.Regions {

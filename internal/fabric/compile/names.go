@@ -23,6 +23,7 @@ func (c *compiler) names() {
 		zones[it.key] = &fabric.Zone{Name: strings.ToLower(it.res.ID.Name()), Origin: origin(it.res, "", "")}
 	}
 	c.records(zones)
+	c.zoneGroups(zones)
 	var linked []link
 	registers := map[*vnet]*link{}
 	for _, it := range c.docs.links.list {
@@ -37,7 +38,8 @@ func (c *compiler) names() {
 			continue
 		}
 		if policy, _ := it.res.Properties()["resolutionPolicy"].(string); strings.EqualFold(policy, "NxDomainRedirect") {
-			c.note(it.res, "/properties/resolutionPolicy", "", "names the zone lacks are asked of the internet; here they do not exist")
+			l.fallback = true
+			c.note(it.res, "/properties/resolutionPolicy", "", "names the zone lacks are asked of the internet; here only those of platform services exist")
 		}
 		if it.view.Properties.RegistrationEnabled {
 			if other, ok := registers[l.vnet]; ok {
@@ -56,9 +58,22 @@ func (c *compiler) names() {
 	for _, v := range c.vnets {
 		c.img.Spaces[v.space].View.Elsewhere = c.ownResolver(v)
 	}
+	fallback := map[*vnet]map[string]bool{} // names of zones
 	for _, l := range linked {
 		if view := &c.img.Spaces[l.vnet.space].View; !view.Elsewhere {
 			view.Zones = append(view.Zones, *l.zone)
+		}
+		if l.fallback {
+			if fallback[l.vnet] == nil {
+				fallback[l.vnet] = map[string]bool{}
+			}
+			fallback[l.vnet][l.zone.Name] = true
+		}
+	}
+	public := c.publicNames()
+	for _, v := range c.vnets {
+		if view := &c.img.Spaces[v.space].View; !view.Elsewhere {
+			addPublicNames(view, public, fallback[v])
 		}
 	}
 	for i := range c.img.Spaces {
@@ -91,6 +106,8 @@ type link struct {
 	item *item[wire.PrivateZoneLink]
 	zone *fabric.Zone
 	vnet *vnet
+	// fallback asks the internet for names that the zone lacks.
+	fallback bool
 }
 
 // recordKey is a name within a zone.

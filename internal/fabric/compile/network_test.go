@@ -26,7 +26,9 @@ var short = map[string]string{
 	"pip": model.TypePublicIP, "nat": model.TypeNATGateway, "fw": model.TypeFirewall, "fwp": model.TypeFirewallPolicy,
 	"ipg": model.TypeIPGroup, "asg": model.TypeASG, "zone": model.TypePrivateZone, "vm": model.TypeVM,
 	"nm": model.TypeNetworkManager, "policy": model.TypePolicyDefinition, "assign": model.TypePolicyAssignment,
-	"lb": "Microsoft.Network/loadBalancers", "vgw": "Microsoft.Network/virtualNetworkGateways", "pe": "Microsoft.Network/privateEndpoints",
+	"lb": model.TypeLoadBalancer, "agw": "Microsoft.Network/applicationGateways", "vmss": "Microsoft.Compute/virtualMachineScaleSets",
+	"pls": model.TypePrivateLinkService, "sep": model.TypeEndpointPolicy, "store": model.TypeStorageAccount, "sql": model.TypeSQLServer,
+	"kv": model.TypeKeyVault, "vgw": "Microsoft.Network/virtualNetworkGateways", "pe": "Microsoft.Network/privateEndpoints",
 	"aks": "Microsoft.ContainerService/managedClusters", "vhub": "Microsoft.Network/virtualHubs", "ruleset": "Microsoft.Network/dnsForwardingRulesets",
 }
 

@@ -73,8 +73,8 @@ func (c *compiler) publicOf(r *model.Resource, pointer string, ref *wire.Ref) (p
 
 // outbound gives ports their way to the internet, and public addresses the
 // port they lead to. The order is that of "Azure NAT Gateway": a NAT gateway
-// before the interface's own public IP before default outbound access; a load
-// balancer's outbound rules are not modelled.
+// before the interface's own public IP before a load balancer before default
+// outbound access.
 func (c *compiler) outbound() {
 	users := map[string]fabric.Public{} // by lower-case ID of the public IP
 	use := func(p publicAddr, at fabric.PortID, private netip.Addr, r *model.Resource, pointer string) {
@@ -84,6 +84,7 @@ func (c *compiler) outbound() {
 		}
 		users[p.item.key] = fabric.Public{Addr: p.addr, Origin: origin(r, pointer, p.item.res.ID.Name()), Port: at, Private: private}
 	}
+	c.frontendPublics(use)
 	gateways := c.natGateways(use)
 	defaults := c.defaultOutbound()
 	for _, p := range c.ports {
@@ -93,6 +94,10 @@ func (c *compiler) outbound() {
 			out.Outbound = c.firewallOutbound(p, use)
 		case p.opaque != nil:
 			// What it sends is unknown already.
+		case p.service != nil:
+			out.Outbound = p.service.outbound()
+		case p.balancer != nil, p.endpoint != nil, p.link != nil:
+			// They start no flow towards the internet.
 		default:
 			own := c.instanceOutbound(p, use)
 			switch s := p.subnet; {
@@ -100,12 +105,95 @@ func (c *compiler) outbound() {
 				out.Outbound = gateways[s.nat]
 			case own != nil:
 				out.Outbound = own
-			case !p.balanced:
-				out.Outbound = defaults[s]
+			default:
+				if out.Outbound = c.balancedOutbound(p); out.Outbound == nil && !p.balanced {
+					out.Outbound = defaults[s]
+				}
 			}
 		}
 	}
 	c.publics(users)
+}
+
+// publicMark is what is known of a public IP beside where it leads.
+type publicMark struct{ closed, unknown bool }
+
+func (p publicAddr) marks(c *compiler) *publicMark {
+	m, ok := c.publicMarks[p.item.key]
+	if !ok {
+		m = &publicMark{}
+		c.publicMarks[p.item.key] = m
+	}
+	return m
+}
+
+// frontendPublics leads the public addresses of frontends to their load
+// balancers.
+func (c *compiler) frontendPublics(use useFunc) {
+	for _, b := range c.balancers {
+		for _, f := range b.frontends {
+			at := f.pointer + "/properties/publicIPAddress"
+			if public, ok := c.publicOf(b.res, at, f.view.Properties.PublicIPAddress); ok {
+				use(public, f.port.id, public.addr, b.res, at)
+				public.marks(c).unknown = f.view.Properties.GatewayLoadBalancer != nil
+			}
+		}
+	}
+}
+
+// balancedOutbound is the way out that a load balancer gives the members of its
+// pools ("Outbound connections", "Outbound rules"): the public frontends of an
+// outbound rule, else those of load-balancing rules that leave source
+// translation on.
+func (c *compiler) balancedOutbound(p *port) *fabric.Outbound {
+	var implicit *fabric.Outbound
+	for _, pool := range p.pools {
+		b := pool.balancer
+		for i := range b.view.Properties.OutboundRules {
+			r := &b.view.Properties.OutboundRules[i]
+			if ref := r.Properties.BackendAddressPool; ref == nil || !strings.EqualFold(ref.ID, pool.key) {
+				continue
+			}
+			at := fmt.Sprintf("/properties/outboundRules/%d", i)
+			if !strings.EqualFold(r.Properties.Protocol, "All") && r.Properties.Protocol != "" {
+				c.note(b.res, at+"/properties/protocol", r.Name, "the outbound rule is for one protocol; here it serves all")
+			}
+			o := &fabric.Outbound{Origin: origin(b.res, at, r.Name), What: "load balancer"}
+			for _, ref := range r.Properties.FrontendIPConfigurations {
+				c.frontendPool(o, ref.ID)
+			}
+			if len(o.Pool) > 0 {
+				return o
+			}
+		}
+		for i := range b.view.Properties.LoadBalancingRules {
+			r := &b.view.Properties.LoadBalancingRules[i]
+			if r.Properties.DisableOutboundSNAT || r.Properties.FrontendIPConfiguration == nil || !usesPool(&r.Properties, pool.key) {
+				continue
+			}
+			o := &fabric.Outbound{Origin: origin(b.res, fmt.Sprintf("/properties/loadBalancingRules/%d", i), r.Name), What: "load balancer"}
+			if c.frontendPool(o, r.Properties.FrontendIPConfiguration.ID); implicit == nil && len(o.Pool) > 0 {
+				implicit = o
+			}
+		}
+	}
+	return implicit
+}
+
+func usesPool(r *wire.LoadBalancingRuleProperties, key string) bool {
+	return r.BackendAddressPool != nil && strings.EqualFold(r.BackendAddressPool.ID, key) ||
+		slices.ContainsFunc(r.BackendAddressPools, func(ref wire.Ref) bool { return strings.EqualFold(ref.ID, key) })
+}
+
+// frontendPool adds the address of a public frontend to a pool of sources.
+func (c *compiler) frontendPool(o *fabric.Outbound, id string) {
+	f, ok := c.frontends[strings.ToLower(id)]
+	if !ok {
+		return
+	}
+	if a, public := c.frontendAddr(f); public && a.IsValid() && !slices.Contains(o.Pool, a) {
+		o.Pool = append(o.Pool, a)
+	}
 }
 
 // useFunc records what a public IP is used for.
@@ -169,11 +257,9 @@ func (c *compiler) instanceOutbound(p *port, use useFunc) *fabric.Outbound {
 		o.Pairs = append(o.Pairs, fabric.Pair{Private: a.addr, Public: public.addr})
 		sku := public.item.view.SKU
 		basic := sku != nil && strings.EqualFold(sku.Name, "Basic")
-		if standardPublicIPNeedsNSG && !basic && p.nsg == nil && p.subnet.nsg == nil {
-			use(public, fabric.None, netip.Addr{}, p.nic.res, at)
-		} else {
-			use(public, p.id, a.addr, p.nic.res, at)
-		}
+		use(public, p.id, a.addr, p.nic.res, at)
+		public.marks(c).closed = standardPublicIPNeedsNSG && !basic && p.nsg == nil && p.subnet.nsg == nil
+		public.marks(c).unknown = a.config.Properties.GatewayLoadBalancer != nil
 	}
 	return o
 }
@@ -217,9 +303,16 @@ func (c *compiler) publics(users map[string]fabric.Public) {
 			_, claimed := c.claims.publics[it.key]
 			entry.Unknown = claimed || has(it.res, "ipConfiguration")
 		}
-		entry.Unknown = entry.Unknown || translating[entry.Origin.Resource]
+		entry.Unknown = entry.Unknown || p.marks(c).unknown || translating[entry.Origin.Resource]
+		entry.Closed = p.marks(c).closed
 		own[p.addr] = true
 		c.img.Publics = append(c.img.Publics, entry)
+	}
+	for _, s := range c.services {
+		if s.port != nil {
+			own[s.addr] = true
+			c.img.Publics = append(c.img.Publics, s.public())
+		}
 	}
 	for i := range c.img.Ports {
 		o := c.img.Ports[i].Outbound

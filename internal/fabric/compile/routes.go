@@ -17,11 +17,11 @@ import (
 // tableKey is what an effective route table depends on; subnets with the same
 // key share a table.
 type tableKey struct {
-	vnet      *vnet
-	table     *item[wire.RouteTable]
-	routing   *avnm.RoutingList
-	endpoints string
-	balanced  bool
+	vnet     *vnet
+	table    *item[wire.RouteTable]
+	routing  *avnm.RoutingList
+	services *subnet // if it has service endpoints, which lead from it alone
+	chained  bool    // behind a load balancer that is not modelled
 }
 
 type userKey struct {
@@ -68,28 +68,26 @@ func (c *compiler) routes() {
 		c.userRoutes(userKey{table: t}) // report what is wrong even if nothing uses it
 	}
 	for _, p := range c.ports {
-		c.img.Ports[p.id].Routes = c.table(p.subnet, p.balanced)
+		c.img.Ports[p.id].Routes = c.portTable(p)
 	}
 }
 
-func (c *compiler) table(s *subnet, balanced bool) fabric.TableID {
-	var services []string
-	for _, e := range s.view.Properties.ServiceEndpoints {
-		services = append(services, strings.ToLower(e.Service))
+func (c *compiler) table(s *subnet, chained bool) fabric.TableID {
+	key := tableKey{vnet: s.vnet, table: s.table, routing: s.routing, chained: chained}
+	if len(s.view.Properties.ServiceEndpoints) > 0 {
+		key.services = s
 	}
-	slices.Sort(services)
-	key := tableKey{vnet: s.vnet, table: s.table, routing: s.routing, endpoints: strings.Join(services, " "), balanced: balanced}
 	id, ok := c.tables[key]
 	if !ok {
 		id = fabric.TableID(len(c.img.Tables))
 		c.tables[key] = id
-		c.img.Tables = append(c.img.Tables, c.effective(s, services, balanced))
+		c.img.Tables = append(c.img.Tables, c.effective(s, chained))
 	}
 	return id
 }
 
 // effective merges system, peering, gateway and user routes of a subnet.
-func (c *compiler) effective(s *subnet, services []string, balanced bool) fabric.Table {
+func (c *compiler) effective(s *subnet, chained bool) fabric.Table {
 	v := s.vnet
 	t := fabric.Table{Name: v.res.ID.Name() + " system routes", Origin: v.origin}
 	switch {
@@ -102,9 +100,8 @@ func (c *compiler) effective(s *subnet, services []string, balanced bool) fabric
 	all := make([]ranked, 0, 8+len(v.prefixes)+len(v.reach)+len(users.routes))
 	all = c.systemRoutes(all, v, users)
 	all = c.reachRoutes(all, v)
-	for _, service := range services {
-		all = c.endpointRoutes(all, s, service)
-	}
+	all = c.privateRoutes(all, v, users)
+	all = c.serviceRoutes(all, s)
 	for i := range users.routes {
 		u := &users.routes[i]
 		all = append(all, ranked{fabric.Route{
@@ -120,9 +117,8 @@ func (c *compiler) effective(s *subnet, services []string, balanced bool) fabric
 	t.Routes = make([]fabric.Route, len(all))
 	for i := range all {
 		r := all[i].route
-		r.Inactive = i > 0 && all[i-1].route.Prefix == r.Prefix
-		if balanced && r.Hop.Kind == fabric.HopInternet {
-			// Outbound rules of load balancers are not modelled.
+		r.Inactive = r.Inactive || i > 0 && all[i-1].route.Prefix == r.Prefix
+		if chained && r.Hop.Kind == fabric.HopInternet {
 			r.Hop = fabric.Hop{Kind: fabric.HopUnknown}
 		}
 		t.Routes[i] = r
@@ -189,42 +185,6 @@ func (c *compiler) reachRoutes(all []ranked, v *vnet) []ranked {
 		for _, p := range r.prefixes {
 			all = append(all, ranked{fabric.Route{Prefix: p, Hop: hop, Source: sourceDefault, Kind: r.kind, Origin: r.origin}, rank})
 		}
-	}
-	return all
-}
-
-// serviceTagOf names the service tag whose prefixes a service endpoint reaches
-// ("Virtual network service endpoints").
-func serviceTagOf(service string) string {
-	return map[string]string{
-		"microsoft.storage":              "Storage",
-		"microsoft.storage.global":       "Storage",
-		"microsoft.sql":                  "Sql",
-		"microsoft.web":                  "AppService",
-		"microsoft.keyvault":             "AzureKeyVault",
-		"microsoft.azurecosmosdb":        "AzureCosmosDB",
-		"microsoft.eventhub":             "EventHub",
-		"microsoft.servicebus":           "ServiceBus",
-		"microsoft.containerregistry":    "AzureContainerRegistry",
-		"microsoft.azureactivedirectory": "AzureActiveDirectory",
-	}[service]
-}
-
-// endpointRoutes lead to a service past every user route of a shorter prefix.
-// What the service answers is not modelled.
-func (c *compiler) endpointRoutes(all []ranked, s *subnet, service string) []ranked {
-	at := s.pointer + "/properties/serviceEndpoints"
-	prefixes, ok := catalog.ServiceTag(serviceTagOf(service))
-	if !ok {
-		c.note(s.res, at, s.name, fmt.Sprintf("the prefixes of service endpoint %s are not known; what its traffic does is unknown", service))
-		return all
-	}
-	c.note(s.res, at, s.name, fmt.Sprintf("traffic to the service endpoint %s leaves the network directly; what the service does is unknown", service))
-	from := origin(s.res, at, service)
-	for _, p := range prefixes {
-		all = append(all, ranked{fabric.Route{
-			Prefix: p.Masked(), Hop: fabric.Hop{Kind: fabric.HopUnknown}, Source: sourceDefault, Kind: routeServiceEndpoint, Origin: from,
-		}, rankEndpoint})
 	}
 	return all
 }

@@ -170,7 +170,7 @@ func TestOutbound(t *testing.T) {
 // addresses": secure by default); a Basic one is open.
 func TestPublicIPNeedsGroup(t *testing.T) {
 	for sku, want := range map[string]string{
-		"Standard": "internet: tcp 8.8.8.8 52.0.0.2:443 = deny no-translation: internet",
+		"Standard": "internet: tcp 8.8.8.8 52.0.0.2:443 = deny closed: internet",
 		"Basic":    "internet: tcp 8.8.8.8 52.0.0.2:443 = allow delivered: internet > a",
 	} {
 		n := &network{t: t}

@@ -20,6 +20,7 @@ func isInert(kind string) bool {
 		"microsoft.network/networkwatchers", "microsoft.network/ddosprotectionplans",
 		"microsoft.network/privatednszones/", "microsoft.network/publicipprefixes",
 		"microsoft.network/networkintentpolicies",
+		"microsoft.storage/storageaccounts/", "microsoft.sql/servers/", "microsoft.keyvault/vaults/",
 	} {
 		if strings.HasPrefix(kind, prefix) {
 			return true
@@ -31,16 +32,15 @@ func isInert(kind string) bool {
 // kindGateway is the type of VPN and ExpressRoute gateways, in lower case.
 const kindGateway = "microsoft.network/virtualnetworkgateways"
 
-// opaque is something in a subnet whose behaviour is not modelled: a load
-// balancer's frontend, a gateway, a private endpoint. It gets a port that owns
-// its address and whose rules are unknown.
+// opaque is something in a subnet whose behaviour is not modelled: a gateway
+// load balancer's frontend, an application gateway, a scale set. It gets a port
+// that owns its address and whose rules are unknown.
 type opaque struct {
 	item *item[struct{}]
 	// addr is invalid if the document gives none.
 	addr   netip.Addr
 	subnet *subnet
-	// sends reports whether it may start flows: gateways do, frontends and
-	// private endpoints do not.
+	// sends reports whether it may start flows: gateways do, frontends do not.
 	sends bool
 }
 
@@ -51,16 +51,11 @@ type claims struct {
 	gateways map[*vnet]*item[struct{}]  // virtual networks with a gateway, or attached to a virtual hub
 	resolves map[*vnet]*item[struct{}]  // virtual networks whose names a forwarding ruleset may answer
 	noAdmin  map[*subnet]bool           // subnets where admin rules do not apply
+	pools    map[string][]string        // pools of load balancers by the member's ID, all in lower case
 }
 
 // silent are the types that never start a flow by themselves.
-func silent(kind string) bool {
-	switch kind {
-	case "microsoft.network/loadbalancers", "microsoft.network/privateendpoints", "microsoft.network/privatelinkservices":
-		return true
-	}
-	return false
-}
+func silent(kind string) bool { return kind == "microsoft.network/loadbalancers" }
 
 // forwardsNames reports whether resources of a type change what names mean in
 // the virtual networks they refer to.
@@ -83,24 +78,33 @@ func (cl *claims) attach(kind string, v *vnet, it *item[struct{}]) {
 // unmodelled notes every resource that is not modelled and finds the
 // addresses it uses by the references in its document.
 func (c *compiler) unmodelled() claims {
-	cl := claims{publics: map[string]*item[struct{}]{}, gateways: map[*vnet]*item[struct{}]{}, resolves: map[*vnet]*item[struct{}]{}, noAdmin: map[*subnet]bool{}}
-	withNIC := map[string]bool{} // private endpoints whose interface is declared
-	for _, nic := range c.docs.nics.list {
-		if id, ok := refIn(nic.res.Properties(), "privateEndpoint"); ok {
-			withNIC[strings.ToLower(id)] = true
+	cl := claims{publics: map[string]*item[struct{}]{}, gateways: map[*vnet]*item[struct{}]{}, resolves: map[*vnet]*item[struct{}]{}, noAdmin: map[*subnet]bool{}, pools: map[string][]string{}}
+	things := slices.Clone(c.docs.unmodelled)
+	for _, it := range c.docs.balancers.list {
+		if isGateway(it) {
+			things = append(things, &item[struct{}]{res: it.res, key: it.key})
 		}
 	}
-	for _, it := range c.docs.unmodelled {
+	for _, it := range things {
 		kind := kindOf(it.key)
-		if withNIC[it.key] {
-			c.note(it.res, "", "", "private endpoints are not modelled; what passes them is unknown")
-			continue
+		if kind == "microsoft.network/loadbalancers" {
+			c.note(it.res, "", "", "gateway load balancers are not modelled; what passes them is unknown")
+		} else {
+			c.note(it.res, "", "", "resources of type "+it.res.Type()+" are not modelled; what passes them is unknown")
 		}
-		c.note(it.res, "", "", "resources of type "+it.res.Type()+" are not modelled; what passes them is unknown")
 		found := map[*subnet]bool{}
 		walk(it.res.Doc, func(object map[string]any) {
 			if id, ok := refIn(object, "publicIPAddress"); ok {
 				cl.publics[strings.ToLower(id)] = it
+			}
+			for _, name := range []string{"loadBalancerBackendAddressPools", "loadBalancerInboundNatPools"} {
+				refs, _ := object[name].([]any)
+				for _, ref := range refs {
+					ref, _ := ref.(map[string]any)
+					if id, _ := ref["id"].(string); !slices.Contains(cl.pools[it.key], strings.ToLower(id)) {
+						cl.pools[it.key] = append(cl.pools[it.key], strings.ToLower(id))
+					}
+				}
 			}
 			if id, _ := object["id"].(string); c.vnetByKey[strings.ToLower(id)] != nil {
 				cl.attach(kind, c.vnetByKey[strings.ToLower(id)], it)

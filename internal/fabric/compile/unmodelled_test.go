@@ -14,18 +14,19 @@ func TestUnmodelled(t *testing.T) {
 	n.routeTable("r", "lb 9.0.0.0/8 VirtualAppliance 10.0.1.10")
 	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24"+viaR, "b 10.0.1.0/24")
 	n.add("pip/front", `{"location":"westeurope","properties":{"ipAddress":"52.0.0.9"}}`)
-	n.add("lb/internal", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"privateIPAddress":"10.0.1.10","subnet":{"id":"~vnet/net/subnets/b"}}}]}}`)
-	n.add("lb/public", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"publicIPAddress":{"id":"~pip/front"}}}]}}`)
-	n.add("pe/store", `{"location":"westeurope","properties":{"subnet":{"id":"~vnet/net/subnets/b"}}}`)
+	n.add("agw/inner", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"privateIPAddress":"10.0.1.10","subnet":{"id":"~vnet/net/subnets/b"}}}]}}`)
+	n.add("lb/gateway", `{"location":"westeurope","sku":{"name":"Gateway"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{"privateIPAddress":"10.0.1.11","subnet":{"id":"~vnet/net/subnets/b"}}}]}}`)
+	n.add("agw/public", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"publicIPAddress":{"id":"~pip/front"}}}]}}`)
 	n.nic("a", "net/s", "")
 	n.add("nic/pooled", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"ip","properties":{"privateIPAddress":"10.0.0.20","subnet":{"id":"~vnet/net/subnets/s"},
 		"loadBalancerBackendAddressPools":[{"id":"x"}]}}]}}`)
 	img := n.compile()
 	expect(t, img,
-		"a: tcp 10.0.0.4 10.0.1.10:80 = unknown rule not modelled: a > internal",
+		"a: tcp 10.0.0.4 10.0.1.10:80 = unknown rule not modelled: a > inner",
+		"a: tcp 10.0.0.4 10.0.1.11:80 = unknown rule not modelled: a > gateway",
 		"a: tcp 10.0.0.4 9.9.9.9:80 = unknown route-unknown: a",
-		"a: tcp 10.0.0.4 10.0.1.4:443 = unknown rule not modelled: a > store",
-		"internal: tcp 10.0.1.10 10.0.0.4:80 = deny rule never starts a flow: internal",
+		"inner: tcp 10.0.1.10 10.0.0.4:80 = unknown rule not modelled: inner",
+		"gateway: tcp 10.0.1.11 10.0.0.4:80 = deny rule never starts a flow: gateway",
 		"internet: tcp 8.8.8.8 52.0.0.9:80 = unknown public-unknown: internet",
 		"pooled: tcp 10.0.0.20 8.8.8.8:80 = unknown route-unknown: pooled",
 		"pooled: tcp 10.0.0.20 10.0.0.4:80 = allow delivered: pooled > a",
@@ -34,7 +35,7 @@ func TestUnmodelled(t *testing.T) {
 	for _, note := range img.Notes {
 		noted[note.Origin.Resource[strings.LastIndexByte(note.Origin.Resource, '/')+1:]] = true
 	}
-	for _, name := range []string{"internal", "public", "store"} {
+	for _, name := range []string{"inner", "public", "gateway", "pooled"} {
 		if !noted[name] {
 			t.Errorf("nothing notes %q: %+v", name, img.Notes)
 		}
@@ -70,12 +71,11 @@ func TestGatewayIsUnknown(t *testing.T) {
 	)
 }
 
-// The interface that Azure makes for a private endpoint is not a host, and a
-// cluster's subnet may be named by a bare ID.
-func TestPrivateEndpointInterface(t *testing.T) {
+// The interface of a private endpoint that is not among the resources is not a
+// host, and a cluster's subnet may be named by a bare ID.
+func TestForeignInterfaces(t *testing.T) {
 	n := &network{t: t}
 	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24", "k 10.0.1.0/24")
-	n.add("pe/store", `{"location":"westeurope","properties":{"subnet":{"id":"~vnet/net/subnets/s"}}}`)
 	n.add("nic/store.nic", `{"location":"westeurope","properties":{"privateEndpoint":{"id":"~pe/store"},"ipConfigurations":[{"name":"ip","properties":{"privateIPAddress":"10.0.0.7","subnet":{"id":"~vnet/net/subnets/s"}}}]}}`)
 	n.add("aks/k", `{"location":"westeurope","properties":{"agentPoolProfiles":[{"vnetSubnetID":"~vnet/net/subnets/k"}]}}`)
 	n.nic("a", "net/s", "")
@@ -84,19 +84,6 @@ func TestPrivateEndpointInterface(t *testing.T) {
 		"store.nic: tcp 10.0.0.7 10.0.0.4:443 = deny rule never starts a flow: store.nic",
 		"a: tcp 10.0.0.4 10.0.1.4:443 = unknown rule not modelled: a > k",
 		"k: tcp 10.0.1.4 10.0.0.4:443 = unknown rule not modelled: k",
-	)
-}
-
-// A service endpoint leads past a user's default route to a service whose
-// answer is not modelled ("Virtual network service endpoints").
-func TestServiceEndpoint(t *testing.T) {
-	n := &network{t: t}
-	n.routeTable("r", "all 0.0.0.0/0 None")
-	n.vnet("net", "10.0.0.0/16", `s 10.0.0.0/24 "serviceEndpoints":[{"service":"Microsoft.KeyVault"}],`+strings.TrimSpace(viaR))
-	n.nic("a", "net/s", "")
-	expect(t, n.compile(),
-		"a: tcp 10.0.0.4 20.42.64.45:443 = unknown route-unknown: a",
-		"a: tcp 10.0.0.4 8.8.8.8:443 = deny route-drop: a",
 	)
 }
 
