@@ -2,6 +2,9 @@ package proof
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
@@ -11,13 +14,21 @@ import (
 // moved. A network of a thousand spokes needs about a tenth of it.
 const DefaultBudget = 20_000_000
 
-// Check decides claims, one finding each, in their order.
+// Check decides claims, one finding each, in their order. Claims are decided
+// side by side, each the same as if it were alone.
 func (p *Prover) Check(exps []model.Expectation) []Finding {
-	a := newArena(p.img)
 	out := make([]Finding, len(exps))
-	for i, e := range exps {
-		out[i] = p.check(a, e, DefaultBudget)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(exps)) {
+		wg.Go(func() {
+			a := newArena(p.img)
+			for i := next.Add(1) - 1; int(i) < len(exps); i = next.Add(1) - 1 {
+				out[i] = p.check(a, exps[i], DefaultBudget)
+			}
+		})
 	}
+	wg.Wait()
 	return out
 }
 
@@ -85,10 +96,7 @@ func newJudge(p *Prover, a *arena, f *Finding, budget int) *judge {
 // ask searches one direction of the claim.
 func (j *judge) ask(from, to *model.Selector) {
 	e := &j.f.Expectation
-	j.w = j.p.newWalk(j.a, j.budget)
-	j.w.replies = e.Verb != model.Deny
-	j.w.leaf = j.leaf
-	j.q = j.w.ask(from, to, e.Relation, e.Traffic, e.Verb != model.Deny)
+	j.open(from, to)
 	if j.q.nobody != "" {
 		j.nobody = j.q.nobody
 		return
@@ -96,7 +104,7 @@ func (j *judge) ask(from, to *model.Selector) {
 	if e.Verb == model.Allow && j.pairs == nil {
 		j.unreachable()
 	}
-	complete := j.w.run(j.begin())
+	complete := j.search()
 	if !complete {
 		j.stopped = true
 	}

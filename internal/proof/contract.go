@@ -1,19 +1,6 @@
 package proof
 
-import (
-	"github.com/ceruleannet/cerulean/internal/fabric"
-	"github.com/ceruleannet/cerulean/model"
-)
-
-// begin returns the boxes of a claim that a search has to look at.
-func (j *judge) begin() []state {
-	if j.f.Expectation.Verb == model.Deny && !j.whole {
-		if kept, ok := j.w.residue(j.q); ok {
-			return kept
-		}
-	}
-	return j.q.begin
-}
+import "github.com/ceruleannet/cerulean/internal/fabric"
 
 // residue narrows the boxes of a claim that nothing is delivered to the packets
 // that a contract does not exclude: what the search has to look at.
