@@ -33,6 +33,7 @@ func lockMode(frozen bool, otherwise node.Lock) node.Lock {
 
 func newCheck() *cobra.Command {
 	var frozen bool
+	var certificate string
 	cmd := &cobra.Command{
 		Use:   "check [PATH]",
 		Short: "Compile a network and prove its expectations",
@@ -42,7 +43,8 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 		Example: `  cerulean check examples/globojava
   cerulean check examples/broken -o json
   cerulean check -o sarif . > findings.sarif
-  cerulean check --locked .        # in CI: also fail if cerulean.lock is out of date`,
+  cerulean check --locked .        # in CI: also fail if cerulean.lock is out of date
+  cerulean check --certificate proof.json . && cerulean verify-certificate proof.json -n .`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	var output *string
@@ -63,13 +65,48 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 		default:
 			err = report.WriteText(w, colour(w))
 		}
+		if err == nil && certificate != "" {
+			err = certify(cmd, d, certificate)
+		}
 		if err == nil && report.Failed() {
 			err = errFalse
 		}
 		return err
 	}
 	output = outputFlag(cmd, "text", "json", "junit", "sarif")
+	cmd.Flags().StringVar(&certificate, "certificate", "", "write the proofs of the deny expectations to this file")
 	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if the network assigns addresses that cerulean.lock does not record")
+	return cmd
+}
+
+// certify writes a certificate and says what is not in it.
+func certify(cmd *cobra.Command, d *node.Design, path string) error {
+	left, err := d.Certify(path)
+	for _, u := range left {
+		fmt.Fprintf(cmd.ErrOrStderr(), "not in %s: %s: %s\n", path, u.Name, u.Why)
+	}
+	return err
+}
+
+func newVerifyCertificate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "verify-certificate FILE",
+		Short: "Check the proofs that 'check --certificate' wrote, without the prover",
+		Long: `Checks a certificate against the network with a checker that shares no code with the prover:
+that the boxes of each claim are all packets of the claim, none of them twice, and that each
+box ends where the certificate says. Exits with an error if anything of it is not so.`,
+		Example: `  cerulean check --certificate proof.json examples/globojava
+  cerulean verify-certificate proof.json -n examples/globojava`,
+		Args: cobra.ExactArgs(1),
+	}
+	network := networkFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(*network, node.LockRead)
+		if err != nil {
+			return err
+		}
+		return d.VerifyCertificate(args[0], cmd.OutOrStdout())
+	}
 	return cmd
 }
 

@@ -26,12 +26,20 @@ type Certificate struct {
 type Claim struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
-	// From and To are names of ports; Sources narrows the addresses of From, and
-	// Targets those of To.
-	From    []Side   `json:"from"`
-	To      []Side   `json:"to"`
-	Traffic []Ranges `json:"traffic"` // protocols, source ports, destination ports: three a line
-	Leaves  []Leaf   `json:"leaves"`
+	// From and To are the ports that send, and those where nothing may arrive.
+	From    []Side    `json:"from"`
+	To      []Side    `json:"to"`
+	Traffic []Traffic `json:"traffic"` // disjoint
+	Leaves  []Leaf    `json:"leaves"`
+}
+
+// Traffic is protocols with their ports, in the address families it exists in.
+type Traffic struct {
+	Protocols        Ranges `json:"protocols"`
+	SourcePorts      Ranges `json:"sourcePorts"`
+	DestinationPorts Ranges `json:"destinationPorts"`
+	IPv4             bool   `json:"ipv4"`
+	IPv6             bool   `json:"ipv6"`
 }
 
 // Side is a port and the addresses of it that a claim speaks of.
@@ -47,8 +55,11 @@ type Leaf struct {
 	// From are the ports they begin at.
 	From []fabric.PortID `json:"from"`
 	// Elsewhere means that they are delivered, but not at a port of the claim.
-	Elsewhere bool        `json:"elsewhere,omitempty"`
-	Code      fabric.Code `json:"code"`
+	Elsewhere bool `json:"elsewhere,omitempty"`
+	// Varies means that where they end depends on what balancers choose: not at
+	// a port of the claim, whatever that is.
+	Varies bool        `json:"varies,omitempty"`
+	Code   fabric.Code `json:"code"`
 	// Filter and Rule, or Table and Route, are what stops them; none is -1.
 	Filter fabric.FilterID `json:"filter"`
 	Rule   int32           `json:"rule"`

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/netip"
+	"slices"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
@@ -30,6 +32,25 @@ func Verify(img *fabric.Image, c *Certificate) error {
 	return nil
 }
 
+// SameClaims holds that a certificate's claims ask what other claims ask: the
+// same senders, ports and traffic.
+func SameClaims(want, got []Claim) error {
+	if len(want) < len(got) {
+		return fmt.Errorf("it has %d claims, the network's expectations make %d", len(got), len(want))
+	}
+	left := slices.Clone(want)
+	for i := range got {
+		k := slices.IndexFunc(left, func(c Claim) bool {
+			return c.Name == got[i].Name && slices.Equal(c.From, got[i].From) && slices.Equal(c.To, got[i].To) && slices.Equal(c.Traffic, got[i].Traffic)
+		})
+		if k < 0 {
+			return fmt.Errorf("claim %q is not what the network expects", got[i].Name)
+		}
+		left = slices.Delete(left, k, k+1)
+	}
+	return nil
+}
+
 func verify(img *fabric.Image, c *Claim) error {
 	from, err := sides(img, c.From)
 	if err != nil {
@@ -39,17 +60,20 @@ func verify(img *fabric.Image, c *Claim) error {
 	if err != nil {
 		return err
 	}
-	traffic, err := traffic(c.Traffic)
+	traffic, err := boxes(c.Traffic)
 	if err != nil {
 		return err
 	}
 	// The question: each sender's packets, to every destination that can lead to
 	// a port of the claim.
 	question := map[fabric.PortID][]box{}
-	dst := destinations(img, to)
+	dst := Destinations(img, to)
 	for at, src := range from {
-		for _, t := range traffic {
-			question[at] = append(question[at], box{src, dst, t[fabric.SrcPort], t[fabric.DstPort], t[fabric.Proto]})
+		for _, b := range traffic {
+			b[fabric.Src], b[fabric.Dst] = b[fabric.Src].Intersect(src), b[fabric.Dst].Intersect(dst)
+			if !b.empty() {
+				question[at] = append(question[at], b)
+			}
 		}
 	}
 	answered := map[fabric.PortID][]box{}
@@ -93,6 +117,7 @@ func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, to map[fabric.P
 			bad = fmt.Errorf("what becomes of %s is unknown", b)
 		case v == fabric.VerdictAllow && r.Code != fabric.CodePlatform && hits(img, to, r.Port, b):
 			bad = fmt.Errorf("%s is delivered at %s", b, img.Ports[r.Port].Name)
+		case l.Varies:
 		case (v == fabric.VerdictAllow) != l.Elsewhere:
 			bad = fmt.Errorf("%s: %s, not what the leaf says", b, v)
 		case v == fabric.VerdictDeny && (r.Code != l.Code || r.Filter != l.Filter || r.Rule != l.Rule || r.Table != l.Table || r.Route != l.Route):
@@ -113,9 +138,9 @@ func hits(img *fabric.Image, to map[fabric.PortID]fabric.Set, at fabric.PortID, 
 	return ok && (set.Overlaps(b[fabric.Dst]) || !b[fabric.Dst].SubsetOf(img.Sets[img.Ports[at].Addrs]))
 }
 
-// destinations returns every destination a packet can begin with and end at one
+// Destinations returns every destination a packet can begin with and end at one
 // of the ports: their own, and all that anything translates.
-func destinations(img *fabric.Image, to map[fabric.PortID]fabric.Set) fabric.Set {
+func Destinations(img *fabric.Image, to map[fabric.PortID]fabric.Set) fabric.Set {
 	var out fabric.Set
 	for _, s := range to {
 		out = out.Union(s)
@@ -219,22 +244,24 @@ func sides(img *fabric.Image, list []Side) (map[fabric.PortID]fabric.Set, error)
 	return out, nil
 }
 
-// traffic reads the boxes of protocols and ports.
-func traffic(list []Ranges) ([]box, error) {
-	if len(list)%3 != 0 {
-		return nil, errors.New("traffic is not protocols, source ports and destination ports")
-	}
+// boxes reads traffic, a box for each family.
+func boxes(list []Traffic) ([]box, error) {
 	var out []box
-	for i := 0; i < len(list); i += 3 {
+	for _, t := range list {
 		var b box
-		for j, f := range [3]fabric.Field{fabric.Proto, fabric.SrcPort, fabric.DstPort} {
-			s, err := list[i+j].Set(false)
+		for f, text := range map[fabric.Field]Ranges{fabric.Proto: t.Protocols, fabric.SrcPort: t.SourcePorts, fabric.DstPort: t.DestinationPorts} {
+			s, err := text.Set(false)
 			if err != nil {
 				return nil, fmt.Errorf("traffic: %w", err)
 			}
 			b[f] = s
 		}
-		out = append(out, b)
+		for _, a := range [2]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+			if a.Is4() && t.IPv4 || a.Is6() && t.IPv6 {
+				b[fabric.Src], b[fabric.Dst] = family(a), family(a)
+				out = append(out, b)
+			}
+		}
 	}
 	return out, nil
 }

@@ -1,0 +1,85 @@
+package proof
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/fabrictest"
+	"github.com/ceruleannet/cerulean/internal/proof/certificate"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// FuzzCertificate holds certificates to their purpose: what the prover proves
+// the checker accepts, and it refuses a certificate that lacks a box, says
+// something else of one, or is about another network.
+func FuzzCertificate(f *testing.F) {
+	for i := range uint64(40) {
+		f.Add(i)
+	}
+	f.Add(uint64(532)) // a floated address
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		img := fabrictest.Random(rng)
+		p := New(img)
+		var exps []model.Expectation
+		for range 4 {
+			a, b := img.Ports[rng.IntN(len(img.Ports))].Name, img.Ports[rng.IntN(len(img.Ports))].Name
+			e := model.Expectation{Name: a + " to " + b, Verb: model.Deny, From: host(a), To: host(b)}
+			if rng.IntN(3) == 0 {
+				e.From = model.Selector{Text: "any", Any: true}
+			}
+			if rng.IntN(2) == 0 {
+				e.Traffic = tcp(22, 443)
+			}
+			exps = append(exps, e)
+		}
+		findings := p.Check(exps)
+		c, left := p.Certify("random", exps)
+		why := map[string]string{}
+		for _, u := range left {
+			why[u.Name] = u.Why
+		}
+		for i := range findings {
+			if findings[i].Status == Holds && why[exps[i].Name] != "" && findings[i].Witness == nil {
+				t.Logf("%s holds but has no certificate: %s", exps[i].Name, why[exps[i].Name])
+			}
+		}
+		var file bytes.Buffer
+		if err := c.Write(&file); err != nil {
+			t.Fatal(err)
+		}
+		c, err := certificate.Read(&file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := certificate.Verify(img, c); err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.Claims {
+			leaves := c.Claims[i].Leaves
+			if len(leaves) == 0 {
+				continue
+			}
+			k := rng.IntN(len(leaves))
+			c.Claims[i].Leaves = append(leaves[:k:k], leaves[k+1:]...)
+			if certificate.Verify(img, c) == nil {
+				t.Fatalf("claim %s is accepted without box %d", c.Claims[i].Name, k)
+			}
+			c.Claims[i].Leaves = leaves
+			was := leaves[k]
+			leaves[k].Code, leaves[k].Elsewhere = fabric.CodeLoop+fabric.CodeNoRoute-was.Code%2, false
+			if was.Code != leaves[k].Code && !was.Varies && certificate.Verify(img, c) == nil {
+				t.Fatalf("claim %s is accepted although box %d ends otherwise", c.Claims[i].Name, k)
+			}
+			leaves[k] = was
+		}
+		other := *img
+		other.Filters = append([]fabric.Filter(nil), img.Filters...)
+		other.Filters[0].Default = fabric.Drop + fabric.Pass - other.Filters[0].Default
+		if certificate.Verify(&other, c) == nil {
+			t.Fatal("accepted for another network")
+		}
+	})
+}
