@@ -81,8 +81,8 @@ func (s Status) String() string { return [...]string{"undecided", "found", "abse
 type outcome uint8
 
 const (
-	masks    outcome = 4
-	outcomes         = 8
+	masks    = outcome(4)
+	outcomes = 8 // how many there are
 )
 
 func outcomeOf(a fabric.Action, masquerade bool) outcome {

@@ -172,41 +172,54 @@ func checkReview(t *testing.T, p *Policy, rules []Rule, def fabric.Action, all [
 				t.Fatalf("rule %d is needed for %s, which fares the same without", i, f.Packet)
 			}
 		}
-		checkBy(t, i, f, rules, def, all, may)
+		checkBy(t, f, rules, def, all, may)
 	}
 }
 
-func checkBy(t *testing.T, i int, f Finding, rules []Rule, def fabric.Action, all, may []fabric.Packet) {
+func checkBy(t *testing.T, f Finding, rules []Rule, def fabric.Action, all, may []fabric.Packet) {
 	t.Helper()
-	want := map[int]bool{}
+	i := f.Rule
+	covered := func(packet fabric.Packet, by []int) bool {
+		return slices.ContainsFunc(by, func(k int) bool { return rules[k].Match.Contains(packet) })
+	}
 	switch f.Use {
 	case Shadowed:
+		matched := false
+		needs := map[int]bool{} // rules without which some packet is left
 		for _, packet := range all {
-			if rules[i].Match.Contains(packet) {
-				k := slices.IndexFunc(rules[:i], func(r Rule) bool { return r.Action != fabric.Unknown && r.Match.Contains(packet) })
-				want[k] = true
+			if !rules[i].Match.Contains(packet) {
+				continue
+			}
+			matched = true
+			if !covered(packet, f.By) {
+				t.Fatalf("rule %d is shadowed by %v, which leave %s", i, f.By, packet)
+			}
+			for k := range f.By {
+				if !covered(packet, slices.Concat(f.By[:k], f.By[k+1:])) {
+					needs[f.By[k]] = true
+				}
 			}
 		}
-		if f.Empty != (len(want) == 0) {
-			t.Fatalf("rule %d: empty is %v, but %d rules shadow it", i, f.Empty, len(want))
+		for _, k := range f.By {
+			if k >= i || rules[k].Action == fabric.Unknown || !needs[k] {
+				t.Fatalf("rule %d is shadowed by %v; %d is no part of that", i, f.By, k)
+			}
+		}
+		if f.Empty == matched {
+			t.Fatalf("rule %d: empty is %v", i, f.Empty)
 		}
 	case Redundant:
-		for _, packet := range may {
-			k, _ := decide(rules[i+1:], def, packet)
-			if k != Default {
-				k += i + 1
+		for _, k := range f.By {
+			if k == Default && def != rules[i].Action || k != Default && (k <= i || rules[k].Action != rules[i].Action) {
+				t.Fatalf("rule %d is redundant by %v", i, f.By)
 			}
-			want[k] = true
 		}
-	default:
-		return
-	}
-	if len(want) != len(f.By) {
-		t.Fatalf("rule %d is %s by %v, want %v", i, f.Use, f.By, want)
-	}
-	for _, k := range f.By {
-		if !want[k] {
-			t.Fatalf("rule %d is %s by %v, want %v", i, f.Use, f.By, want)
+		for _, packet := range may {
+			if !covered(packet, slices.DeleteFunc(slices.Clone(f.By), func(k int) bool { return k == Default })) && !slices.Contains(f.By, Default) {
+				if k, _ := decide(rules[i+1:], def, packet); k == Default {
+					t.Fatalf("rule %d is redundant by %v, which leave %s", i, f.By, packet)
+				}
+			}
 		}
 	}
 }

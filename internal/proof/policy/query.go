@@ -20,21 +20,21 @@ func (s *Search) ask(q *Box) {
 // packets, until it returns true.
 func (s *Search) eachStart(visit func(*Search, rect) bool) bool {
 	for i := range s.p.regions {
-		if s.start(&s.p.regions[i], rect{}, 0, visit) {
+		if s.startIn(&s.p.regions[i], rect{}, 0, visit) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *Search) start(reg *region, r rect, f fabric.Field, visit func(*Search, rect) bool) bool {
+func (s *Search) startIn(reg *region, r rect, f fabric.Field, visit func(*Search, rect) bool) bool {
 	if f == fabric.NumFields {
 		return visit(s, r)
 	}
 	a, b := s.asked[f], reg[f]
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		if lo, hi := max(a[i].lo, b[j].lo), min(a[i].hi, b[j].hi); lo <= hi {
-			if s.start(reg, r.with(f, span{lo, hi}), f+1, visit) {
+			if s.startIn(reg, r.with(f, span{lo, hi}), f+1, visit) {
 				return true
 			}
 		}

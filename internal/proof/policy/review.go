@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"slices"
+	"math/bits"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
@@ -30,11 +30,12 @@ func (u Use) String() string { return [...]string{"unclear", "needed", "redundan
 type Finding struct {
 	Rule int
 	Use  Use
-	// By is, for Shadowed, the earlier rules that take packets which the rule
-	// matches: together they take all of them. For Redundant it is the later
-	// rules, or Default, that would decide the packets which reach the rule; they
-	// do the same. For UseUnclear it is the earlier rules whose action is Unknown
-	// that it depends on; empty when the budget ran out.
+	// By says why. For Shadowed it is earlier rules that together match
+	// everything the rule does; where they are few, none can be left out. For
+	// Redundant it is later rules of the same action, and Default where packets
+	// may get that far, that make sure that no packet fares otherwise. For
+	// UseUnclear it is the earlier rules whose action is Unknown that it depends
+	// on; empty when the budget ran out.
 	By []int
 	// Packet reaches the rule; for Needed it is one that would fare otherwise
 	// without it. It is set for Needed and Redundant.
@@ -44,10 +45,12 @@ type Finding struct {
 	Empty bool
 }
 
+// fewReasons is up to how many rules a reason is made as short as can be.
+const fewReasons = 16
+
 // Review judges every rule of the list, each with all others in place: of two
 // redundant rules that stand for each other only one can go. The budget, in
-// steps, is for each rule. By is left out of findings whose own budget ran out
-// while it was collected.
+// steps, is for each rule.
 func (s *Search) Review(budget int) []Finding {
 	out := make([]Finding, s.p.Len())
 	for i := range out {
@@ -56,56 +59,13 @@ func (s *Search) Review(budget int) []Finding {
 	return out
 }
 
-// Judge is Review of one rule.
-func (s *Search) Judge(rule, budget int) Finding {
-	f := s.reach(rule, budget)
-	if f.Use != Needed {
-		return f
-	}
-	// It is reached. Without it, what would the packets that reach it meet?
-	s.without(rule)
-	own := s.p.outcomes[rule]
-	for o := range s.goals {
-		if outcome(o) != own || own.action() == fabric.Unknown {
-			s.goals[o] = take
-		}
-	}
-	s.end = s.goals[s.p.def]
-	s.run(budget)
-	switch a := s.answer(budget); {
-	case a.Status == Found:
-		f.Packet = a.Packet
-		// A rule of doubt may have taken this packet: ask for one that it is sure
-		// to get.
-		if s.unsure(rule) {
-			s.sure = 0
-			s.run(budget)
-			if a = s.answer(budget); a.Status != Found {
-				return Finding{Rule: rule, By: s.doubters(rule)}
-			}
-			f.Packet = a.Packet
-		}
-		return f
-	case a.OutOfBudget:
-		return Finding{Rule: rule}
-	}
-	f.Use = Redundant
-	s.without(rule)
-	for o := range s.goals {
-		s.goals[o] = take
-	}
-	s.end = take
-	f.By = s.deciders(budget)
-	return f
-}
-
 // Shadowed returns the rules that no packet reaches, in order, and whether
 // every rule was decided. The budget, in steps, is for each rule.
 func (s *Search) Shadowed(budget int) ([]Finding, bool) {
 	var out []Finding
 	all := true
 	for i := range s.p.rules {
-		switch f := s.reach(i, budget); f.Use {
+		switch f := s.Reach(i, budget); f.Use {
 		case Shadowed:
 			out = append(out, f)
 		case UseUnclear:
@@ -115,41 +75,74 @@ func (s *Search) Shadowed(budget int) ([]Finding, bool) {
 	return out, all
 }
 
-// reach tells whether a packet reaches a rule: Needed with the packet, Shadowed
-// or UseUnclear.
-func (s *Search) reach(rule, budget int) Finding {
-	f := Finding{Rule: rule}
-	s.question = question{skip: none, rules: int32(rule), upto: int32(rule), sure: int32(rule), end: take}
+// Judge is Review of one rule.
+func (s *Search) Judge(rule, budget int) Finding {
+	f := s.Reach(rule, budget)
+	if f.Use != Needed {
+		return f
+	}
+	// Packets reach it. Without it, would any of them fare otherwise? Earlier
+	// rules whose action is Unknown are taken out, so that the answer holds
+	// whatever they do.
+	own := s.p.outcomes[rule]
+	s.question = question{skip: int32(rule), rules: int32(len(s.p.rules)), upto: int32(rule), sure: int32(rule)}
+	for o := range s.goals {
+		s.goals[o] = outcome(o) != own || own.action() == fabric.Unknown
+	}
+	s.end = s.goals[s.p.def]
 	s.askRule(rule)
-	s.run(budget)
-	a := s.answer(budget)
+	s.record()
+	a := s.run(budget)
+	used := s.recorded()
 	switch {
 	case a.OutOfBudget:
-		return f
+		return Finding{Rule: rule}
 	case a.Status == Absent:
-		f.Use = Shadowed
-		s.upto = 0
-		for o := range s.goals {
-			s.goals[o] = take
+		f.Use = Redundant
+		for _, i := range used {
+			if i > rule {
+				f.By = append(f.By, i)
+			}
 		}
-		s.goals[fabric.Unknown] = ignore
-		f.By = s.deciders(budget)
-		f.Empty = len(f.By) == 0 && !s.spent
+		if s.p.def == own {
+			f.By = append(f.By, Default)
+		}
 		return f
 	}
 	if s.unsure(rule) {
-		// Rules whose action is Unknown may take what is left.
+		// Such a rule may have taken this packet: ask for one that none can.
 		s.sure = 0
-		s.run(budget)
-		if a = s.answer(budget); a.Status != Found {
-			if !a.OutOfBudget {
-				f.By = s.doubters(rule)
-			}
-			return f
+		if a = s.run(budget); a.Status != Found {
+			return s.unclear(rule, a)
 		}
 	}
-	f.Use, f.Packet = Needed, a.Packet
+	f.Packet = a.Packet
 	return f
+}
+
+// Reach tells whether some packet reaches a rule: the finding is Needed, with
+// the packet, or Shadowed or UseUnclear. It does not look for redundancy.
+func (s *Search) Reach(rule, budget int) Finding {
+	s.question = question{skip: none, rules: int32(rule), upto: int32(rule), sure: int32(rule), end: true}
+	s.askRule(rule)
+	s.record()
+	a := s.run(budget)
+	used := s.recorded()
+	switch {
+	case a.OutOfBudget:
+		return Finding{Rule: rule}
+	case a.Status == Absent:
+		by := s.shorten(used, budget)
+		return Finding{Rule: rule, Use: Shadowed, By: by, Empty: len(by) == 0}
+	}
+	if s.unsure(rule) {
+		// Rules whose action is Unknown may take this packet.
+		s.sure = 0
+		if a = s.run(budget); a.Status != Found {
+			return s.unclear(rule, a)
+		}
+	}
+	return Finding{Rule: rule, Use: Needed, Packet: a.Packet}
 }
 
 // askRule asks about the packets that a rule matches.
@@ -160,46 +153,64 @@ func (s *Search) askRule(rule int) {
 	s.box = &s.p.rules[rule].Match
 }
 
-// without asks what would decide the packets that reach a rule if it were not
-// there. Earlier rules whose action is Unknown take none of them away: the
-// answer then holds whatever they do.
-func (s *Search) without(rule int) {
-	s.question = question{skip: int32(rule), rules: int32(len(s.p.rules)), upto: int32(rule), sure: int32(rule)}
-	s.askRule(rule)
-}
-
 // unsure reports whether an earlier rule has the action Unknown.
 func (s *Search) unsure(rule int) bool { return s.p.unclear < rule }
 
-// doubters returns the earlier rules with the action Unknown that meet a rule.
-func (s *Search) doubters(rule int) []int {
-	var out []int
-	for i := range rule {
-		r := &s.p.rects[i]
-		if s.p.outcomes[i].action() == fabric.Unknown && r.meets(&s.p.rects[rule]) {
-			out = append(out, i)
+// unclear is the finding that a rule depends on rules whose action is Unknown.
+func (s *Search) unclear(rule int, a Answer) Finding {
+	f := Finding{Rule: rule}
+	if a.OutOfBudget {
+		return f
+	}
+	for i := s.p.unclear; i < rule; i++ {
+		if s.p.outcomes[i].action() == fabric.Unknown && s.p.rects[i].meets(&s.p.rects[rule]) {
+			f.By = append(f.By, i)
 		}
 	}
+	return f
+}
+
+// record begins to note which rules take packets away.
+func (s *Search) record() {
+	if n := (len(s.p.rules) + 63) / 64; len(s.notes) < n {
+		s.notes = make([]uint64, n)
+	}
+	clear(s.notes)
+	s.used = s.notes
+}
+
+// recorded returns the rules noted, in order.
+func (s *Search) recorded() []int {
+	var out []int
+	for w, m := range s.used {
+		for ; m != 0; m &= m - 1 {
+			out = append(out, w*64+bits.TrailingZeros64(m))
+		}
+	}
+	s.used = nil
 	return out
 }
 
-// deciders runs a question to its end and returns the rules that decide what it
-// asks for; nil if the budget runs out.
-func (s *Search) deciders(budget int) []int {
-	var out []int
-	seen := map[int32]bool{}
-	s.every = func(_ rect, rule int32) bool {
-		if !seen[rule] {
-			seen[rule] = true
-			out = append(out, int(rule))
+// shorten leaves out rules of a few as long as the others leave no packet of
+// what was asked about.
+func (s *Search) shorten(rules []int, budget int) []int {
+	if len(rules) > fewReasons {
+		return rules
+	}
+	for k := len(rules) - 1; k >= 0; k-- {
+		s.left, s.spent, s.decider = budget, false, none
+		found := s.eachStart(func(s *Search, b rect) bool {
+			s.list = s.list[:0]
+			for j, i := range rules {
+				if j != k {
+					s.list = append(s.list, int32(i))
+				}
+			}
+			return s.uncovered(b, 0, len(s.list))
+		})
+		if !found {
+			rules = append(rules[:k], rules[k+1:]...)
 		}
-		return true
 	}
-	s.run(budget)
-	s.every = nil
-	if s.spent {
-		return nil
-	}
-	slices.Sort(out)
-	return out
+	return rules
 }

@@ -17,7 +17,7 @@ type Search struct {
 	p     *Policy
 	shown [fabric.NumFields]shown
 	asked [fabric.NumFields][]span
-	box   *Box
+	box   *Box // what was asked about
 	marks []uint64
 
 	// list is a stack of lists of rules: those that may meet the rectangle being
@@ -26,34 +26,26 @@ type Search struct {
 	few   [][]uint64 // see narrow
 	left  int        // steps
 	spent bool
+	dice  uint64
+	used  []uint64 // a bit for each rule that took a packet away; nil if nobody asks
+	notes []uint64 // memory for used
 
 	question
 
-	hit     rect
+	hit     rect // where decider decides
 	decider int32
-	unclear rect // where a rule of doubt decides
-	doubter int32
 }
 
 // question is what a search looks for.
 type question struct {
-	goals [outcomes]goal // by outcome of the deciding rule
-	end   goal           // where no rule decides
+	goals [outcomes]bool // by outcome of the deciding rule: whether it is asked for
+	end   bool           // whether it is that no rule decides
 	skip  int32          // this rule is taken out of the list
-	upto  int32          // rules before this one only take packets away
-	sure  int32          // rules before this one whose action is Unknown do not even that
+	upto  int32          // what rules before this one decide is not asked for
+	sure  int32          // rules before this one whose action is Unknown are taken out
 	rules int32          // rules from this one on are not looked at
 	every func(rect, int32) bool
 }
-
-// goal is what it means to a question that a rule decides a packet.
-type goal uint8
-
-const (
-	ignore goal = 0 // it is of no interest
-	doubt  goal = 1 // it may be of interest: the rule's action is Unknown
-	take   goal = 2 // it is what was asked for
-)
 
 // none is the index of no rule; Default is another.
 const none = -2
@@ -64,7 +56,10 @@ func (p *Policy) Search() *Search {
 	for f := range p.lines {
 		words = max(words, p.lines[f].words())
 	}
-	return &Search{p: p, shown: preference(), marks: make([]uint64, words), list: make([]int32, 0, 4*len(p.rules)+64), few: make([][]uint64, 0, fabric.NumFields)}
+	return &Search{
+		p: p, shown: preference(), marks: make([]uint64, words),
+		list: make([]int32, 0, 4*len(p.rules)+64), few: make([][]uint64, 0, fabric.NumFields),
+	}
 }
 
 // Answer is what a question found.
@@ -85,85 +80,104 @@ type Answer struct {
 // Find looks for a packet of a box that gets one of the wanted actions. Absent
 // holds for all packets of the box. Where nothing is found but a rule whose
 // action is Unknown decides some packet, the answer is Undecided, unless
-// Unknown is wanted itself. The budget is in steps.
+// Unknown is wanted itself. The budget is in steps. The box must not change
+// before the next question.
 func (s *Search) Find(q *Box, want Actions, budget int) Answer {
 	s.want(want)
 	s.ask(q)
-	s.run(budget)
-	return s.answer(budget)
+	a := s.run(budget)
+	if a.Status == Absent && s.p.unclear < len(s.p.rules) && !want.Has(fabric.Unknown) {
+		s.want(ActionsOf(fabric.Unknown))
+		doubt := s.run(budget - a.Steps)
+		doubt.Steps += a.Steps
+		if doubt.Status == Found {
+			doubt.Status = Undecided
+		}
+		return doubt
+	}
+	return a
 }
 
-// want sets the goals of a question about actions.
+// want asks for actions.
 func (s *Search) want(want Actions) {
 	s.question = question{skip: none, rules: int32(len(s.p.rules))}
 	for o := range s.goals {
-		switch a := outcome(o).action(); {
-		case want.Has(a):
-			s.goals[o] = take
-		case a == fabric.Unknown:
-			s.goals[o] = doubt
-		}
+		s.goals[o] = want.Has(outcome(o).action())
 	}
 	s.end = s.goals[s.p.def]
 }
 
-// run follows all of what was asked.
-func (s *Search) run(budget int) {
-	s.left, s.spent = budget, false
-	s.decider, s.doubter = none, none
-	s.eachStart((*Search).root)
-}
-
-func (s *Search) answer(budget int) Answer {
-	a := Answer{Rule: Default, Steps: budget - max(s.left, 0)}
+// run looks for a packet of what was asked about.
+func (s *Search) run(budget int) Answer {
+	s.start(budget)
+	a := Answer{Rule: Default, Status: Absent, Steps: budget - max(s.left, 0)}
 	switch {
-	case s.decider != none:
-		a.Status, a.Packet, a.Rule = Found, s.witness(&s.hit, s.box), int(s.decider)
 	case s.spent:
-		a.OutOfBudget = true
-		return a
-	case s.doubter != none:
-		a.Packet, a.Rule = s.witness(&s.unclear, s.box), int(s.doubter)
-	default:
-		a.Status = Absent
-		return a
+		a.Status, a.OutOfBudget = Undecided, true
+	case s.decider != none:
+		a.Status, a.Rule = Found, int(s.decider)
+		a.Packet, a.Action = s.witness(&s.hit, s.box), s.p.Action(int(s.decider))
 	}
-	a.Action = s.p.Action(a.Rule)
 	return a
 }
 
-// goal is what it means to the question that a rule, or the default, decides.
-func (s *Search) goal(rule int32) goal {
-	switch {
-	case rule == Default:
-		return s.end
-	case rule < s.upto:
-		return ignore
-	default:
-		return s.goals[s.p.outcomes[rule]]
-	}
+// start follows all that was asked about and reports whether that ended early.
+func (s *Search) start(budget int) bool {
+	s.left, s.spent, s.decider, s.dice = budget, false, none, 0x9e3779b97f4a7c15
+	return s.eachStart((*Search).root)
 }
 
-// root follows one rectangle of the question from the top of the list.
+// wanted reports whether it is asked for that a rule, or the default, decides.
+func (s *Search) wanted(rule int32) bool {
+	if rule == Default {
+		return s.end
+	}
+	return rule >= s.upto && s.goals[s.p.outcomes[rule]]
+}
+
+// root follows one rectangle of what was asked about.
 func (s *Search) root(b rect) bool {
 	s.list = s.list[:0]
-	var seen goal
-	closed := false
-	if s.p.vectors != nil && s.narrow(&b) {
-		closed = s.pick(&b, &seen)
-		return s.follow(b, 0, seen, closed)
+	seen, closed := s.gather(&b)
+	if s.left < 0 {
+		s.spent = true
+		return true
 	}
-	i := 0
-	for rects := s.p.rects[:s.rules]; i < len(rects); i++ {
-		if !rects[i].meets(&b) {
-			continue
-		}
-		if closed = s.consider(int32(i), &b, &seen); closed {
-			break
+	if closed {
+		s.use(s.list[len(s.list)-1])
+	}
+	if !seen && (closed || !s.end) {
+		return false
+	}
+	if s.every != nil {
+		return s.node(b, 0, len(s.list))
+	}
+	// In turn: is there a packet of a wanted rule that no earlier rule takes
+	// away? The wanted rules before it have none, so they take none away.
+	n := len(s.list)
+	for k := range n {
+		if rule := s.list[k]; s.wanted(rule) && s.pieces(b, rule, 0, k) {
+			return true
 		}
 	}
-	s.left -= i + 1
-	return s.follow(b, 0, seen, closed)
+	return !closed && s.end && s.decides(b, Default, n)
+}
+
+// gather puts the rules that meet a rectangle on the list, up to one that leaves
+// nothing to the rules behind it: then the list is closed. It reports also
+// whether any of them is wanted.
+func (s *Search) gather(b *rect) (seen, closed bool) {
+	if s.p.vectors != nil && s.narrow(b) {
+		return s.pick(b)
+	}
+	for i := range s.p.rects[:s.rules] {
+		if s.p.rects[i].meets(b) && s.consider(int32(i), b, &seen) {
+			s.left -= i
+			return seen, true
+		}
+	}
+	s.left -= int(s.rules) + 1
+	return seen, false
 }
 
 // narrow finds the vectors of the fields in which a rectangle has one atom. A
@@ -178,8 +192,8 @@ func (s *Search) narrow(b *rect) bool {
 	return len(s.few) > 0
 }
 
-// pick considers the rules that all narrow vectors have.
-func (s *Search) pick(b *rect, seen *goal) bool {
+// pick is gather by narrow vectors.
+func (s *Search) pick(b *rect) (seen, closed bool) {
 	for w, n := 0, (int(s.rules)+63)/64; w < n; w++ {
 		m := s.few[0][w]
 		for _, v := range s.few[1:] {
@@ -189,41 +203,20 @@ func (s *Search) pick(b *rect, seen *goal) bool {
 		for ; m != 0; m &= m - 1 {
 			i := int32(w*64 + bits.TrailingZeros64(m))
 			if i >= s.rules {
-				return false
+				return seen, false
 			}
 			s.left--
-			if s.p.rects[i].meets(b) && s.consider(i, b, seen) {
-				return true
+			if s.p.rects[i].meets(b) && s.consider(i, b, &seen) {
+				return seen, true
 			}
 		}
 	}
-	return false
-}
-
-// node follows a rectangle through the rules list[from:to].
-func (s *Search) node(b rect, from, to int) bool {
-	base := len(s.list)
-	var seen goal
-	closed := false
-	k := from
-	for ; k < to; k++ {
-		i := s.list[k]
-		if !s.p.rects[i].meets(&b) {
-			continue
-		}
-		if closed = s.consider(i, &b, &seen); closed {
-			break
-		}
-	}
-	s.left -= k - from + 1
-	stop := s.follow(b, base, seen, closed)
-	s.list = s.list[:base]
-	return stop
+	return seen, false
 }
 
 // consider puts a rule whose rectangle meets b on the list and reports whether
 // it leaves nothing of b to the rules behind it.
-func (s *Search) consider(i int32, b *rect, seen *goal) bool {
+func (s *Search) consider(i int32, b *rect, seen *bool) bool {
 	many := s.p.many[i] != 0
 	if i == s.skip || many && !s.p.hits(int(i), b) {
 		return false
@@ -231,153 +224,47 @@ func (s *Search) consider(i int32, b *rect, seen *goal) bool {
 	if i < s.sure && s.p.outcomes[i].action() == fabric.Unknown {
 		return false
 	}
-	*seen |= s.goal(i)
+	*seen = *seen || s.wanted(i)
 	s.list = append(s.list, i)
 	return s.p.rects[i].covers(b) && (!many || s.p.fills(int(i), b))
 }
 
-// follow lets the first rule of list[base:] take its part of a rectangle and
-// the others the rest. seen has the goals of all of them; closed says that the
-// last leaves nothing to the default.
-func (s *Search) follow(b rect, base int, seen goal, closed bool) bool {
-	if s.left < 0 {
-		s.spent = true
-		return true
-	}
-	if !closed {
-		seen |= s.end
-	}
-	if seen&take == 0 && (seen&doubt == 0 || s.doubter != none) {
-		return false
-	}
-	if base == len(s.list) {
-		return s.decide(b, Default)
-	}
-	first := s.list[base]
-	if s.every == nil && s.goal(first) != ignore {
-		if s.decide(s.piece(b, first), first) {
-			return true
-		}
-	}
-	return s.cut(b, first, 0, base+1, len(s.list))
-}
-
-// decide notes that a rule decides all of a rectangle and reports whether the
-// question is answered.
-func (s *Search) decide(b rect, rule int32) bool {
-	switch s.goal(rule) {
-	case take:
-		if s.every != nil {
-			return !s.every(b, rule)
-		}
-		s.hit, s.decider = b, rule
-		return true
-	case doubt:
-		if s.doubter == none {
-			s.unclear, s.doubter = b, rule
-		}
-	}
-	return false
-}
-
-// piece returns a part of a rectangle that a rule matches.
-func (s *Search) piece(b rect, rule int32) rect {
-	for f := range fabric.NumFields {
-		runs, at := s.p.of(int(rule), f), b.run(f)
-		r := runs[part(runs, at.lo)]
-		b = b.with(f, span{max(r.lo, at.lo), min(r.hi, at.hi)})
-	}
-	return b
-}
-
-// cut follows what a rule leaves of a rectangle, field by field from f on,
-// through the rules list[from:to].
-func (s *Search) cut(b rect, rule int32, f fabric.Field, from, to int) bool {
+// pieces asks of each part of b that a rule matches whether the rule decides
+// some packet of it; before is where the rule is on the list.
+func (s *Search) pieces(b rect, rule int32, f fabric.Field, before int) bool {
 	for ; f < fabric.NumFields; f++ {
-		at := b.run(f)
-		if s.p.many[rule]>>f&1 == 0 {
-			r := s.p.rects[rule].run(f)
-			if at.lo < r.lo {
-				if s.node(b.with(f, span{at.lo, r.lo - 1}), from, to) {
-					return true
-				}
-				at.lo = r.lo
-			}
-			if r.hi < at.hi {
-				if s.node(b.with(f, span{r.hi + 1, at.hi}), from, to) {
-					return true
-				}
-				at.hi = r.hi
-			}
-			b = b.with(f, at)
-			continue
-		}
-		// Several runs: what lies between them is left over, each of them goes on
-		// to the next field.
-		runs := s.p.of(int(rule), f)
-		for k := part(runs, at.lo); ; k++ {
-			end := k == len(runs) || at.hi < runs[k].lo
-			if end || at.lo < runs[k].lo {
-				gap := at
-				if !end {
-					gap.hi = runs[k].lo - 1
-				}
-				if s.node(b.with(f, gap), from, to) {
-					return true
-				}
-			}
-			if end {
-				return false
-			}
-			piece := span{max(at.lo, runs[k].lo), min(at.hi, runs[k].hi)}
-			if s.cut(b.with(f, piece), rule, f+1, from, to) {
+		runs, at := s.p.of(int(rule), f), b.run(f)
+		k := part(runs, at.lo)
+		for ; k+1 < len(runs) && runs[k+1].lo <= at.hi; k++ {
+			if s.pieces(b.with(f, span{max(at.lo, runs[k].lo), runs[k].hi}), rule, f+1, before) {
 				return true
 			}
-			if at.hi <= runs[k].hi {
-				return false
-			}
-			at.lo = runs[k].hi + 1
 		}
+		b = b.with(f, span{max(at.lo, runs[k].lo), min(at.hi, runs[k].hi)})
 	}
-	if s.every != nil {
-		return s.decide(b, rule)
-	}
-	return false
+	return s.decides(b, rule, before)
 }
 
-// Leaf is a part of a question that one rule decides.
-type Leaf struct {
-	Rule   int // or Default
-	Action fabric.Action
-	at     rect
-	s      *Search
-}
-
-// Box returns the packets of the leaf. It must be called before the search goes
-// on.
-func (l *Leaf) Box() Box { return l.s.p.box(&l.at, l.s.box) }
-
-// Packet returns the canonical packet of the leaf, under the same condition.
-func (l *Leaf) Packet() fabric.Packet { return l.s.witness(&l.at, l.s.box) }
-
-// Leaves calls yield with every leaf of a box whose action is wanted, until
-// yield returns false. Leaves share no packet, and together they hold every
-// packet of the box that gets a wanted action. It reports whether that is so:
-// false when yield or the budget, in steps, ended it early.
-func (s *Search) Leaves(q *Box, want Actions, budget int, yield func(Leaf) bool) bool {
-	s.want(want)
-	for o := range s.goals {
-		if s.goals[o] == doubt {
-			s.goals[o] = ignore
+// decides reports whether a rule that matches all of b decides some packet of
+// it: whether the rules list[:before] that are not wanted leave any.
+func (s *Search) decides(b rect, rule int32, before int) bool {
+	base := len(s.list)
+	for k := range before {
+		if i := s.list[k]; !s.wanted(i) && s.p.rects[i].meets(&b) {
+			s.list = append(s.list, i)
 		}
 	}
-	s.ask(q)
-	stopped := false
-	s.every = func(b rect, rule int32) bool {
-		stopped = !yield(Leaf{Rule: int(rule), Action: s.p.Action(int(rule)), at: b, s: s})
-		return !stopped
+	s.left -= before
+	n := len(s.list)
+	found := false
+	if n > base && s.free(s.canonical(&b), base, n) {
+		found = true
+	} else {
+		found = s.uncovered(b, base, n)
 	}
-	s.run(budget)
-	s.every = nil
-	return !stopped && !s.spent
+	s.list = s.list[:base]
+	if found {
+		s.decider = rule
+	}
+	return found
 }
