@@ -399,6 +399,9 @@ func (c *compiler) join(p *pool, m member) {
 	p.members = append(p.members, m)
 	if m.port != nil {
 		m.port.pools = append(m.port.pools, p)
+		m.port.chained = m.port.chained || slices.ContainsFunc(p.balancer.frontends, func(f *frontend) bool {
+			return f.view.Properties.GatewayLoadBalancer != nil
+		})
 		// Pools of addresses leave default outbound access ("Default outbound
 		// access in Azure", known issue); so do Basic load balancers.
 		m.port.balanced = m.port.balanced || m.config != "" && !p.balancer.basic

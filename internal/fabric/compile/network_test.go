@@ -172,6 +172,8 @@ func outcome(img *fabric.Image, c *fabric.Connection) string {
 		s += " " + img.Filters[r.Filter].Rules[r.Rule].Origin.Name
 	case fabric.CodeFilterDefault:
 		s += " " + img.Filters[r.Filter].Name
+	case fabric.CodeNoTarget, fabric.CodeHairpin:
+		s += " " + img.Ports[r.Port].Inward.Redirects[r.Rule].Name
 	}
 	var path []string
 	for _, p := range c.Forward.Path {
