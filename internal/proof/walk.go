@@ -28,6 +28,8 @@ type walk struct {
 	// the reply's end is a leaf.
 	replies bool
 	leaf    func(leaf)
+	// seen, if set, is told of every rule, or default, that decides packets.
+	seen func(filter fabric.FilterID, rule int32)
 	next    []state // boxes that arrive at a port in the next round
 	steps   int
 	budget  int
@@ -219,6 +221,9 @@ func (w *walk) match(s *state, m *[fabric.NumFields]fabric.SetID) (hit state, pa
 
 // decide does what a rule, or the default, of the k-th filter says.
 func (w *walk) decide(s state, at site, dir fabric.Direction, k int, rule int32, action fabric.Action) {
+	if w.seen != nil {
+		w.seen(filters(w.port(at), dir)[k], rule)
+	}
 	switch action {
 	case fabric.Pass:
 		w.filter(s, at, dir, k+1, 0)
