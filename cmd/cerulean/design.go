@@ -201,6 +201,37 @@ Exits with 1 when anything changed.`,
 	return cmd
 }
 
+func newCoverage() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "coverage [PATH]",
+		Short: "Show which rules do nothing, and which no expectation speaks of",
+		Long: `Follows all packets of the network and says of every declared rule whether it decides any:
+shadowed rules (and which rules take their packets), redundant rules, rules that no packet
+gets to; and of the others which ones no expectation speaks of.`,
+		Example: `  cerulean coverage examples/globojava
+  cerulean coverage -o sarif . > coverage.sarif`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	var output *string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		d, err := node.Open(pathArg(args), node.LockRead)
+		if err != nil {
+			return err
+		}
+		c, w := d.Cover(), cmd.OutOrStdout()
+		switch *output {
+		case "json":
+			return c.WriteJSON(w)
+		case "sarif":
+			return c.WriteSARIF(w)
+		default:
+			return c.WriteText(w, colour(w))
+		}
+	}
+	output = outputFlag(cmd, "text", "json", "sarif")
+	return cmd
+}
+
 func newRoutes() *cobra.Command {
 	return newEffective("routes HOST|NIC", "Show the effective routes of a network interface",
 		"  cerulean routes shop-prod-eastus -n examples/globojava", (*node.Design).WriteRoutes)
