@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,7 @@ func lockMode(frozen bool, otherwise node.Lock) node.Lock {
 func newCheck() *cobra.Command {
 	var frozen bool
 	var certificate string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "check [PATH]",
 		Short: "Compile a network and prove its expectations",
@@ -44,11 +46,15 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
   cerulean check examples/broken -o json
   cerulean check -o sarif . > findings.sarif
   cerulean check --locked .        # in CI: also fail if cerulean.lock is out of date
+  cerulean check --watch .         # prove again on every save; Ctrl-C ends it
   cerulean check --certificate proof.json . && cerulean verify-certificate proof.json -n .`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if watch {
+			return watchCheck(cmd, pathArg(args), *output)
+		}
 		d, err := node.Open(pathArg(args), lockMode(frozen, node.LockRead))
 		if err != nil {
 			return err
@@ -74,9 +80,36 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json", "junit", "sarif")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "prove again whenever a file of the network is saved")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "write the proofs of the deny expectations to this file")
 	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if the network assigns addresses that cerulean.lock does not record")
 	return cmd
+}
+
+// pollEvery is how often a watched network's files are looked at.
+const pollEvery = 200 * time.Millisecond
+
+// watchCheck proves a network again on every save, until it is interrupted.
+func watchCheck(cmd *cobra.Command, path, output string) error {
+	if output != "text" {
+		return fmt.Errorf("--watch writes text only; leave -o %s out", output)
+	}
+	out := cmd.OutOrStdout()
+	watch := node.NewWatch(path)
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		if u := watch.Poll(); u != nil {
+			if err := u.WriteText(out, colour(out)); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-cmd.Context().Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // certify writes a certificate and says what is not in it.
