@@ -65,7 +65,9 @@ type delivery struct {
 	by    int32 // emitter
 	space fabric.SpaceID
 	port  fabric.PortID // or one port
-	dst   setID
+	// public means that it came from the internet, so that sources may be public.
+	public bool
+	dst    setID
 }
 
 // contract is the state of one narrowing.
@@ -79,13 +81,14 @@ type contract struct {
 	// destinations with what public addresses stand for.
 	src, dst, began setID
 	traffic         []cube // ports and protocols; sources and destinations unused
-	// sources are src and the addresses that translations give, given those alone.
-	sources, given setID
-	target         map[fabric.PortID]setID
-	inSpace        map[fabric.SpaceID][]fabric.PortID // targets
-	byStack        [][]fabric.PortID                  // targets by ingress stack
-	publics        []*fabric.Public                   // of the destinations that lead somewhere
-	internet       setID                              // destinations that the internet takes
+	// sources are src and the addresses that translations give inside, given those
+	// alone. outside has what the translations to the internet give as well.
+	sources, given, outside setID
+	target                  map[fabric.PortID]setID
+	inSpace                 map[fabric.SpaceID][]fabric.PortID // targets
+	byStack                 [][]fabric.PortID                  // targets by ingress stack
+	publics                 []*fabric.Public                   // of the destinations that lead somewhere
+	internet                setID                              // destinations that the internet takes
 
 	emitters   []emitter
 	ofTable    []int32 // emitter by table, or -1
@@ -94,8 +97,9 @@ type contract struct {
 	todo       []int32 // forwarders to look at
 	deliver    []delivery
 	applicable bool
-	verdicts   []ingress
+	verdicts   [2][]ingress // of sources inside, and of those from the internet
 	match      matcher
+	unions     map[uint64]setID
 }
 
 // ingress is what the ingress filters of a stack let in of the sources.
@@ -107,7 +111,7 @@ type ingress struct {
 func (w *walk) newContract(q *question) *contract {
 	c := &contract{
 		w: w, a: w.a, img: w.p.img, shape: w.p.shapeOf(), q: q,
-		target: make(map[fabric.PortID]setID, len(q.to)), inSpace: map[fabric.SpaceID][]fabric.PortID{},
+		unions: map[uint64]setID{}, target: make(map[fabric.PortID]setID, len(q.to)), inSpace: map[fabric.SpaceID][]fabric.PortID{},
 	}
 	c.byStack = make([][]fabric.PortID, len(c.shape.ins.lists))
 	for _, t := range q.to {
@@ -189,7 +193,10 @@ func (c *contract) reset() {
 	for i := range c.ofTable {
 		c.ofTable[i] = -1
 	}
-	c.verdicts = make([]ingress, len(c.shape.ins.lists))
+	for i := range c.verdicts {
+		c.verdicts[i] = make([]ingress, len(c.shape.ins.lists))
+	}
+	c.outside = c.a.union(c.sources, c.a.intern(c.shape.outbound))
 	c.applicable = true
 	c.match.reset(c)
 }
@@ -313,9 +320,9 @@ func (c *contract) routes(by int32) {
 		part := func() setID { return c.a.intersect(c.a.internCopy(prefix), e.out) }
 		switch r.Hop.Kind {
 		case fabric.HopSpace:
-			c.space(by, r.Hop.Space, prefix)
+			c.space(by, r.Hop.Space, prefix, part)
 		case fabric.HopPort:
-			c.arrives(by, r.Hop.Port, part)
+			c.arrives(by, r.Hop.Port, false, part)
 		case fabric.HopInternet:
 			if in := c.a.intersect(c.internet, part()); in != emptySet {
 				c.public(by, in)
@@ -327,30 +334,30 @@ func (c *contract) routes(by int32) {
 }
 
 // space follows packets into a space.
-func (c *contract) space(by int32, space fabric.SpaceID, prefix fabric.Set) {
+func (c *contract) space(by int32, space fabric.SpaceID, prefix fabric.Set, part func() setID) {
 	for _, t := range c.inSpace[space] {
 		if prefix.Overlaps(c.a.get(c.target[t])) {
-			c.deliver = append(c.deliver, delivery{by: by, space: space, port: fabric.None, dst: c.a.internCopy(prefix)})
+			c.deliver = append(c.deliver, delivery{by: by, space: space, port: fabric.None, dst: part()})
 			break
 		}
 	}
 	for _, special := range c.shape.special[space] {
 		own := c.a.intersect(c.a.of(c.img.Ports[special].Addrs), c.emitters[by].out)
 		if own != emptySet && prefix.Overlaps(c.a.get(own)) {
-			c.arrives(by, special, func() setID { return own })
+			c.arrives(by, special, false, func() setID { return own })
 		}
 	}
 }
 
 // arrives follows packets to one port.
-func (c *contract) arrives(by int32, q fabric.PortID, part func() setID) {
+func (c *contract) arrives(by int32, q fabric.PortID, public bool, part func() setID) {
 	port := &c.img.Ports[q]
 	if port.Inward != nil {
 		c.applicable = false
 		return
 	}
 	if _, ok := c.target[q]; ok {
-		c.deliver = append(c.deliver, delivery{by: by, port: q, space: fabric.None, dst: allSet})
+		c.deliver = append(c.deliver, delivery{by: by, port: q, space: fabric.None, public: public, dst: allSet})
 	}
 	if port.Forward == nil {
 		// Not delivered, but perhaps undecided.
@@ -358,6 +365,9 @@ func (c *contract) arrives(by int32, q fabric.PortID, part func() setID) {
 			c.keep(by, c.lift(part()), allSet)
 		}
 		return
+	}
+	if public && c.shape.outbound != nil {
+		c.translated(c.shape.outbound) // and it goes on inside
 	}
 	at, ok := c.ofForward[q]
 	if !ok {
@@ -369,9 +379,6 @@ func (c *contract) arrives(by int32, q fabric.PortID, part func() setID) {
 
 // public follows packets on the internet.
 func (c *contract) public(by int32, dst setID) {
-	if c.shape.outbound != nil {
-		c.translated(c.shape.outbound)
-	}
 	for _, p := range c.publics {
 		v := fabric.AddrValue(p.Addr)
 		if !c.a.contains(dst, v) {
@@ -383,7 +390,7 @@ func (c *contract) public(by int32, dst setID) {
 			c.keep(by, one, allSet)
 		case p.Port == fabric.None || p.Closed:
 		default:
-			c.arrives(by, p.Port, func() setID { return one })
+			c.arrives(by, p.Port, true, func() setID { return one })
 		}
 	}
 	if edge := c.img.Edge; edge != fabric.None {
@@ -417,12 +424,15 @@ func (c *contract) deliveries() {
 			if d.dst != allSet && !c.a.get(d.dst).Overlaps(c.a.get(addrs)) {
 				continue
 			}
-			src := c.letIn(t)
+			src := c.letIn(t, d.public)
 			if src == emptySet {
 				continue
 			}
-			if c.a.intersect(src, c.given) != emptySet {
+			if d.public || c.a.intersect(src, c.given) != emptySet {
 				src = allSet // whoever it was
+			}
+			if d.dst != allSet {
+				addrs = c.a.intersect(addrs, d.dst)
 			}
 			c.keep(d.by, c.lift(addrs), src)
 		}
@@ -431,16 +441,19 @@ func (c *contract) deliveries() {
 
 // letIn returns which of the sources the ingress filters of a port may let in,
 // or leave undecided.
-func (c *contract) letIn(t fabric.PortID) setID {
+func (c *contract) letIn(t fabric.PortID, public bool) setID {
 	k := c.shape.ins.of[t]
-	v := &c.verdicts[k]
+	v, sources := &c.verdicts[0][k], c.sources
+	if public {
+		v, sources = &c.verdicts[1][k], c.outside
+	}
 	if v.known {
 		return v.src
 	}
 	v.known = true
 	list := c.shape.ins.lists[k]
 	if len(list) == 0 {
-		v.src = c.sources
+		v.src = sources
 		return v.src
 	}
 	var dsts []setID
@@ -450,10 +463,10 @@ func (c *contract) letIn(t fabric.PortID) setID {
 	dst := c.w.union(dsts)
 	var srcs []setID
 	for n, t := range c.traffic {
-		if c.match.drops(n, dst, list) {
+		if !public && c.match.drops(n, dst, list) {
 			continue
 		}
-		t[fabric.Src], t[fabric.Dst] = c.sources, dst
+		t[fabric.Src], t[fabric.Dst] = sources, dst
 		c.match.cut(t, list, 0, 0, func(t cube, _ bool) { srcs = append(srcs, t[fabric.Src]) })
 	}
 	v.src = c.w.union(srcs)
@@ -463,50 +476,31 @@ func (c *contract) letIn(t fabric.PortID) setID {
 // narrow cuts the question down to what emitters keep.
 func (c *contract) narrow() []state {
 	// What a forwarder keeps may come from every source that leads to it.
-	perSource := make([][]keep, len(c.emitters))
+	whole := make([]setID, len(c.emitters)) // of sources: kept whoever sends
+	some := make([][]keep, len(c.emitters)) // and kept of some senders
 	for i := range c.emitters {
 		if len(c.emitters[i].kept) == 0 {
 			continue
 		}
+		all, few := c.condense(c.emitters[i].kept)
 		for j := range c.emitters {
 			c.emitters[j].seen = false
 		}
-		stack := []int32{int32(i)}
+		todo := []int32{int32(i)}
 		c.emitters[i].seen = true
-		for len(stack) > 0 {
-			n := stack[len(stack)-1]
-			stack = stack[:len(stack)-1]
+		for len(todo) > 0 {
+			n := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
 			if c.emitters[n].forward == fabric.None {
-				perSource[n] = append(perSource[n], c.emitters[i].kept...)
+				whole[n] = c.join(whole[n], all)
+				some[n] = append(some[n], few...)
 			}
 			for _, b := range c.emitters[n].before {
 				if !c.emitters[b].seen {
 					c.emitters[b].seen = true
-					stack = append(stack, b)
+					todo = append(todo, b)
 				}
 			}
-		}
-	}
-	// Most sources keep the same.
-	whole := make([]setID, len(c.emitters)) // of keeps that any source may have
-	some := make([][]keep, len(c.emitters))
-	for i, list := range perSource {
-		var all []setID
-		bySrc := map[setID][]setID{}
-		var order []setID
-		for _, k := range list {
-			if k.src == allSet {
-				all = append(all, k.dst)
-				continue
-			}
-			if bySrc[k.src] == nil {
-				order = append(order, k.src)
-			}
-			bySrc[k.src] = append(bySrc[k.src], k.dst)
-		}
-		whole[i] = c.w.union(all)
-		for _, src := range order {
-			some[i] = append(some[i], keep{c.w.union(bySrc[src]), src})
 		}
 	}
 	var out []state
@@ -517,7 +511,7 @@ func (c *contract) narrow() []state {
 			dst = whole[e]
 			for _, k := range some[e] {
 				if c.a.intersect(k.src, s.cube[fabric.Src]) != emptySet {
-					dst = c.a.union(dst, k.dst)
+					dst = c.join(dst, k.dst)
 				}
 			}
 		}
@@ -529,4 +523,41 @@ func (c *contract) narrow() []state {
 		}
 	}
 	return out
+}
+
+// condense joins keeps of the same senders.
+func (c *contract) condense(list []keep) (all setID, few []keep) {
+	var order []setID
+	by := map[setID][]setID{}
+	for _, k := range list {
+		if by[k.src] == nil {
+			order = append(order, k.src)
+		}
+		by[k.src] = append(by[k.src], k.dst)
+	}
+	for _, src := range order {
+		if dst := c.w.union(by[src]); src == allSet {
+			all = dst
+		} else {
+			few = append(few, keep{dst, src})
+		}
+	}
+	return all, few
+}
+
+// join is the union of two sets, remembered.
+func (c *contract) join(x, y setID) setID {
+	switch {
+	case x == y || y == emptySet:
+		return x
+	case x == emptySet:
+		return y
+	}
+	k := key(x, y)
+	id, ok := c.unions[k]
+	if !ok {
+		id = c.a.union(x, y)
+		c.unions[k] = id
+	}
+	return id
 }
