@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: each file is a story a user could live
 // through. Besides testscript's own commands there are
 //
-//	example NAME            copies examples/NAME into the work folder
+//	example NAME [AS]       copies examples/NAME into the work folder
 //	replace FILE OLD NEW    edits the one place of FILE that says OLD
 //	same-addresses A B      every address assigned in lock file A is in B
 //	appears FILE            waits until FILE exists
@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"example": func(ts *testscript.TestScript, _ bool, args []string) {
 				from := filepath.Join(root, "examples", args[0])
-				to := ts.MkAbs(args[0])
+				to := ts.MkAbs(args[len(args)-1])
 				ts.Check(os.CopyFS(to, os.DirFS(from)))
 				// Copies of a read-only tree must be writable.
 				ts.Check(filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
