@@ -216,7 +216,11 @@ func (j *judge) works(l leaf) {
 	part := l
 	for _, part.state = range out {
 		j.fails(&part)
-		j.broken.add(j, part, cause{what: "another port with the same address takes it"}, nil)
+		what := "another port with the same address takes it"
+		if part.chose != 0 {
+			what = "it is handed to another port"
+		}
+		j.broken.add(j, part, cause{what: what}, nil)
 	}
 	for _, part.state = range in {
 		for i := range e.Through {

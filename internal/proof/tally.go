@@ -248,6 +248,9 @@ func (j *judge) brokenText(wit *Witness) string {
 		if way := j.strays(wit, true); way != nil {
 			return fmt.Sprintf("%s works, but %s is on the way: %s", flow, waypointText(way), j.p.waysText(&wit.Conn))
 		}
+		if len(wit.Conn.Forward.Choices) > 0 {
+			return flow + " is handed to another port"
+		}
 		return flow + " is taken by another port with the same address"
 	default:
 		return flow + " fails: " + wit.Reason
