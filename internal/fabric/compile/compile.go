@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -35,6 +36,8 @@ func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
 		publicMarks: map[string]*publicMark{},
 		portless:    map[*ruleSet]*ruleSet{},
 		unknowns:    map[unknownKey]fabric.PortID{},
+
+		servicePrefixes: map[string][]netip.Prefix{},
 	}
 	c.decode(resources)
 	c.networks()
@@ -94,10 +97,11 @@ type compiler struct {
 	configs  map[string]configAddr // IP configurations of interfaces by lower-case ID
 
 	// load balancers
-	balancers []*balancer
-	frontends map[string]*frontend // by lower-case ID
-	pools     map[string]*pool     // by lower-case ID
-	unknowns  map[unknownKey]fabric.PortID
+	balancers  []*balancer
+	frontends  map[string]*frontend // by lower-case ID
+	pools      map[string]*pool     // by lower-case ID
+	natConfigs map[string]member    // by lower-case ID of the inbound NAT rule
+	unknowns   map[unknownKey]fabric.PortID
 
 	// private endpoints and platform services
 	endpoints       map[string]*endpoint // by lower-case ID
@@ -108,6 +112,7 @@ type compiler struct {
 	platforms       map[string]*subnet // by region
 	platformSpace   fabric.SpaceID
 	platformSegment fabric.SegmentID
+	servicePrefixes map[string][]netip.Prefix // of service endpoints
 
 	// publicAddresses
 	publicAddrs map[string]publicAddr  // by lower-case ID

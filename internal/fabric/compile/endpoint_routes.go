@@ -125,6 +125,9 @@ func serviceEndpoints(s *subnet) []serviceEndpoint {
 				ep.locations = []string{s.vnet.region}
 			}
 		}
+		if ep.service == "microsoft.storage.global" {
+			ep.locations = nil
+		}
 		slices.Sort(ep.locations)
 		out = append(out, ep)
 	}
@@ -140,7 +143,7 @@ func serviceEndpoints(s *subnet) []serviceEndpoint {
 func (c *compiler) serviceRoutes(all []ranked, s *subnet) []ranked {
 	for _, e := range serviceEndpoints(s) {
 		at := s.pointer + "/properties/serviceEndpoints"
-		prefixes, ok := e.prefixes()
+		prefixes, ok := c.endpointPrefixes(&e)
 		if !ok {
 			c.note(s.res, at, s.name, fmt.Sprintf("the prefixes of service endpoint %s are not known; its traffic is taken for any other to the internet", e.service))
 			continue
@@ -161,40 +164,43 @@ func (c *compiler) serviceRoutes(all []ranked, s *subnet) []ranked {
 	return all
 }
 
-// prefixes returns the IPv4 prefixes of an endpoint's service in its regions;
-// service endpoints know no other family.
-func (e *serviceEndpoint) prefixes() ([]netip.Prefix, bool) {
+// endpointPrefixes returns the IPv4 prefixes of an endpoint's service in its
+// regions; service endpoints know no other family.
+func (c *compiler) endpointPrefixes(e *serviceEndpoint) ([]netip.Prefix, bool) {
+	key := e.service + " " + strings.Join(e.locations, " ")
+	if p, ok := c.servicePrefixes[key]; ok {
+		return p, len(p) > 0
+	}
 	tag := endpointTag(e.service)
-	if tag == "" {
-		return nil, false
-	}
 	var out []netip.Prefix
-	regions := e.locations
-	if e.service == "microsoft.storage.global" {
-		regions = nil
-	}
-	found := false
-	for _, region := range regions {
-		list, ok := catalog.ServiceTag(tag + "." + region)
-		found = found || ok
+	for _, region := range e.locations {
+		list, _ := catalog.ServiceTag(tag + "." + region)
 		out = append(out, list...)
 	}
-	if !found {
-		// No regional tag is published: the service's whole tag holds it.
-		list, ok := catalog.ServiceTag(tag)
-		if !ok {
-			return nil, false
-		}
-		out = list
+	if len(out) == 0 {
+		// No regional tag is asked for or published: the whole tag holds it.
+		out, _ = catalog.ServiceTag(tag)
 	}
 	out = slices.DeleteFunc(out, func(p netip.Prefix) bool { return !p.Addr().Is4() })
+	for _, s := range c.services {
+		if s.port != nil && s.kind.tag == tag && e.reaches(s.res.Location()) && !holds(out, s.addr) {
+			out = append(out, netip.PrefixFrom(s.addr, s.addr.BitLen())) // its region's tag was full
+		}
+	}
 	for i := range out {
 		out[i] = out[i].Masked()
 	}
 	slices.SortFunc(out, func(a, b netip.Prefix) int {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
-	return slices.Compact(out), true
+	out = slices.Compact(out)
+	c.servicePrefixes[key] = out
+	return out, len(out) > 0
+}
+
+// reaches reports whether an endpoint is for a region.
+func (e *serviceEndpoint) reaches(region string) bool {
+	return len(e.locations) == 0 || slices.Contains(e.locations, region)
 }
 
 // allowList is what the service endpoint policies of a subnet let through.

@@ -81,10 +81,10 @@ func (c *compiler) readEndpoints() {
 
 func (e *endpoint) approved() bool { return strings.EqualFold(e.status, approved) }
 
-// serves reports whether an endpoint reaches a sub-resource of a resource. An
+// serves reports whether an endpoint reaches a sub-resource of its target. An
 // endpoint that names none serves all: its target has but one.
-func (e *endpoint) serves(key, group string) bool {
-	return strings.ToLower(e.target) == key && (len(e.groups) == 0 || slices.Contains(e.groups, group))
+func (e *endpoint) serves(group string) bool {
+	return len(e.groups) == 0 || slices.Contains(e.groups, group)
 }
 
 // endpointPorts makes the ports of private endpoints and private link services.

@@ -90,7 +90,7 @@ func isPortsRule(r *wire.LoadBalancingRuleProperties) bool {
 // of a load balancer, but a frontend with a high-availability ports rule has a
 // port of its own beside others: what is routed to it is for that rule only.
 func (c *compiler) loadBalancers(dynamic *[]pending) {
-	c.frontends, c.pools = map[string]*frontend{}, map[string]*pool{}
+	c.frontends, c.pools, c.natConfigs = map[string]*frontend{}, map[string]*pool{}, map[string]member{}
 	for _, it := range c.docs.balancers.list {
 		if isGateway(it) {
 			continue
@@ -237,6 +237,9 @@ func (c *compiler) members() {
 				at.port.chained = true
 				c.note(it.res, pointer, config.Name, "a chain to a gateway load balancer is not modelled; what passes it is unknown")
 			}
+			for _, ref := range config.Properties.InboundNATRules {
+				c.natConfigs[strings.ToLower(ref.ID)] = c.memberAt(at, configKey(it.key, config.Name), origin(it.res, pointer, config.Name))
+			}
 			for _, ref := range config.Properties.BackendAddressPools {
 				p, ok := c.pools[strings.ToLower(ref.ID)]
 				if !ok {
@@ -356,6 +359,10 @@ func (c *compiler) joinAddress(p *pool, a *wire.BackendAddress, network *wire.Re
 		return
 	}
 	if id, ok := c.img.Spaces[v.space].PortOf(addr); ok {
+		if c.ports[id].balancer != nil {
+			c.problem(r, pointer+"/properties/ipAddress", fmt.Sprintf("address %s is a frontend of load balancer %q", addr, c.img.Ports[id].Name), "name the machines behind it")
+			return
+		}
 		m.port = c.ports[id]
 		m.name = c.img.Ports[id].Name
 	} else {

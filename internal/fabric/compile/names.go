@@ -58,26 +58,35 @@ func (c *compiler) names() {
 	for _, v := range c.vnets {
 		c.img.Spaces[v.space].View.Elsewhere = c.ownResolver(v)
 	}
-	fallback := map[*vnet]map[string]bool{} // names of zones
+	byVNet := make([][]link, len(c.vnets))
 	for _, l := range linked {
-		if view := &c.img.Spaces[l.vnet.space].View; !view.Elsewhere {
-			view.Zones = append(view.Zones, *l.zone)
-		}
-		if l.fallback {
-			if fallback[l.vnet] == nil {
-				fallback[l.vnet] = map[string]bool{}
-			}
-			fallback[l.vnet][l.zone.Name] = true
-		}
+		byVNet[l.vnet.space] = append(byVNet[l.vnet.space], l)
 	}
 	public := c.publicNames()
+	same := map[string][]fabric.Zone{} // networks with the same links share their zones
 	for _, v := range c.vnets {
-		if view := &c.img.Spaces[v.space].View; !view.Elsewhere {
-			addPublicNames(view, public, fallback[v])
+		view := &c.img.Spaces[v.space].View
+		if view.Elsewhere {
+			continue
 		}
-	}
-	for i := range c.img.Spaces {
-		slices.SortStableFunc(c.img.Spaces[i].View.Zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
+		key := ""
+		for _, l := range byVNet[v.space] {
+			key += fmt.Sprintf("%s %t\n", l.item.res.ID.Parent().Key(), l.fallback)
+		}
+		zones, ok := same[key]
+		if !ok {
+			fallback := map[string]bool{} // names of zones
+			for _, l := range byVNet[v.space] {
+				zones = append(zones, *l.zone)
+				if l.fallback {
+					fallback[l.zone.Name] = true
+				}
+			}
+			zones = addPublicNames(zones, public, fallback)
+			slices.SortStableFunc(zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
+			same[key] = zones
+		}
+		view.Zones = zones
 	}
 }
 

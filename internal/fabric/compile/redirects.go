@@ -365,7 +365,7 @@ func (c *compiler) natRules(b *balancer) {
 		if p.EnableFloatingIP {
 			d.redirect.Floating, d.dstPort = true, 0
 		}
-		if m, ok := c.natMember(b, &rule); ok {
+		if m, ok := c.natMember(&rule); ok {
 			d.candidates = c.targets(d, &m)
 		}
 		c.done(d)
@@ -374,7 +374,7 @@ func (c *compiler) natRules(b *balancer) {
 
 // natMember finds the interface of an inbound NAT rule: the rule names it, or
 // it the rule.
-func (c *compiler) natMember(b *balancer, rule *natRule) (member, bool) {
+func (c *compiler) natMember(rule *natRule) (member, bool) {
 	if ref := rule.view.Properties.BackendIPConfiguration; ref != nil {
 		key := strings.ToLower(ref.ID)
 		if at, ok := c.configs[key]; ok {
@@ -383,21 +383,8 @@ func (c *compiler) natMember(b *balancer, rule *natRule) (member, bool) {
 		c.note(rule.res, rule.pointer, rule.view.Name, fmt.Sprintf("interface configuration %s is not among the resources; what it does is unknown", ref.ID))
 		return member{name: lastSegment(ref.ID)}, true
 	}
-	for _, it := range c.docs.nics.list {
-		for i := range it.view.Properties.IPConfigurations {
-			config := &it.view.Properties.IPConfigurations[i]
-			for _, ref := range config.Properties.InboundNATRules {
-				if strings.ToLower(ref.ID) != rule.key {
-					continue
-				}
-				key := configKey(it.key, config.Name)
-				if at, ok := c.configs[key]; ok {
-					return c.memberAt(at, key, origin(it.res, fmt.Sprintf("/properties/ipConfigurations/%d", i), config.Name)), true
-				}
-			}
-		}
-	}
-	return member{}, false
+	m, ok := c.natConfigs[rule.key]
+	return m, ok
 }
 
 func (c *compiler) natRange(b *balancer, rule *natRule) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
-	"github.com/ceruleannet/cerulean/model/wire"
 )
 
 // publicTTL is the lifetime of the public names of services, in seconds.
@@ -31,20 +30,41 @@ func (c *compiler) zoneGroups(zones map[string]*fabric.Zone) {
 				c.dangling(it.res, pointer+"/properties/privateDnsZoneId", "private DNS zone", config.Properties.PrivateDNSZoneID)
 				continue
 			}
-			if !e.approved() {
+			if !e.approved() || e.port == nil {
 				continue
 			}
-			addrs := e.endpointAddrs(groupOfZone(zone.Name, e.groups))
-			if len(addrs) == 0 {
-				continue
+			for _, rec := range e.records(zone.Name) {
+				rec.TTL, rec.Origin = registrationTTL, origin(it.res, pointer, config.Name)
+				// What the zone group writes replaces what is there.
+				zone.Records = slices.DeleteFunc(zone.Records, func(r fabric.Record) bool { return r.Name == rec.Name })
+				zone.Records = append(zone.Records, rec)
 			}
-			name := qualified(strings.ToLower(lastSegment(e.target)), zone.Name)
-			rec := fabric.Record{Name: name, Addrs: addrs[:1], TTL: registrationTTL, Origin: origin(it.res, pointer, config.Name)}
-			// What the zone group writes replaces what is there.
-			zone.Records = slices.DeleteFunc(zone.Records, func(r fabric.Record) bool { return r.Name == name })
-			zone.Records = append(zone.Records, rec)
 		}
 	}
+}
+
+// records returns the names of an endpoint in a private zone: those that its
+// document lists for the public zone behind it, else the name of what it
+// reaches.
+func (e *endpoint) records(zone string) []fabric.Record {
+	var out []fabric.Record
+	suffix := "." + strings.TrimPrefix(zone, "privatelink.")
+	for _, config := range e.view.Properties.CustomDNSConfigs {
+		label, ok := strings.CutSuffix(strings.ToLower(config.FQDN), suffix)
+		var addrs []netip.Addr
+		for _, text := range config.IPAddresses {
+			if a, err := netip.ParseAddr(text); err == nil && slices.ContainsFunc(e.port.addrs, func(p portAddr) bool { return p.addr == a }) {
+				addrs = append(addrs, a)
+			}
+		}
+		if ok && len(addrs) > 0 {
+			out = append(out, fabric.Record{Name: qualified(label, zone), Addrs: addrs})
+		}
+	}
+	if addrs := e.endpointAddrs(groupOfZone(zone, e.groups)); len(out) == 0 && len(addrs) > 0 {
+		out = append(out, fabric.Record{Name: qualified(lastSegment(e.target), zone), Addrs: addrs[:1]})
+	}
+	return out
 }
 
 // groupOfZone returns the sub-resource of an endpoint that a private zone is
@@ -69,6 +89,12 @@ func groupOfZone(zone string, groups []string) string {
 // take over; without such a zone that name leads to the public address.
 func (c *compiler) publicNames() []fabric.Zone {
 	var out []fabric.Zone
+	reached := map[string][]*endpoint{} // approved endpoints by lower-case ID of their target
+	for _, it := range c.docs.endpoints.list {
+		if e := c.endpoints[it.key]; e.approved() {
+			reached[strings.ToLower(e.target)] = append(reached[strings.ToLower(e.target)], e)
+		}
+	}
 	for _, s := range c.services {
 		if s.port == nil {
 			continue
@@ -81,10 +107,7 @@ func (c *compiler) publicNames() []fabric.Zone {
 		}
 		addrs := []netip.Addr{s.addr}
 		for _, n := range s.kind.groups {
-			private := slices.ContainsFunc(c.docs.endpoints.list, func(it *item[wire.PrivateEndpoint]) bool {
-				e := c.endpoints[it.key]
-				return e.approved() && e.serves(s.key, n.group)
-			})
+			private := slices.ContainsFunc(reached[s.key], func(e *endpoint) bool { return e.serves(n.group) })
 			if !private {
 				single(label+n.suffix, fabric.Record{Addrs: addrs})
 				continue
@@ -96,23 +119,20 @@ func (c *compiler) publicNames() []fabric.Zone {
 	return out
 }
 
-// addPublicNames adds the public names of services to a view, except where a
-// private zone of the view is authoritative for the name. A zone whose link
+// addPublicNames adds the public names of services to the zones of a view,
+// except where one of them is authoritative for the name. A zone whose link
 // falls back to the internet is so only for the names it has.
-func addPublicNames(view *fabric.View, names []fabric.Zone, fallback map[string]bool) {
-	linked := len(view.Zones)
+func addPublicNames(zones, names []fabric.Zone, fallback map[string]bool) []fabric.Zone {
+	linked := zones
 	for i := range names {
-		n := &names[i]
-		covered := false
-		for j := range linked {
-			z := &view.Zones[j]
-			if n.Name != z.Name && !strings.HasSuffix(n.Name, "."+z.Name) {
-				continue
-			}
-			covered = covered || !fallback[z.Name] || slices.ContainsFunc(z.Records, func(r fabric.Record) bool { return r.Name == n.Name })
-		}
+		name := names[i].Name
+		covered := slices.ContainsFunc(linked, func(z fabric.Zone) bool {
+			return (name == z.Name || strings.HasSuffix(name, "."+z.Name)) &&
+				(!fallback[z.Name] || slices.ContainsFunc(z.Records, func(r fabric.Record) bool { return r.Name == name }))
+		})
 		if !covered {
-			view.Zones = append(view.Zones, *n)
+			zones = append(zones, names[i])
 		}
 	}
+	return zones
 }

@@ -126,7 +126,10 @@ func (c *compiler) platformServices() {
 			c.problem(s.res, "/location", fmt.Sprintf("%q is not an Azure region", s.res.Location()), "use a name from \"az account list-locations\"")
 			continue
 		}
-		s.addr = c.serviceAddr(s, taken)
+		var ok bool
+		if s.addr, ok = c.serviceAddr(s, taken); !ok {
+			continue
+		}
 		taken[s.addr] = true
 		s.port = c.newPort(c.platformIn(s.res), fabric.PortService, s.res.ID.Name(), origin(s.res, "", ""))
 		s.port.service = s
@@ -134,25 +137,34 @@ func (c *compiler) platformServices() {
 	}
 }
 
-// serviceAddr chooses a service's address.
-func (c *compiler) serviceAddr(s *service, taken map[netip.Addr]bool) netip.Addr {
-	prefixes, ok := catalog.ServiceTag(s.kind.tag + "." + s.res.Location())
-	if !ok {
-		prefixes, _ = catalog.ServiceTag(s.kind.tag)
+// serviceAddr chooses a service's address: one of its tag in its region; if all
+// are taken, one of its tag elsewhere.
+func (c *compiler) serviceAddr(s *service, taken map[netip.Addr]bool) (netip.Addr, bool) {
+	for _, tag := range []string{s.kind.tag + "." + s.res.Location(), s.kind.tag} {
+		prefixes, _ := catalog.ServiceTag(tag)
+		prefixes = slices.DeleteFunc(prefixes, func(p netip.Prefix) bool { return !p.Addr().Is4() })
+		if a, ok := pickAddr(fabric.PrefixSet(prefixes...), s.res.ID.Name(), taken); ok {
+			return a, true
+		}
+		c.note(s.res, "", "", fmt.Sprintf("the service tag %s has no address left to stand for it; rules that name the tag may not hold for it", tag))
 	}
-	prefixes = slices.DeleteFunc(prefixes, func(p netip.Prefix) bool { return !p.Addr().Is4() })
-	set := fabric.PrefixSet(prefixes...)
+	c.problem(s.res, "", fmt.Sprintf("the service tag %s has fewer addresses than there are services", s.kind.tag), "split the network")
+	return netip.Addr{}, false
+}
+
+// pickAddr returns the free address of a set that a name hashes to (FNV-1a over
+// its lower case), or the next.
+func pickAddr(set fabric.Set, name string, taken map[netip.Addr]bool) (netip.Addr, bool) {
 	size := uint64(0)
 	for _, r := range set {
 		size += r.Hi.Lo - r.Lo.Lo + 1
 	}
-	// FNV-1a over the lower-case name.
 	h := uint64(14695981039346656037)
-	for _, b := range []byte(strings.ToLower(s.res.ID.Name())) {
+	for _, b := range []byte(strings.ToLower(name)) {
 		h = (h ^ uint64(b)) * 1099511628211
 	}
-	for n := h % size; ; n = (n + 1) % size {
-		rest := n
+	for n := range size {
+		rest := (h%size + n) % size
 		for _, r := range set {
 			if length := r.Hi.Lo - r.Lo.Lo + 1; rest >= length {
 				rest -= length
@@ -160,11 +172,12 @@ func (c *compiler) serviceAddr(s *service, taken map[netip.Addr]bool) netip.Addr
 			}
 			v := fabric.Value{Hi: r.Lo.Hi, Lo: r.Lo.Lo + rest}
 			if a := v.Addr(); !taken[a] {
-				return a
+				return a, true
 			}
 			break
 		}
 	}
+	return netip.Addr{}, false
 }
 
 // outbound is how a service answers to the internet: as itself.
@@ -184,14 +197,17 @@ func (s *service) public() fabric.Public {
 // firewall rules"). Private endpoints lead past all of it: they deliver by
 // themselves.
 func (c *compiler) serviceFirewalls() {
+	near := map[string]fabric.Set{} // public addresses of clients by region
 	sqlRules := map[string][]*item[wire.SQLFirewallRule]{}
 	for _, it := range c.docs.sqlRules.list {
 		parent := it.res.ID.Parent().Key()
+		c.ofServer(it.res, parent)
 		sqlRules[parent] = append(sqlRules[parent], it)
 	}
 	sqlNetworks := map[string][]*item[wire.SQLNetworkRule]{}
 	for _, it := range c.docs.sqlNetworks.list {
 		parent := it.res.ID.Parent().Key()
+		c.ofServer(it.res, parent)
 		sqlNetworks[parent] = append(sqlNetworks[parent], it)
 	}
 	for _, s := range c.services {
@@ -221,7 +237,11 @@ func (c *compiler) serviceFirewalls() {
 		case s.acls == nil || !strings.EqualFold(s.acls.DefaultAction, "Deny"):
 			f.Default = fabric.Pass
 		default:
-			c.aclRules(&f, s)
+			region := s.res.Location()
+			if _, ok := near[region]; !ok {
+				near[region] = c.publicsIn(region)
+			}
+			c.aclRules(&f, s, near[region])
 			for i, r := range s.acls.VirtualNetworkRules {
 				if r.State == "" || strings.EqualFold(r.State, "Succeeded") {
 					c.admit(out, r.ID, origin(s.res, fmt.Sprintf("/properties/networkAcls/virtualNetworkRules/%d", i), "virtualNetworkRules "+lastSegment(r.ID)))
@@ -230,6 +250,13 @@ func (c *compiler) serviceFirewalls() {
 		}
 		out.Ingress = []fabric.FilterID{fabric.FilterID(len(c.img.Filters))}
 		c.img.Filters = append(c.img.Filters, f)
+	}
+}
+
+// ofServer reports a rule whose SQL server is not declared.
+func (c *compiler) ofServer(r *model.Resource, parent string) {
+	if _, ok := c.docs.sqlServers.get(parent); !ok {
+		c.problem(r, "", fmt.Sprintf("rule %q belongs to an SQL server that does not exist", r.ID.Name()), "declare the server")
 	}
 }
 
@@ -246,10 +273,9 @@ func (c *compiler) admit(to *fabric.Port, subnet string, at fabric.Origin) {
 // aclRules adds the IP rules of a storage account or key vault. Those of a
 // storage account have no effect on clients of its own region, which reach it
 // by addresses that are not public.
-func (c *compiler) aclRules(f *fabric.Filter, s *service) {
-	var near fabric.Set
-	if s.kind == &storageKind && storageIPRulesSkipOwnRegion {
-		near = c.publicsIn(s.res.Location())
+func (c *compiler) aclRules(f *fabric.Filter, s *service, near fabric.Set) {
+	if s.kind != &storageKind || !storageIPRulesSkipOwnRegion {
+		near = nil
 	}
 	for i, r := range s.acls.IPRules {
 		pointer := fmt.Sprintf("/properties/networkAcls/ipRules/%d", i)

@@ -57,6 +57,35 @@ func TestServiceAddresses(t *testing.T) {
 	}
 }
 
+// A region's tag may have fewer addresses than there are services: the rest get
+// some of other regions, with a note, and service endpoints still reach them.
+func TestServiceAddressesRunOut(t *testing.T) {
+	n := &network{t: t}
+	for i := range 30 {
+		n.add(fmt.Sprintf("kv/v%d", i), `{"location":"westeurope","properties":{}}`)
+	}
+	n.vnet("net", "10.0.0.0/16", `s 10.0.0.0/24 "serviceEndpoints":[{"service":"Microsoft.KeyVault","locations":["westeurope"]}]`).nic("a", "net/s", "10.0.0.4")
+	img := n.compile()
+	prefixes, _ := catalog.ServiceTag("AzureKeyVault.WestEurope")
+	seen, outside := map[netip.Addr]bool{}, 0
+	for i := range 30 {
+		a := addrOf(t, img, fmt.Sprintf("v%d", i))
+		if seen[a] {
+			t.Errorf("two vaults have %s", a)
+		}
+		seen[a] = true
+		if !holds(prefixes, a) {
+			outside++
+		}
+		if c := flow(t, img, "a", fmt.Sprintf("tcp 10.0.0.4 %s:443", a)); !c.Forward.Direct {
+			t.Errorf("v%d is not reached by the service endpoint: %s", i, outcome(img, &c))
+		}
+	}
+	if outside == 0 || len(img.Notes) != outside {
+		t.Errorf("%d vaults have addresses of other regions, %d notes", outside, len(img.Notes))
+	}
+}
+
 // The firewalls of storage accounts and key vaults ("Configure Azure Storage
 // firewalls and virtual networks", "Configure network security for Azure Key
 // Vault").
