@@ -49,9 +49,15 @@ type emitter struct {
 	table   fabric.TableID // None for the internet
 	forward fabric.PortID  // None for sources
 	out     setID          // destinations of what it may emit
-	before  []int32        // emitters that may hand packets to it
+	before  []hand         // how packets may come to it
+	parts   []keep         // of a forwarder: what passes from whom, if that is few parts
 	kept    []keep
-	seen    bool // in the search for sources
+}
+
+// hand is destinations that an emitter may hand to another.
+type hand struct {
+	by  int32
+	dst setID
 }
 
 // keep is what the contract does not exclude, of what an emitter emits.
@@ -79,8 +85,8 @@ type contract struct {
 	q     *question
 	// src and dst are all sources and destinations of the question, began the
 	// destinations with what public addresses stand for.
-	src, dst, began setID
-	traffic         []cube // ports and protocols; sources and destinations unused
+	src, dst, began, private setID
+	traffic                  []cube // ports and protocols; sources and destinations unused
 	// sources are src and the addresses that translations give inside, given those
 	// alone. outside has what the translations to the internet give as well.
 	sources, given, outside setID
@@ -99,7 +105,8 @@ type contract struct {
 	applicable bool
 	verdicts   [2][]ingress // of sources inside, and of those from the internet
 	match      matcher
-	unions     map[uint64]setID
+	unions     map[uint64]setID // what join found
+	lifted     map[setID]setID  // what lift found
 }
 
 // ingress is what the ingress filters of a stack let in of the sources.
@@ -111,7 +118,7 @@ type ingress struct {
 func (w *walk) newContract(q *question) *contract {
 	c := &contract{
 		w: w, a: w.a, img: w.p.img, shape: w.p.shapeOf(), q: q,
-		unions: map[uint64]setID{}, target: make(map[fabric.PortID]setID, len(q.to)), inSpace: map[fabric.SpaceID][]fabric.PortID{},
+		unions: map[uint64]setID{}, lifted: map[setID]setID{}, target: make(map[fabric.PortID]setID, len(q.to)), inSpace: map[fabric.SpaceID][]fabric.PortID{},
 	}
 	c.byStack = make([][]fabric.PortID, len(c.shape.ins.lists))
 	for _, t := range q.to {
@@ -143,17 +150,18 @@ func (w *walk) newContract(q *question) *contract {
 	}
 	c.src, c.dst = w.union(srcs), w.union(dsts)
 	c.sources, c.given = c.src, emptySet
-	began := []setID{c.dst}
+	var private []setID
 	for _, i := range c.shape.incoming {
 		p := &c.img.Publics[i]
 		if w.a.contains(c.dst, fabric.AddrValue(p.Addr)) {
 			c.publics = append(c.publics, p)
 			if p.Private.IsValid() {
-				began = append(began, w.a.one(fabric.AddrValue(p.Private)))
+				private = append(private, w.a.one(fabric.AddrValue(p.Private)))
 			}
 		}
 	}
-	c.began = w.union(began)
+	c.private = w.union(private)
+	c.began = w.a.union(c.dst, c.private)
 	var internet []setID
 	for _, p := range c.publics {
 		internet = append(internet, w.a.one(fabric.AddrValue(p.Addr)))
@@ -242,15 +250,34 @@ func (c *contract) emit(e emitter) int32 {
 
 // keep keeps destinations of what an emitter emits.
 func (c *contract) keep(by int32, dst, src setID) {
-	if dst != emptySet {
-		c.emitters[by].kept = append(c.emitters[by].kept, keep{dst, src})
+	e := &c.emitters[by]
+	if len(e.parts) == 0 {
+		if dst != emptySet {
+			e.kept = append(e.kept, keep{dst, src})
+		}
+		return
+	}
+	for _, k := range e.parts {
+		if k.dst = c.a.intersect(c.lift(k.dst), dst); k.dst == emptySet {
+			continue
+		}
+		if c.a.intersect(k.src, c.given) != emptySet {
+			k.src = src // they were somebody else's before
+		} else if k.src = c.a.intersect(k.src, src); k.src == emptySet {
+			continue
+		}
+		e.kept = append(e.kept, k)
 	}
 }
+
+// maxParts is how many parts of what passes a forwarder are told apart.
+const maxParts = 32
 
 // forwards finds what may leave a forwarder.
 func (c *contract) forwards(by int32) {
 	port := &c.img.Ports[c.emitters[by].forward]
 	var out []setID
+	var parts []keep
 	for _, t := range c.traffic {
 		t[fabric.Src], t[fabric.Dst] = c.sources, c.began
 		// A bypass of the ingress filters does not bypass the policy.
@@ -259,8 +286,12 @@ func (c *contract) forwards(by int32) {
 				c.keep(by, t[fabric.Dst], allSet)
 			} else {
 				out = append(out, t[fabric.Dst])
+				parts = append(parts, keep{t[fabric.Dst], t[fabric.Src]})
 			}
 		})
+	}
+	if len(parts) <= maxParts {
+		c.emitters[by].parts = parts
 	}
 	c.emitters[by].out = c.w.union(out)
 	if c.emitters[by].out == emptySet {
@@ -374,7 +405,11 @@ func (c *contract) arrives(by int32, q fabric.PortID, public bool, part func() s
 		at = c.emit(emitter{table: port.Routes, forward: q})
 		c.ofForward[q] = at
 	}
-	c.emitters[at].before = append(c.emitters[at].before, by)
+	dst := allSet
+	if !public {
+		dst = part()
+	}
+	c.emitters[at].before = append(c.emitters[at].before, hand{by, dst})
 }
 
 // public follows packets on the internet.
@@ -402,13 +437,20 @@ func (c *contract) public(by int32, dst setID) {
 
 // lift adds the public addresses that stand for addresses.
 func (c *contract) lift(dst setID) setID {
+	if c.private == emptySet || c.a.intersect(dst, c.private) == emptySet {
+		return dst
+	}
+	if id, ok := c.lifted[dst]; ok {
+		return id
+	}
 	sets := []setID{dst}
 	for _, p := range c.publics {
 		if p.Private.IsValid() && c.a.contains(dst, fabric.AddrValue(p.Private)) {
 			sets = append(sets, c.a.one(fabric.AddrValue(p.Addr)))
 		}
 	}
-	return c.w.union(sets)
+	c.lifted[dst] = c.w.union(sets)
+	return c.lifted[dst]
 }
 
 // deliveries asks the ingress filters of destinations that routes lead to.
@@ -475,31 +517,22 @@ func (c *contract) letIn(t fabric.PortID, public bool) setID {
 
 // narrow cuts the question down to what emitters keep.
 func (c *contract) narrow() []state {
-	// What a forwarder keeps may come from every source that leads to it.
+	// What a forwarder keeps comes from sources that lead to it.
 	whole := make([]setID, len(c.emitters)) // of sources: kept whoever sends
 	some := make([][]keep, len(c.emitters)) // and kept of some senders
+	need := make([]setID, len(c.emitters))
 	for i := range c.emitters {
-		if len(c.emitters[i].kept) == 0 {
-			continue
-		}
-		all, few := c.condense(c.emitters[i].kept)
-		for j := range c.emitters {
-			c.emitters[j].seen = false
-		}
-		todo := []int32{int32(i)}
-		c.emitters[i].seen = true
-		for len(todo) > 0 {
-			n := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			if c.emitters[n].forward == fabric.None {
-				whole[n] = c.join(whole[n], all)
-				some[n] = append(some[n], few...)
-			}
-			for _, b := range c.emitters[n].before {
-				if !c.emitters[b].seen {
-					c.emitters[b].seen = true
-					todo = append(todo, b)
+		for _, k := range c.condense(c.emitters[i].kept) {
+			touched := c.origins(need, int32(i), k.dst)
+			for _, n := range touched {
+				switch {
+				case c.emitters[n].forward != fabric.None:
+				case k.src == allSet:
+					whole[n] = c.join(whole[n], need[n])
+				default:
+					some[n] = append(some[n], keep{need[n], k.src})
 				}
+				need[n] = emptySet
 			}
 		}
 	}
@@ -525,24 +558,46 @@ func (c *contract) narrow() []state {
 	return out
 }
 
+// origins follows destinations back from an emitter. need takes, by emitter,
+// the destinations that lead there; the emitters concerned are returned.
+func (c *contract) origins(need []setID, from int32, dst setID) []int32 {
+	need[from] = dst
+	touched, todo := []int32{from}, []int32{from}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, b := range c.emitters[n].before {
+			part := c.lift(c.a.intersect(need[n], b.dst))
+			if part == emptySet {
+				continue
+			}
+			had := need[b.by]
+			if need[b.by] = c.join(had, part); need[b.by] == had {
+				continue
+			}
+			if had == emptySet {
+				touched = append(touched, b.by)
+			}
+			todo = append(todo, b.by)
+		}
+	}
+	return touched
+}
+
 // condense joins keeps of the same senders.
-func (c *contract) condense(list []keep) (all setID, few []keep) {
-	var order []setID
+func (c *contract) condense(list []keep) []keep {
+	var out []keep
 	by := map[setID][]setID{}
 	for _, k := range list {
 		if by[k.src] == nil {
-			order = append(order, k.src)
+			out = append(out, keep{src: k.src})
 		}
 		by[k.src] = append(by[k.src], k.dst)
 	}
-	for _, src := range order {
-		if dst := c.w.union(by[src]); src == allSet {
-			all = dst
-		} else {
-			few = append(few, keep{dst, src})
-		}
+	for i := range out {
+		out[i].dst = c.w.union(by[out[i].src])
 	}
-	return all, few
+	return out
 }
 
 // join is the union of two sets, remembered.
