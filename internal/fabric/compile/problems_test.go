@@ -128,13 +128,14 @@ func TestProblems(t *testing.T) {
 
 // The image depends on what the resources say, not on their order.
 func TestOrderDoesNotMatter(t *testing.T) {
-	n := planet(t, 3, 4)
-	first := n.compile()
-	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 3 {
-		rnd.Shuffle(len(n.resources), func(i, j int) { n.resources[i], n.resources[j] = n.resources[j], n.resources[i] })
-		if diff := cmp.Diff(first, n.compile(), cmpopts.EquateComparable(fabric.Origin{}), cmp.Comparer(sameText)); diff != "" {
-			t.Fatalf("another order gives another image:\n%s", diff)
+	for _, n := range []*network{planet(t, 3, 4), platformed(t)} {
+		first := n.compile()
+		rnd := rand.New(rand.NewPCG(1, 2))
+		for range 3 {
+			rnd.Shuffle(len(n.resources), func(i, j int) { n.resources[i], n.resources[j] = n.resources[j], n.resources[i] })
+			if diff := cmp.Diff(first, n.compile(), cmpopts.EquateComparable(fabric.Origin{}), cmp.Comparer(sameText)); diff != "" {
+				t.Fatalf("another order gives another image:\n%s", diff)
+			}
 		}
 	}
 }
@@ -149,21 +150,22 @@ func sameText(a, b interface{ MarshalText() ([]byte, error) }) bool {
 
 // The resources are not changed.
 func TestInputIsNotChanged(t *testing.T) {
-	n := hubAndSpokes(t)
-	before, err := json.Marshal(n.resources)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.compile()
-	after, _ := json.Marshal(n.resources)
-	if !bytes.Equal(before, after) {
-		t.Error("Compile changed its input")
+	for _, n := range []*network{hubAndSpokes(t), platformed(t)} {
+		before, err := json.Marshal(n.resources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.compile()
+		after, _ := json.Marshal(n.resources)
+		if !bytes.Equal(before, after) {
+			t.Error("Compile changed its input")
+		}
 	}
 }
 
 // FuzzCompile feeds whole networks as a JSON list of documents with their IDs.
 func FuzzCompile(f *testing.F) {
-	for _, n := range []*network{hubAndSpokes(f), planet(f, 2, 2), walled(f), pair(f, []string{"x 100 Inbound Deny * NoSuchTag * 80-90"}, nil)} {
+	for _, n := range []*network{hubAndSpokes(f), planet(f, 2, 2), walled(f), platformed(f), pair(f, []string{"x 100 Inbound Deny * NoSuchTag * 80-90"}, nil)} {
 		var docs []map[string]any
 		for _, r := range n.resources {
 			doc := map[string]any{"id": r.ID.String()}
