@@ -29,7 +29,7 @@ type walk struct {
 	replies bool
 	leaf    func(leaf)
 	// seen, if set, is told of every rule, or default, that decides packets.
-	seen func(filter fabric.FilterID, rule int32)
+	seen    func(filter fabric.FilterID, rule int32)
 	next    []state // boxes that arrive at a port in the next round
 	steps   int
 	budget  int
