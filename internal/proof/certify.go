@@ -221,11 +221,6 @@ func (c *certifying) leaf(l leaf) {
 		}
 		out.Elsewhere, out.Why = true, "delivered elsewhere"
 	}
-	for _, q := range w.portsOf(l.from, l.cube[fabric.Src]) {
-		if c.own[q].Overlaps(w.a.get(l.cube[fabric.Src])) {
-			out.From = append(out.From, q)
-		}
-	}
 	boxes, err := w.plain(&l.state)
 	if err != nil {
 		c.fail(err)
@@ -238,6 +233,12 @@ func (c *certifying) leaf(l leaf) {
 		c.varied[l.from.place] = append(c.varied[l.from.place], boxes...)
 	}
 	for _, b := range boxes {
+		out.From = nil
+		for _, q := range w.portsOf(l.from, b[fabric.Src]) {
+			if c.own[q].Overlaps(w.a.get(b[fabric.Src])) {
+				out.From = append(out.From, q)
+			}
+		}
 		for f := range fabric.NumFields {
 			out.Box[f] = certificate.NumRanges(w.a.get(b[f]))
 			if f == fabric.Src || f == fabric.Dst {
