@@ -125,8 +125,8 @@ func (s *space) assignAway(bits int, given map[string]netip.Prefix, of string) (
 	return s.assign(bits)
 }
 
-// assignAddresses gives every virtual network, subnet, host and public IP its
-// address: explicit, else as locked, else first fit in the order of the
+// assignAddresses gives every virtual network, subnet, host and the like, and
+// public IP its address: explicit, else as locked, else first fit in the order of the
 // document.
 func (b *builder) assignAddresses() {
 	var a Addresses
@@ -142,7 +142,7 @@ func (b *builder) assignAddresses() {
 			b.assignSubnets(v, subnetBits)
 		}
 	}
-	b.assignHosts()
+	b.assignHolders()
 	b.assignPublic()
 }
 
@@ -411,111 +411,6 @@ func prefixList(ps []netip.Prefix) string {
 		out += p.String()
 	}
 	return out
-}
-
-// usable reports whether a host may have an address of a subnet: Azure keeps
-// the first four and the last.
-func usable(p netip.Prefix, a netip.Addr) bool {
-	if !p.Contains(a) {
-		return false
-	}
-	first := p.Masked().Addr()
-	for range catalog.FirstUsableOffset {
-		if a == first {
-			return false
-		}
-		first = first.Next()
-	}
-	return p.Contains(a.Next())
-}
-
-// assignHosts gives every host its private address and every firewall the
-// first usable one of its subnet, which is what Azure gives it.
-func (b *builder) assignHosts() {
-	left := map[netip.Addr]bool{} // had by some host, which may still be there when another is made
-	for _, a := range b.old.Hosts {
-		left[a] = true
-	}
-	for _, v := range b.vnets {
-		for _, s := range v.subnets {
-			if !s.prefix.IsValid() {
-				continue
-			}
-			if s.prefix.Addr().Is6() {
-				b.refuseIPv6Alone(s)
-				continue
-			}
-			used := map[netip.Addr]*host{}
-			for _, h := range s.hosts {
-				t := h.spec.Address
-				if !t.IsSet() {
-					continue
-				}
-				a, err := netip.ParseAddr(t.Value)
-				switch {
-				case err != nil:
-					b.problem(t.Pos, "write an address of "+s.prefix.String(), "%q is not an address", t.Value)
-				case !s.prefix.Contains(a):
-					b.problem(t.Pos, "write an address of "+s.prefix.String(), "%s of host %s is outside its subnet %s", a, h.name, s.name)
-				case !usable(s.prefix, a):
-					b.problem(t.Pos, "use another; the first four and the last are Azure's", "%s of host %s is reserved in subnet %s", a, h.name, s.name)
-				case used[a] != nil:
-					b.problem(t.Pos, fmt.Sprintf("use another; it is already at %s", used[a].spec.Address.Pos), "%s is the address of host %s, too", a, used[a].name)
-				default:
-					h.addr, used[a] = a, h
-				}
-			}
-			for _, h := range s.hosts {
-				a, ok := b.old.Hosts[h.name]
-				if h.spec.Address.IsSet() || !ok || !usable(s.prefix, a) || used[a] != nil {
-					continue
-				}
-				h.addr, b.lock.Hosts[h.name], used[a] = a, a, h
-			}
-			for _, h := range s.hosts {
-				if h.addr.IsValid() || h.spec.Address.IsSet() {
-					continue
-				}
-				next := firstUsable(s.prefix)
-				for used[next] != nil || left[next] && usable(s.prefix, next) {
-					next = next.Next()
-				}
-				if !usable(s.prefix, next) { // no room away from what is given up
-					for next = firstUsable(s.prefix); used[next] != nil; {
-						next = next.Next()
-					}
-				}
-				if !usable(s.prefix, next) {
-					b.problem(h.pos, "use a larger subnet", "subnet %s of %s (%s) has no address left for host %s", s.name, s.vnet.name, s.prefix, h.name)
-					continue
-				}
-				h.addr, b.lock.Hosts[h.name], used[next] = next, next, h
-			}
-		}
-		if f := v.firewall; f != nil && f.subnet.prefix.IsValid() && f.subnet.prefix.Addr().Is4() {
-			f.addr = firstUsable(f.subnet.prefix)
-		}
-	}
-}
-
-// refuseIPv6Alone refuses hosts that would have an IPv6 address only: an
-// interface in Azure has an IPv4 address first ("IPv6 for Azure Virtual
-// Network", limitations).
-func (b *builder) refuseIPv6Alone(s *subnet) {
-	for _, h := range s.hosts {
-		b.problem(h.pos, "put it into a subnet with an IPv4 prefix", "host %s would have no IPv4 address in subnet %s (%s), and Azure gives no interface IPv6 alone", h.name, s.name, s.prefix)
-	}
-	if f := s.vnet.firewall; f != nil && f.subnet == s {
-		b.problem(f.pos, "give it an IPv4 prefix", "firewall %s would have no IPv4 address in subnet %s (%s)", f.name, s.name, s.prefix)
-	}
-}
-
-func firstUsable(p netip.Prefix) netip.Addr {
-	a := p.Masked().Addr()
-	for range catalog.FirstUsableOffset {
-		a = a.Next()
-	}
-	return a
 }
 
 func placeOr(p, or model.Pos) model.Pos {

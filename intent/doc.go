@@ -6,10 +6,13 @@
 //
 //	files        load.go     a file or a folder, and its lock
 //	syntax tree  parse.go    within limits of size, depth and aliases
-//	Document     decode.go   the types of language.go, each value with its place
+//	Document     decode.go   the types of language*.go, each value with its place
 //	topology     topology.go regions, networks, subnets, hosts; each: region
+//	             nouns.go    what stands in them besides: balancers.go, nat.go,
+//	                         services.go, endpoints.go, hybrid.go
 //	addresses    address.go  explicit, then locked, then first fit
-//	resources    expand*.go  whole Resource Manager documents
+//	resources    expand*.go  whole Resource Manager documents; carriers.go the
+//	                         tags for what these have no property for
 //	expectations expect.go   sentences over the names the resources have
 //	checks       check*.go   what Azure would refuse, and references to nothing
 //

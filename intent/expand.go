@@ -91,6 +91,7 @@ func (b *builder) emitPlaces() {
 	for _, f := range b.firewalls {
 		b.emitFirewall(f)
 	}
+	b.emitNouns()
 	for _, h := range b.hosts {
 		b.emitHost(h)
 	}
@@ -129,12 +130,15 @@ func (b *builder) emitVNet(v *vnet) {
 		if f := v.firewall; f != nil && f.subnet == s && len(b.firewallRoutes[f]) > 0 {
 			sub.Properties.RouteTable = &wire.Ref{ID: b.firewallTable(f).String()}
 		}
-		if out := s.spec.DefaultOutboundAccess.Or(false); s.name != firewallSubnet {
+		sub.Properties.NATGateway = b.natGatewayOf(s)
+		sub.Properties.ServiceEndpoints = b.endpointsOf(s)
+		sub.Properties.PrivateEndpointNetworkPolicies = b.endpointPolicies(s)
+		if out := s.spec.DefaultOutboundAccess.Or(false); s.name != firewallSubnet && s.name != gatewaySubnet && s.name != routeServerSubnet {
 			sub.Properties.DefaultOutboundAccess = &out
 		}
 		pointer := "/properties/subnets/" + strconv.Itoa(i)
 		at[pointer] = s.pos
-		for suffix, t := range map[string]Text{"addressPrefix": s.spec.Address, "networkSecurityGroup": s.spec.NSG, "routeTable": s.spec.RouteTable} {
+		for suffix, t := range map[string]Text{"addressPrefix": s.spec.Address, "networkSecurityGroup": s.spec.NSG, "routeTable": s.spec.RouteTable, "natGateway": s.spec.NATGateway, "privateEndpointNetworkPolicies": s.spec.PrivateEndpointPolicies} {
 			if t.IsSet() {
 				at[pointer+"/properties/"+suffix] = t.Pos
 			}
@@ -146,7 +150,7 @@ func (b *builder) emitVNet(v *vnet) {
 
 func (b *builder) emitFirewall(f *firewall) {
 	yes := true
-	public := b.emitPublicIP(f.vnet.region, f.name, f.public, f.spec.PublicIP.Pos, f.pos)
+	public := b.emitPublicIP(f.vnet.region, f.name, "Standard", f.public, f.spec.PublicIP.Pos, f.pos)
 	ip := wire.IPConfiguration{Name: "ipconfig1"}
 	ip.Properties = wire.IPConfigurationProperties{
 		Subnet: &wire.Ref{ID: f.subnet.id.String()}, PublicIPAddress: &wire.Ref{ID: public.String()},
@@ -175,9 +179,9 @@ func (b *builder) emitFirewall(f *firewall) {
 }
 
 // emitPublicIP makes the public IP of an owner and returns its ID.
-func (b *builder) emitPublicIP(region, owner string, addr netip.Addr, given, pos model.Pos) model.ID {
+func (b *builder) emitPublicIP(region, owner, sku string, addr netip.Addr, given, pos model.Pos) model.ID {
 	id := b.groupOf(region).Resource(model.TypePublicIP, owner+publicSuffix)
-	view := wire.PublicIP{Head: wire.Head{Location: region}, SKU: &wire.SKU{Name: "Standard", Tier: "Regional"}}
+	view := wire.PublicIP{Head: wire.Head{Location: region}, SKU: &wire.SKU{Name: sku, Tier: "Regional"}}
 	view.Properties = wire.PublicIPProperties{PublicIPAllocationMethod: "Static", PublicIPAddressVersion: "IPv4"}
 	if addr.IsValid() {
 		view.Properties.IPAddress = addr.String()
@@ -203,7 +207,8 @@ func (b *builder) emitHost(h *host) {
 	ip := wire.IPConfiguration{Name: "ipconfig1"}
 	ip.Properties = wire.IPConfigurationProperties{
 		PrivateIPAllocationMethod: "Static", PrivateIPAddressVersion: "IPv4", Primary: &yes,
-		Subnet: &wire.Ref{ID: h.subnet.id.String()},
+		Subnet:   &wire.Ref{ID: h.subnet.id.String()},
+		Balanced: wire.Balanced{BackendAddressPools: h.pools, InboundNATRules: h.natRules},
 	}
 	at := map[string]model.Pos{}
 	if h.addr.IsValid() {
@@ -213,7 +218,7 @@ func (b *builder) emitHost(h *host) {
 		}
 	}
 	if h.spec.PublicIP.Wanted {
-		id := b.emitPublicIP(region, h.name, h.public, h.spec.PublicIP.Pos, h.pos)
+		id := b.emitPublicIP(region, h.name, "Standard", h.public, h.spec.PublicIP.Pos, h.pos)
 		ip.Properties.PublicIPAddress = &wire.Ref{ID: id.String()}
 		at["/properties/ipConfigurations/0/properties/publicIPAddress"] = h.spec.PublicIP.Pos
 	}
@@ -227,7 +232,11 @@ func (b *builder) emitHost(h *host) {
 			b.emit(id, wireASG{Head: wire.Head{Location: region}}, t.Pos, nil)
 		}
 	}
-	nic := wire.NIC{Head: wire.Head{Location: region, Tags: tagMap(h.spec.Tags)}}
+	tags := tagMap(h.spec.Tags)
+	for k, v := range b.applianceTags(h) {
+		tags[k] = v
+	}
+	nic := wire.NIC{Head: wire.Head{Location: region, Tags: tags}}
 	nic.Properties = wire.NICProperties{
 		IPConfigurations:     []wire.IPConfiguration{ip},
 		EnableIPForwarding:   h.spec.IPForwarding.Or(false),

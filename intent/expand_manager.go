@@ -185,6 +185,9 @@ func (b *builder) emitMesh(c Connectivity, name Text, commits *commits) {
 		}
 		b.connected = append(b.connected, link{g.members, t.Pos})
 	}
+	if c.UseHubGateway.Or(false) {
+		b.problem(c.UseHubGateway.Pos, "use it with hub-and-spoke", "a mesh has no hub gateway")
+	}
 	b.emit(id, view, c.Pos, nil)
 }
 
@@ -212,6 +215,9 @@ func (b *builder) emitHubAndSpoke(c Connectivity, name Text, commits *commits) {
 		if hub == nil {
 			continue
 		}
+		if c.UseHubGateway.Or(false) && !b.hasGateway(hub) {
+			b.problem(c.UseHubGateway.Pos, "declare one under gateways or route-servers", "hub %s has no gateway for its spokes to use", hub.name)
+		}
 		view := wire.ConnectivityConfig{Properties: wire.ConnectivityConfigProperties{
 			ConnectivityTopology: "HubAndSpoke", IsGlobal: "False", DeleteExistingPeering: "False",
 			Hubs: []wire.Hub{{ResourceID: hub.id.String(), ResourceType: model.TypeVirtualNetwork}},
@@ -227,7 +233,7 @@ func (b *builder) emitHubAndSpoke(c Connectivity, name Text, commits *commits) {
 				how = "DirectlyConnected"
 			}
 			view.Properties.AppliesToGroups = append(view.Properties.AppliesToGroups,
-				wire.ConnectivityItem{NetworkGroupID: part.id.String(), GroupConnectivity: how, UseHubGateway: "False", IsGlobal: "False"})
+				wire.ConnectivityItem{NetworkGroupID: part.id.String(), GroupConnectivity: how, UseHubGateway: boolText(c.UseHubGateway.Or(false)), IsGlobal: "False"})
 			b.connected = append(b.connected, link{append([]*vnet{hub}, part.members...), c.Pos})
 		}
 		commits.add("Connectivity", region, id, c.Pos)

@@ -1,7 +1,6 @@
 package intent
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -85,6 +84,15 @@ func (b *builder) emitPolicies() {
 		for _, t := range p.Regions {
 			b.region(t)
 		}
+		if len(p.PrivateRanges) > 0 {
+			at["/properties/snat"] = p.PrivateRanges[0].Pos
+			view.Properties.SNAT = &wire.FirewallSNAT{}
+		}
+		for _, t := range p.PrivateRanges {
+			if r, ok := b.prefix(t); ok {
+				view.Properties.SNAT.PrivateRanges = append(view.Properties.SNAT.PrivateRanges, r.String())
+			}
+		}
 		b.emit(b.policyID(e.Key.Value), view, e.Key.Pos, at)
 		b.emitPolicyRules(e.Key, p)
 	}
@@ -102,105 +110,6 @@ func (b *builder) ownAncestor(name string) bool {
 		}
 	}
 	return true
-}
-
-// emitPolicyRules makes the rule collection group of a policy. Rules in a row
-// with the same action share a collection, so that the order stays.
-func (b *builder) emitPolicyRules(name Text, p FirewallPolicy) {
-	if len(p.Rules) == 0 {
-		return
-	}
-	view := wire.RuleCollectionGroup{}
-	view.Properties.Priority = ruleGroupPriority
-	at := map[string]model.Pos{}
-	used := map[string]bool{}
-	for i, r := range p.Rules {
-		verb, t, ok := b.ruleText(r.Pos, map[string]Text{"deny": r.Deny, "allow": r.Allow})
-		if !ok {
-			continue
-		}
-		s, c := parseSentence(t.Value)
-		if c != nil {
-			b.problem(t.Pos, c.fix, "%s", c.what)
-			continue
-		}
-		base := r.Name.Or(fmt.Sprintf("%s-%d", verb, i+1), t.Pos)
-		b.checkName(base, "a rule")
-		if used[base.Value] {
-			b.problem(base.Pos, "rename one", "firewall policy %s has two rules named %s", name.Value, base.Value)
-		}
-		used[base.Value] = true
-		directions := [][2]string{{s.from, s.to}}
-		if s.both {
-			directions = append(directions, [2]string{s.to, s.from})
-		}
-		for d, pair := range directions {
-			traffic := s.traffic
-			if len(traffic) == 0 {
-				traffic = []model.Traffic{{}}
-			}
-			for j, tr := range traffic {
-				rule, ok := b.firewallRule(t, pair[0], pair[1], tr)
-				if !ok {
-					break
-				}
-				rule.Name = base.Value
-				if d > 0 {
-					rule.Name += "-reverse"
-				}
-				if j > 0 {
-					rule.Name += "-" + strconv.Itoa(j+1)
-				}
-				cs := &view.Properties.RuleCollections
-				if n := len(*cs); n == 0 || (*cs)[n-1].Action.Type != title(verb) {
-					*cs = append(*cs, wire.RuleCollection{
-						RuleCollectionType: "FirewallPolicyFilterRuleCollection", Name: fmt.Sprintf("%s-%d", verb, n+1),
-						Priority: collectionStart + collectionInterval*n, Action: wire.RuleCollectionAction{Type: title(verb)},
-					})
-				}
-				last := &(*cs)[len(*cs)-1]
-				at[fmt.Sprintf("/properties/ruleCollections/%d/rules/%d", len(*cs)-1, len(last.Rules))] = r.Pos
-				last.Rules = append(last.Rules, rule)
-			}
-		}
-	}
-	b.emit(b.policyID(name.Value).Child("ruleCollectionGroups", ruleGroupName), view, name.Pos, at)
-}
-
-func (b *builder) firewallRule(t Text, from, to string, tr model.Traffic) (wire.FirewallRule, bool) {
-	rule := wire.FirewallRule{RuleType: "NetworkRule", DestinationPorts: portStrings(tr)}
-	switch tr.Protocol {
-	case 0:
-		rule.IPProtocols = []string{"Any"}
-	case 1:
-		rule.IPProtocols = []string{"ICMP"}
-	case 6:
-		rule.IPProtocols = []string{"TCP"}
-	case 17:
-		rule.IPProtocols = []string{"UDP"}
-	default:
-		b.problem(t.Pos, "use tcp, udp or icmp", "a firewall policy cannot match the protocol of %q", t.Value)
-		return rule, false
-	}
-	src, c1 := b.side(from)
-	dst, c2 := b.side(to)
-	if c1 == nil && src.tag != "" && src.tag != "Internet" {
-		c1 = complain("write a group or prefixes", "%q is a service tag, which a firewall policy takes as a destination only", from)
-	}
-	if c2 == nil && (dst.tag == "VirtualNetwork" || dst.tag == "AzureLoadBalancer") {
-		c2 = complain("write a group or prefixes", "%q has no meaning in a firewall policy", to)
-	}
-	for _, c := range []*complaint{c1, c2} {
-		if c != nil {
-			b.problem(t.Pos, c.fix, "%s", c.what)
-		}
-	}
-	if c1 != nil || c2 != nil {
-		return rule, false
-	}
-	rule.SourceAddresses, rule.SourceIPGroups = b.firewallSide(src, t.Pos)
-	rule.DestinationAddresses, rule.DestinationIPGroups = b.firewallSide(dst, t.Pos)
-	return rule, true
 }
 
 // firewallSide returns a side as addresses or, if it stands for names with

@@ -245,24 +245,74 @@ func (b *builder) emitPeering(p Peering) {
 				}
 				continue
 			}
-			b.peer(l, r, p)
-			b.peer(r, l, p)
+			left, right := b.transit(p, l, r)
+			b.peer(l, r, p, left)
+			b.peer(r, l, p, right)
 			b.connected = append(b.connected, link{[]*vnet{l, r}, p.Pos})
 		}
 	}
 }
 
-func (b *builder) peer(from, to *vnet, p Peering) {
+// transit returns what each half of a peering says of gateways: the one allows
+// its own to be used, the other uses it.
+func (b *builder) transit(p Peering, l, r *vnet) (left, right gatewayFlags) {
+	t := p.GatewayTransit
+	if !t.IsSet() {
+		return left, right
+	}
+	owner, user := l, r
+	switch {
+	case strings.EqualFold(t.Value, p.Between[0].Value):
+		left.allow, right.use = true, true
+	case strings.EqualFold(t.Value, p.Between[1].Value):
+		left.use, right.allow = true, true
+		owner, user = r, l
+	default:
+		b.problem(t.Pos, fmt.Sprintf("write %s or %s", p.Between[0].Value, p.Between[1].Value), "%q is not one of the two that are peered", t.Value)
+		return left, right
+	}
+	if !b.hasGateway(owner) {
+		b.problem(t.Pos, "declare one under gateways or route-servers", "%s has no gateway for %s to use", owner.name, user.name)
+	}
+	if b.hasGateway(user) && !user.raw {
+		b.problem(t.Pos, "remove its gateway", "%s has a gateway of its own and cannot use that of %s", user.name, owner.name)
+	}
+	return left, right
+}
+
+// gatewayFlags are allowGatewayTransit and useRemoteGateways.
+type gatewayFlags struct{ allow, use bool }
+
+// hasGateway reports whether a virtual network has a gateway or Route Server. Of
+// one in its Resource Manager shape that is not known here.
+func (b *builder) hasGateway(v *vnet) bool {
+	if v.raw || slices.ContainsFunc(b.gateways, func(g *gateway) bool { return g.vnet == v }) ||
+		slices.ContainsFunc(b.routeServers, func(r *routeServer) bool { return r.vnet == v }) {
+		return true
+	}
+	return slices.ContainsFunc(b.raw, func(r *model.Resource) bool {
+		return r.ID.Is(typeGateway) || r.ID.Is(typeVirtualHub+"/ipConfigurations")
+	})
+}
+
+func (b *builder) peer(from, to *vnet, p Peering, flags gatewayFlags) {
 	access, forwarded := p.AllowVirtualNetworkAccess.Or(true), p.AllowForwardedTraffic.Or(true)
 	id := from.id.Child("virtualNetworkPeerings", "to-"+to.name)
 	if b.byKey[id.Key()] != nil {
 		return // two groups may name the same pair twice
 	}
-	b.emit(id, struct {
+	view := struct {
 		Properties wire.PeeringProperties `json:"properties"`
 	}{wire.PeeringProperties{
 		RemoteVirtualNetwork: wire.Ref{ID: to.id.String()}, AllowVirtualNetworkAccess: &access, AllowForwardedTraffic: &forwarded,
-	}}, p.Pos, nil)
+	}}
+	if flags.allow {
+		view.Properties.AllowGatewayTransit = &flags.allow
+	}
+	if flags.use {
+		view.Properties.UseRemoteGateways = &flags.use
+	}
+	b.emit(id, view, p.Pos, nil)
 }
 
 // vnetsNamed resolves the name of a virtual network or of a group to its

@@ -63,7 +63,7 @@ func (s side) strings() []string {
 // ruleText picks the one sentence of a rule out of its verbs.
 func (b *builder) ruleText(pos model.Pos, verbs map[string]Text) (verb string, t Text, ok bool) {
 	var given []string
-	for _, v := range []string{"deny", "allow", "always-allow", "symmetric"} {
+	for _, v := range []string{"deny", "allow", "always-allow", "symmetric", "dnat"} {
 		if verbs[v].IsSet() {
 			given = append(given, v)
 			verb, t = v, verbs[v]
@@ -408,7 +408,16 @@ func (b *builder) nextHop(via, region string) (hopType, addr string, c *complain
 		}
 		return "VirtualAppliance", h.addr.String(), nil
 	}
+	for _, l := range b.balancers {
+		if strings.EqualFold(l.name, via) {
+			a, c := l.private()
+			return "VirtualAppliance", a.String(), c
+		}
+	}
 	words := []string{"firewall", "internet", "vnet", "gateway", none}
+	for _, l := range b.balancers {
+		words = append(words, l.name)
+	}
 	for _, f := range b.firewalls {
 		words = append(words, f.name)
 	}

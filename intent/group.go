@@ -181,10 +181,10 @@ func hasTag(tags map[string]string, want string) bool {
 // prefixesOf returns the addresses a selector stands for, sorted: whole
 // networks where they match, else subnets, else hosts.
 func (b *builder) prefixesOf(sel model.Selector) []netip.Prefix {
-	if len(sel.All) == 0 {
+	if len(sel.All) == 0 && !sel.OnPrem {
 		return sel.Prefixes
 	}
-	var out []netip.Prefix
+	out := b.nounPrefixes(sel)
 	for _, l := range sel.All {
 		if l.Kind == model.LabelFirewall {
 			for _, f := range b.firewalls {
@@ -195,6 +195,9 @@ func (b *builder) prefixesOf(sel model.Selector) []netip.Prefix {
 		}
 	}
 	for _, v := range b.vnets {
+		if sel.OnPrem {
+			break
+		}
 		if b.carries(sel.All, v, nil, nil) {
 			out = append(out, v.prefixes...)
 			continue
@@ -218,6 +221,39 @@ func (b *builder) prefixesOf(sel model.Selector) []netip.Prefix {
 	}
 	slices.SortFunc(out, comparePrefix)
 	return slices.Compact(out)
+}
+
+// nounPrefixes returns the addresses of what a selector names besides virtual
+// networks and what is in them: sites, private endpoints, and the internal
+// frontends of load balancers.
+func (b *builder) nounPrefixes(sel model.Selector) []netip.Prefix {
+	var out []netip.Prefix
+	is := func(kind model.LabelKind, name string) bool {
+		return len(sel.All) == 1 && sel.All[0].Kind == kind && strings.EqualFold(sel.All[0].Name, name)
+	}
+	held := func(h *holder) {
+		if h != nil && h.addr.IsValid() {
+			out = append(out, netip.PrefixFrom(h.addr, h.addr.BitLen()))
+		}
+	}
+	for _, s := range b.sites {
+		if sel.OnPrem || is(model.LabelSite, s.name) {
+			out = append(out, s.prefixes...)
+		}
+	}
+	for _, e := range b.endpoints {
+		if is(model.LabelEndpoint, e.name) {
+			held(e.holder)
+		}
+	}
+	for _, l := range b.balancers {
+		for _, f := range l.frontends {
+			if is(model.LabelBalancer, l.name) {
+				held(f.holder)
+			}
+		}
+	}
+	return out
 }
 
 // narrowed returns what the prefixes of two lists have in common.

@@ -41,6 +41,20 @@ type Document struct {
 	DNS Map[Zone] `yaml:"dns"`
 	// Virtual network peerings, for networks without a network manager.
 	Peerings []Peering `yaml:"peerings"`
+	// Load balancers.
+	LoadBalancers []LoadBalancer `yaml:"load-balancers"`
+	// NAT gateways, which subnets name.
+	NATGateways []NATGateway `yaml:"nat-gateways"`
+	// Platform services: storage accounts, SQL servers and key vaults.
+	Services []PlatformService `yaml:"services"`
+	// Private endpoints of platform services.
+	PrivateEndpoints []PrivateEndpoint `yaml:"private-endpoints"`
+	// VPN and ExpressRoute gateways.
+	Gateways []Gateway `yaml:"gateways"`
+	// On-premises sites.
+	Sites []Site `yaml:"sites"`
+	// Route Servers.
+	RouteServers []RouteServer `yaml:"route-servers"`
 	// What must be true of the network.
 	Expectations []Expectation `yaml:"expectations"`
 	// Any Azure resource in its Resource Manager shape.
@@ -119,6 +133,12 @@ type Subnet struct {
 	NSG Text `yaml:"nsg"`
 	// Route table, or none.
 	RouteTable Text `yaml:"route-table"`
+	// NAT gateway that gives hosts their public address towards the internet, or none.
+	NATGateway Text `yaml:"nat-gateway"`
+	// Services that are reached directly, from the hosts' private addresses: storage, sql, key-vault.
+	ServiceEndpoints Texts `yaml:"service-endpoints"`
+	// Whether private endpoints here obey network security groups and route tables; default disabled.
+	PrivateEndpointPolicies Text `yaml:"private-endpoint-policies" jsonschema:"enum=enabled,enum=disabled,enum=nsg,enum=routes"`
 	// Whether hosts without a public address of their own reach the internet; default false.
 	DefaultOutboundAccess Bool `yaml:"default-outbound-access"`
 	// Hosts by name.
@@ -135,8 +155,18 @@ type Host struct {
 	Serves Texts `yaml:"serves"`
 	// Public address of its own: true, or the address.
 	PublicIP PublicIP `yaml:"public-ip"`
-	// Whether it may forward packets of others.
+	// Whether it forwards packets of others: a network virtual appliance.
 	IPForwarding Bool `yaml:"ip-forwarding"`
+	// Firewall policy that it enforces on what it forwards; default none, everything passes.
+	Policy Text `yaml:"policy"`
+	// Whether what it forwards leaves with its own address; default false.
+	SNAT Bool `yaml:"snat"`
+	// Whether it lets replies pass that its policy does not allow; default true.
+	Stateful Bool `yaml:"stateful"`
+	// Prefixes that it announces to a Route Server.
+	Advertises Texts `yaml:"advertises"`
+	// Autonomous system number by which it speaks BGP with a Route Server.
+	ASN Int `yaml:"asn" jsonschema:"minimum=1,maximum=65534"`
 	// Network security group of its interface.
 	NSG Text `yaml:"nsg"`
 	// Application security groups of its interface.
@@ -169,6 +199,8 @@ type Connectivity struct {
 	Hub Text `yaml:"hub"`
 	// Whether spokes of one group in one region also reach each other directly; default false.
 	DirectlyConnected Bool `yaml:"directly-connected"`
+	// Whether spokes use the gateway or Route Server of their hub; default false.
+	UseHubGateway Bool `yaml:"use-hub-gateway"`
 	// Whether a mesh reaches across regions; default true.
 	Global Bool      `yaml:"global"`
 	Pos    model.Pos `yaml:"-"`
@@ -231,7 +263,7 @@ type Route struct {
 	Name Text `yaml:"name"`
 	// Destination prefix, virtual network or region.
 	To Text `yaml:"to" jsonschema:"required"`
-	// Next hop: an address, firewall (the one of the region), a firewall's name, a host, internet, vnet, gateway or none.
+	// Next hop: an address, firewall (the one of the region), a firewall's name, a host, an internal load balancer, internet, vnet, gateway or none.
 	Via Text      `yaml:"via" jsonschema:"required"`
 	Pos model.Pos `yaml:"-"`
 }
@@ -253,20 +285,29 @@ type FirewallPolicy struct {
 	Parent Text `yaml:"parent"`
 	// Regions where the policy takes the place of its parent.
 	Regions Texts `yaml:"regions"`
-	// Network rules; what none of them allows is denied.
+	// Rules; what none of them allows is denied.
 	Rules []FirewallRule `yaml:"rules"`
-	Pos   model.Pos      `yaml:"-"`
+	// Destinations whose senders keep their address; default the private ranges of RFC 1918 and RFC 6598.
+	PrivateRanges Texts     `yaml:"private-ranges"`
+	Pos           model.Pos `yaml:"-"`
 }
 
-// FirewallRule is one network rule of a firewall policy: either deny or allow.
+// FirewallRule is one rule of a firewall policy. Exactly one of deny, allow and
+// dnat is given.
 type FirewallRule struct {
 	// Name of the rule.
 	Name Text `yaml:"name"`
 	// Sentence: traffic to drop.
 	Deny Text `yaml:"deny"`
 	// Sentence: traffic to let pass.
-	Allow Text      `yaml:"allow"`
-	Pos   model.Pos `yaml:"-"`
+	Allow Text `yaml:"allow"`
+	// Sentence: traffic to a public address of a firewall that is sent on.
+	DNAT Text `yaml:"dnat"`
+	// Where dnat sends it: a host or an address, and a port if it is another, as in web-1:8443.
+	To Text `yaml:"to"`
+	// Names, for example *.example.com, of the http, https or sqlserver servers that are meant: an application rule.
+	FQDN Texts     `yaml:"fqdn"`
+	Pos  model.Pos `yaml:"-"`
 }
 
 // Zone is a private DNS zone.
@@ -290,8 +331,10 @@ type Peering struct {
 	// Whether the two count as each other's VirtualNetwork; default true.
 	AllowVirtualNetworkAccess Bool `yaml:"allow-virtual-network-access"`
 	// Whether packets that come from elsewhere are accepted; default true.
-	AllowForwardedTraffic Bool      `yaml:"allow-forwarded-traffic"`
-	Pos                   model.Pos `yaml:"-"`
+	AllowForwardedTraffic Bool `yaml:"allow-forwarded-traffic"`
+	// The one of the two whose gateway or Route Server the other uses.
+	GatewayTransit Text      `yaml:"gateway-transit"`
+	Pos            model.Pos `yaml:"-"`
 }
 
 // Expectation is a claim about the network. Exactly one of deny, allow,

@@ -26,6 +26,7 @@ type Lock struct {
 	Networks map[string]netip.Prefix // virtual network: its prefix
 	Subnets  map[string]netip.Prefix // network/subnet: its prefix
 	Hosts    map[string]netip.Addr   // host: its private address
+	Private  map[string]netip.Addr   // private endpoint, or load balancer/frontend: its address
 	Public   map[string]netip.Addr   // public IP resource: its address
 }
 
@@ -33,14 +34,14 @@ type Lock struct {
 func NewLock() *Lock {
 	return &Lock{
 		Regions: map[string]netip.Prefix{}, Networks: map[string]netip.Prefix{}, Subnets: map[string]netip.Prefix{},
-		Hosts: map[string]netip.Addr{}, Public: map[string]netip.Addr{},
+		Hosts: map[string]netip.Addr{}, Private: map[string]netip.Addr{}, Public: map[string]netip.Addr{},
 	}
 }
 
 // Equal reports whether both locks record the same assignments.
 func (l *Lock) Equal(o *Lock) bool {
 	return l.Home == o.Home && maps.Equal(l.Regions, o.Regions) && maps.Equal(l.Networks, o.Networks) && maps.Equal(l.Subnets, o.Subnets) &&
-		maps.Equal(l.Hosts, o.Hosts) && maps.Equal(l.Public, o.Public)
+		maps.Equal(l.Hosts, o.Hosts) && maps.Equal(l.Private, o.Private) && maps.Equal(l.Public, o.Public)
 }
 
 // lockVersion is the version of the file format.
@@ -58,6 +59,7 @@ func (l *Lock) Marshal() []byte {
 	section(&b, "networks", l.Networks)
 	section(&b, "subnets", l.Subnets)
 	section(&b, "hosts", l.Hosts)
+	section(&b, "private", l.Private)
 	section(&b, "public", l.Public)
 	return b.Bytes()
 }
@@ -128,10 +130,12 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 				lockPrefixes(d, s, l.Subnets, func(key string) string { return key[:strings.LastIndexByte(key, '/')+1] })
 			case "hosts":
 				lockEntries(d, s, l.Hosts, "an IPv4 address", lockedAddr)
+			case "private":
+				lockEntries(d, s, l.Private, "an IPv4 address", lockedAddr)
 			case "public":
 				lockEntries(d, s, l.Public, "an IPv4 address", lockedAddr)
 			default:
-				d.unknownKey(s, []string{"version", "home", "regions", "networks", "subnets", "hosts", "public"}, "the lock")
+				d.unknownKey(s, []string{"version", "home", "regions", "networks", "subnets", "hosts", "private", "public"}, "the lock")
 			}
 		}
 	}

@@ -35,6 +35,33 @@ func (b *builder) assignPublic() {
 			wants = append(wants, want{h.name + publicSuffix, h.spec.PublicIP, h.pos, &h.public})
 		}
 	}
+	for _, l := range b.balancers {
+		for _, f := range l.frontends {
+			if f.subnet == nil {
+				wants = append(wants, want{f.publicName(l) + publicSuffix, f.spec.PublicIP, f.spec.Pos, &f.public})
+			}
+		}
+	}
+	for _, g := range b.natGateways {
+		wants = append(wants, want{g.name + publicSuffix, g.spec.PublicIP, g.spec.Name.Pos, &g.public})
+	}
+	for _, g := range b.gateways {
+		for i := range g.public {
+			spec := PublicIP{}
+			if i == 0 {
+				spec = g.spec.PublicIP
+			}
+			wants = append(wants, want{g.ownerName(i) + publicSuffix, spec, g.spec.Name.Pos, &g.public[i]})
+		}
+	}
+	for _, r := range b.routeServers {
+		wants = append(wants, want{r.name + publicSuffix, r.spec.PublicIP, r.spec.Name.Pos, &r.public})
+	}
+	for _, s := range b.sites {
+		if s.kind(true) {
+			wants = append(wants, want{s.name + deviceSuffix, PublicIP{Address: s.spec.Address}, s.spec.Name.Pos, &s.device})
+		}
+	}
 	used := map[netip.Addr]string{}
 	for _, w := range wants {
 		t := w.spec.Address

@@ -129,7 +129,9 @@ func nearType(given string) (known string, near bool) {
 		model.TypeFirewallPolicy, model.TypeRuleCollectionGroup, model.TypeIPGroup, model.TypePrivateZone, model.TypePrivateZoneLink,
 		model.TypeVM, model.TypeNetworkManager, model.TypeNetworkGroup, model.TypeStaticMember, model.TypeConnectivityConfig,
 		model.TypeSecurityAdminConfig, model.TypeAdminRuleCollection, model.TypeAdminRule, model.TypeRoutingConfig,
-		model.TypeRoutingRuleCollection, model.TypeRoutingRule,
+		model.TypeRoutingRuleCollection, model.TypeRoutingRule, model.TypeLoadBalancer, model.TypePrivateEndpoint,
+		model.TypePrivateZoneGroup, model.TypePrivateLinkService, model.TypeStorageAccount, model.TypeSQLServer, model.TypeSQLFirewallRule,
+		model.TypeSQLNetworkRule, model.TypeKeyVault, typeGateway, typeSite, typeCircuit, typeConnection, typeVirtualHub,
 	} {
 		if stem(t) == stem(given) && !strings.EqualFold(t, given) {
 			return t, true

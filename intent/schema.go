@@ -1,7 +1,7 @@
 package intent
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -12,10 +12,10 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-// languageSource is the file whose comments describe the schema.
+// languageSource holds the files whose comments describe the schema.
 //
-//go:embed language.go
-var languageSource string
+//go:embed language.go language_nouns.go
+var languageSource embed.FS
 
 // SchemaID is the address under which the schema is published.
 const SchemaID = "https://github.com/ceruleannet/cerulean/docs/network.schema.json"
@@ -82,37 +82,46 @@ func (Map[T]) JSONSchemaAlias() any {
 	return map[string]T{}
 }
 
-// languageComments returns the comments of language.go: "Type." for a type,
+// languageComments returns the comments of the language: "Type." for a type,
 // "Type.Field" for a field.
 func languageComments() (map[string]string, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), "language.go", languageSource, parser.ParseComments)
-	if err != nil {
-		return nil, err
-	}
 	comments := map[string]string{}
-	for _, decl := range file.Decls {
-		g, ok := decl.(*ast.GenDecl)
-		if !ok {
-			continue
+	for _, name := range []string{"language.go", "language_nouns.go"} {
+		source, err := languageSource.ReadFile(name)
+		if err != nil {
+			return nil, err
 		}
-		for _, spec := range g.Specs {
-			t, ok := spec.(*ast.TypeSpec)
-			if !ok {
-				continue
-			}
-			comments[t.Name.Name+"."] = oneLine(g.Doc.Text())
-			s, ok := t.Type.(*ast.StructType)
-			if !ok {
-				continue
-			}
-			for _, f := range s.Fields.List {
-				for _, n := range f.Names {
-					comments[t.Name.Name+"."+n.Name] = oneLine(f.Doc.Text())
-				}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		for _, decl := range file.Decls {
+			if g, ok := decl.(*ast.GenDecl); ok {
+				addComments(comments, g)
 			}
 		}
 	}
 	return comments, nil
+}
+
+// addComments notes the comments of the types of one declaration.
+func addComments(comments map[string]string, g *ast.GenDecl) {
+	for _, spec := range g.Specs {
+		t, ok := spec.(*ast.TypeSpec)
+		if !ok {
+			continue
+		}
+		comments[t.Name.Name+"."] = oneLine(g.Doc.Text())
+		s, ok := t.Type.(*ast.StructType)
+		if !ok {
+			continue
+		}
+		for _, f := range s.Fields.List {
+			for _, n := range f.Names {
+				comments[t.Name.Name+"."+n.Name] = oneLine(f.Doc.Text())
+			}
+		}
+	}
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

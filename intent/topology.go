@@ -10,6 +10,7 @@ import (
 
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/catalog"
+	"github.com/ceruleannet/cerulean/model/wire"
 )
 
 // role says which of the document's three lists a virtual network stands in.
@@ -44,19 +45,22 @@ type subnet struct {
 	prefix   netip.Prefix
 	explicit bool
 	hosts    []*host
+	holders  []*holder // of addresses: the hosts and what is not one
 	id       model.ID
 	pos      model.Pos
 }
 
 // host is one virtual machine with its interface.
 type host struct {
-	subnet *subnet
-	name   string
-	spec   Host
-	addr   netip.Addr
-	public netip.Addr
-	pos    model.Pos
+	holder
+	subnet   *subnet
+	spec     Host
+	public   netip.Addr
+	pools    []wire.Ref // of load balancers
+	natRules []wire.Ref
 }
+
+const hostWord = "host"
 
 // firewall is one Azure Firewall.
 type firewall struct {
@@ -92,6 +96,15 @@ type builder struct {
 	hosts     []*host
 	firewalls []*firewall
 	groups    []*group
+
+	balancers    []*balancer
+	natGateways  []*natGateway
+	services     []*service
+	endpoints    []*endpoint
+	gateways     []*gateway
+	routeServers []*routeServer
+	sites        []*site
+
 	vnetNamed map[string]*vnet // by lower-case name
 	hostNamed map[string]*host
 	groupName map[string]*group
@@ -131,6 +144,7 @@ func (b *builder) build() {
 	b.header()
 	b.topology()
 	b.rawResources()
+	b.declareNouns()
 	b.assignAddresses()
 	b.declareGroups()
 	b.planRouting()
@@ -377,10 +391,11 @@ func (b *builder) addHost(s *subnet, name Text, spec Host) {
 		return
 	}
 	b.checkTags(spec.Tags)
-	h := &host{subnet: s, name: name.Value, spec: spec, pos: name.Pos}
+	h := &host{subnet: s, spec: spec, holder: holder{what: hostWord, name: name.Value, given: spec.Address, pos: name.Pos}}
 	b.hostNamed[low] = h
 	b.hosts = append(b.hosts, h)
 	s.hosts = append(s.hosts, h)
+	s.holders = append(s.holders, &h.holder)
 }
 
 // groupOf returns the resource group of a region.
