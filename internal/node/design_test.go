@@ -23,6 +23,7 @@ resources:
   - type: Microsoft.Network/loadBalancers
     name: lb
     location: westeurope
+    sku: {name: Gateway}
     properties:
       frontendIPConfigurations:
         - name: f

@@ -62,17 +62,16 @@ func (c *compiler) labels() {
 }
 
 // deviceLabels names a load balancer, private endpoint, private link service or
-// platform service. An endpoint carries the labels of its subnet as well, and
-// the name of the service it reaches.
+// platform service. What has addresses in a subnet carries its labels as well,
+// and an endpoint the name of the service it reaches.
 func (c *compiler) deviceLabels(p *port, subnet []fabric.Label) []fabric.Label {
 	var list []fabric.Label
 	switch {
 	case p.balancer != nil:
-		list = append(list, label(model.LabelBalancer, p.balancer.res.ID.Name()))
-		if v := p.subnet.vnet; v.item != nil {
-			list = append(list, label(model.LabelVNet, v.res.ID.Name()))
+		list = append(slices.Clone(subnet), label(model.LabelBalancer, p.balancer.res.ID.Name()))
+		if p.subnet.vnet.item == nil {
+			list = append(list, label(model.LabelRegion, p.balancer.res.Location()))
 		}
-		list = append(list, label(model.LabelRegion, p.balancer.res.Location()))
 		list = append(list, tagLabels(p.balancer.view.Tags)...)
 	case p.endpoint != nil:
 		list = append(slices.Clone(subnet), label(model.LabelEndpoint, p.endpoint.res.ID.Name()))

@@ -196,7 +196,7 @@ both tcp udp 10.0.0.4:443 SourceIPProtocol | w1 10.0.1.4:443 | w2 10.0.1.5:443
 		t.Errorf("redirects:\n%swant:\n%s", got, want)
 	}
 	port := &img.Ports[portOf(t, img, "in")]
-	if port.Kind != fabric.PortBalancer || !port.Silent || fmt.Sprint(port.Labels) != "[{balancer in} {region westeurope} {vnet net}]" {
+	if port.Kind != fabric.PortBalancer || !port.Silent || fmt.Sprint(port.Labels) != "[{balancer in} {region westeurope} {subnet front} {vnet net}]" {
 		t.Errorf("port: %s, silent %t, labels %v", port.Kind, port.Silent, port.Labels)
 	}
 	// The client sees the frontend, the member the client ("Azure Load Balancer
