@@ -87,9 +87,9 @@ func (s *Search) use(rule int32) {
 
 // faces counts the sides on which b sticks out of r.
 func (r *rect) faces(b *rect) int {
-	x := (^((b.lo0|guards0)-r.lo0) & guards0) >> 1
+	x := (^((b.lo0 | guards0) - r.lo0) & guards0) >> 1
 	x |= ^((r.hi0 | guards0) - b.hi0) & guards0
-	y := (^((b.lo1|guards1)-r.lo1) & guards1) >> 1
+	y := (^((b.lo1 | guards1) - r.lo1) & guards1) >> 1
 	y |= ^((r.hi1 | guards1) - b.hi1) & guards1
 	return bits.OnesCount64(x) + bits.OnesCount64(y)
 }

@@ -84,6 +84,10 @@ func (s *Search) witness(r *rect, q *Box) fabric.Packet {
 	for f := range fabric.NumFields {
 		v[f] = s.show(f, r.run(f), q[f])
 	}
+	return packetOf(v)
+}
+
+func packetOf(v [fabric.NumFields]fabric.Value) fabric.Packet {
 	return fabric.Packet{
 		Src: v[fabric.Src].Addr(), Dst: v[fabric.Dst].Addr(),
 		SrcPort: uint16(v[fabric.SrcPort].Lo), DstPort: uint16(v[fabric.DstPort].Lo),
@@ -100,4 +104,28 @@ func (s *Search) show(f fabric.Field, run span, within fabric.Set) fabric.Value 
 	}
 	v, _ := l.lowest(run, within, want.floor)
 	return v
+}
+
+// showBox returns the canonical packet of a box of real packets.
+func showBox(b *Box) fabric.Packet {
+	var v [fabric.NumFields]fabric.Value
+	for f, want := range preference() {
+		v[f] = want.of(b[f])
+	}
+	return packetOf(v)
+}
+
+// of returns the value of a set that is shown.
+func (w *shown) of(s fabric.Set) fabric.Value {
+	for _, v := range w.first {
+		if s.Contains(v) {
+			return v
+		}
+	}
+	for _, r := range s {
+		if !r.Hi.Less(w.floor) {
+			return later(r.Lo, w.floor)
+		}
+	}
+	return s.Min()
 }
