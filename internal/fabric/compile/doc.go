@@ -8,13 +8,18 @@
 //  2. networks: virtual networks become spaces, subnets become segments;
 //  3. groups: the network managers are expanded (package avnm);
 //  4. connectivity: which virtual network reaches which, and why;
-//  5. addresses: interfaces, firewalls and unassigned addresses become ports;
+//  5. addresses: interfaces, firewalls, load balancers, private endpoints,
+//     platform services and unassigned addresses become ports; the members of
+//     pools are found;
 //  6. public: public addresses and ways out;
 //  7. routes: effective route tables;
 //  8. filters: security groups and admin rules;
 //  9. firewalls: policies become filters of forwarders;
-//  10. names: private DNS zones become views;
-//  11. labels and image: labels, regions, delays, the internet's port.
+//  10. redirects: the rules of load balancers, with the health of their
+//     members as probes find it; services: what storage accounts, SQL servers
+//     and key vaults let in;
+//  11. names: private DNS zones and the public names of services become views;
+//  12. labels and image: labels, regions, delays, the internet's port.
 //
 // Equal sets, filters and tables are stored once. What Azure's documents leave
 // open is a named constant in assumptions.go; docs/azure-semantics.md lists the
