@@ -26,10 +26,20 @@ type Options struct {
 // resources, each with its place. What is right but not modelled is no error:
 // it is a note of the image, and what depends on it is unknown.
 func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
+	c, err := run(resources, opts, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.img, nil
+}
+
+// run is Compile with what an earlier compilation remembers, or nil.
+func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error) {
 	c := &compiler{
-		opts: opts,
-		img:  &fabric.Image{Epoch: opts.Epoch, Edge: fabric.None},
-		sets: newSets(),
+		opts:   opts,
+		img:    &fabric.Image{Epoch: opts.Epoch, Edge: fabric.None},
+		sets:   m.shared(),
+		memory: m,
 
 		endpointsOf: map[*vnet][]*endpoint{},
 		platforms:   map[string]*subnet{},
@@ -61,7 +71,7 @@ func Compile(resources []*model.Resource, opts Options) (*fabric.Image, error) {
 		// Not the network's fault: a pass broke an invariant of the image.
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	return c.img, nil
+	return c, nil
 }
 
 // compiler is one run of Compile. The fields are grouped by the pass that
@@ -70,6 +80,7 @@ type compiler struct {
 	opts     Options
 	img      *fabric.Image
 	sets     *sets
+	memory   *memory
 	problems model.Problems
 	notes    map[fabric.Note]bool
 

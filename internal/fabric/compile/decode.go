@@ -178,9 +178,14 @@ func kindOf(key string) string {
 func reader[T any](c *compiler, t *table[T]) func(*model.Resource, string) {
 	t.byKey = map[string]*item[T]{}
 	return func(r *model.Resource, key string) {
-		it := &item[T]{res: r, key: key}
-		if err := wire.Decode(r.Doc, &it.view); err != nil {
-			c.decodeProblems(r, err)
+		it, ok := recalled[T](c.memory, r)
+		if !ok {
+			it = &item[T]{res: r, key: key}
+			if err := wire.Decode(r.Doc, &it.view); err != nil {
+				c.decodeProblems(r, err)
+			} else {
+				c.memory.keep(r, it)
+			}
 		}
 		t.list = append(t.list, it)
 		t.byKey[key] = it

@@ -139,23 +139,11 @@ func (c *compiler) filter(rules *ruleSet, inbound bool, stage fabric.Stage, at s
 	if id, ok := c.filterIDs[key]; ok {
 		return id
 	}
-	list := rules.out
-	if inbound {
-		list = rules.in
-	}
-	f := fabric.Filter{Stage: stage, Default: otherwise, Rules: make([]fabric.Rule, 0, len(list))}
+	f := fabric.Filter{Stage: stage, Default: otherwise, Rules: c.write(&key)}
 	if r != nil {
 		f.Name, f.Origin = r.ID.Name(), origin(r, "", "")
 	} else {
 		f.Name = "security admin rules"
-	}
-	for i := range list {
-		f.Rules = c.instantiate(f.Rules, &list[i], &at)
-	}
-	if vague {
-		for i := range f.Rules {
-			f.Rules[i].Action = fabric.Unknown
-		}
 	}
 	id := fabric.FilterID(len(c.img.Filters))
 	c.img.Filters = append(c.img.Filters, f)
@@ -163,8 +151,25 @@ func (c *compiler) filter(rules *ruleSet, inbound bool, stage fabric.Stage, at s
 	return id
 }
 
-// parseNSGs reads the rules of every security group and appends the default
-// rules.
+// write writes the rules of a set down for one place.
+func (c *compiler) write(key *filterKey) []fabric.Rule {
+	list := key.rules.out
+	if key.inbound {
+		list = key.rules.in
+	}
+	rules := make([]fabric.Rule, 0, len(list))
+	for i := range list {
+		rules = c.instantiate(rules, &list[i], &key.at)
+	}
+	if key.vague {
+		for i := range rules {
+			rules[i].Action = fabric.Unknown
+		}
+	}
+	return rules
+}
+
+// parseNSGs reads the rules of every security group.
 func (c *compiler) parseNSGs() {
 	children := map[string][]*item[wire.SecurityRule]{}
 	for _, it := range c.docs.rules.list {
@@ -172,25 +177,32 @@ func (c *compiler) parseNSGs() {
 		children[parent] = append(children[parent], it)
 	}
 	for _, it := range c.docs.nsgs.list {
-		n := c.nsgs[it.key]
-		n.rules = &ruleSet{}
-		names := map[string]bool{}
-		at := map[[2]int]string{} // direction, priority: name
-		for i := range it.view.Properties.SecurityRules {
-			r := &it.view.Properties.SecurityRules[i]
-			names[strings.ToLower(r.Name)] = true
-			c.securityRule(n.rules, at, it.res, fmt.Sprintf("/properties/securityRules/%d", i), r.Name, &r.Properties)
-		}
-		for _, r := range children[it.key] {
-			if name := r.res.ID.Name(); !names[strings.ToLower(name)] {
-				c.securityRule(n.rules, at, r.res, "", name, &r.view.Properties)
-			}
-		}
-		byPriority := func(a, b rule) int { return cmp.Compare(a.priority, b.priority) }
-		slices.SortStableFunc(n.rules.in, byPriority)
-		slices.SortStableFunc(n.rules.out, byPriority)
-		c.defaultRules(n.rules, origin(it.res, "", ""))
+		c.nsgs[it.key].rules = c.parsed(it, children[it.key])
 	}
+}
+
+// parseNSG reads the rules of a security group, those declared on their own
+// included, and appends the default rules.
+func (c *compiler) parseNSG(it *item[wire.NSG], children []*item[wire.SecurityRule]) *ruleSet {
+	n := len(it.view.Properties.SecurityRules) + len(children)
+	rules := &ruleSet{in: make([]rule, 0, n+3), out: make([]rule, 0, n+3)}
+	names := make(map[string]bool, n)
+	at := make(map[[2]int]string, n) // direction, priority: name
+	for i := range it.view.Properties.SecurityRules {
+		r := &it.view.Properties.SecurityRules[i]
+		names[strings.ToLower(r.Name)] = true
+		c.securityRule(rules, at, it.res, fmt.Sprintf("/properties/securityRules/%d", i), r.Name, &r.Properties)
+	}
+	for _, r := range children {
+		if name := r.res.ID.Name(); !names[strings.ToLower(name)] {
+			c.securityRule(rules, at, r.res, "", name, &r.view.Properties)
+		}
+	}
+	byPriority := func(a, b rule) int { return cmp.Compare(a.priority, b.priority) }
+	slices.SortStableFunc(rules.in, byPriority)
+	slices.SortStableFunc(rules.out, byPriority)
+	c.defaultRules(rules, origin(it.res, "", ""))
+	return rules
 }
 
 // defaultRules appends the six rules that end every security group.
