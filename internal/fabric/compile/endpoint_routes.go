@@ -61,6 +61,7 @@ func (c *compiler) systemTable(s *subnet) fabric.TableID {
 	}
 	plain, view := *s, *s.view
 	view.Properties.ServiceEndpoints, view.Properties.ServiceEndpointPolicies = nil, nil
+	view.Properties.DefaultOutboundAccess = nil
 	plain.table, plain.routing, plain.view = nil, nil, &view
 	return c.table(&plain, false)
 }
@@ -160,6 +161,39 @@ func (c *compiler) serviceRoutes(all []ranked, s *subnet) []ranked {
 				Prefix: p, Hop: hop, Source: sourceDefault, Kind: routeServiceEndpoint, Origin: from,
 			}, rankEndpoint})
 		}
+	}
+	return all
+}
+
+// nearStorage reports whether a subnet is private and has storage accounts in
+// its region.
+func (c *compiler) nearStorage(s *subnet) bool {
+	allowed := s.view.Properties.DefaultOutboundAccess
+	return allowed != nil && !*allowed && slices.ContainsFunc(c.services, func(x *service) bool { return x.near(s) })
+}
+
+// near reports whether a service is a storage account in a subnet's region.
+func (x *service) near(s *subnet) bool {
+	return x.port != nil && x.kind == &storageKind && x.res.Location() == s.vnet.region
+}
+
+// nearRoutes lead from a private subnet to the storage accounts of its region,
+// which need no way out ("Default outbound access in Azure"). They stand where
+// the default route to the internet would: any user route that holds the
+// address and leads elsewhere comes first. No virtual network rule knows the
+// subnet by them.
+func (c *compiler) nearRoutes(all []ranked, s *subnet, users *userRoutes) []ranked {
+	if !c.nearStorage(s) {
+		return all
+	}
+	for _, x := range c.services {
+		if !x.near(s) || slices.ContainsFunc(users.routes, func(u userRoute) bool { return u.kind != routeInternet && u.prefix.Contains(x.addr) }) {
+			continue
+		}
+		all = append(all, ranked{fabric.Route{
+			Prefix: netip.PrefixFrom(x.addr, x.addr.BitLen()), Hop: fabric.Hop{Kind: fabric.HopService, Segment: c.platformSegment},
+			Source: sourceDefault, Kind: routeInternet, Origin: s.vnet.origin,
+		}, rankSystem})
 	}
 	return all
 }

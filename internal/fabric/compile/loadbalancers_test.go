@@ -213,6 +213,25 @@ both tcp udp 10.0.0.4:443 SourceIPProtocol | w1 10.0.1.4:443 | w2 10.0.1.5:443
 	)
 }
 
+// Both families: a frontend takes the members' addresses of its own family.
+func TestDualStackBalancer(t *testing.T) {
+	n := &network{t: t}
+	n.add("vnet/net", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16","fd00:1::/48"]},"subnets":[{"name":"s","properties":{"addressPrefixes":["10.0.0.0/24","fd00:1::/64"]}}]}}`)
+	n.lb("in", "f=four@net/s:10.0.0.10", "f=six@net/s:fd00:1::10", "pool=p", "probe=h:80", "rule=a:four:p:Tcp:80:80:probe=h", "rule=b:six:p:Tcp:80:80:probe=h")
+	n.nsg("g", "NoProbe 100 Inbound Deny Tcp AzureLoadBalancer 10.0.0.0/16 80")
+	pool := `"loadBalancerBackendAddressPools":[{"id":"~lb/in/backendAddressPools/p"}],"subnet":{"id":"~vnet/net/subnets/s"}`
+	n.add("nic/w", `{"location":"westeurope","properties":{"networkSecurityGroup":{"id":"~nsg/g"},"ipConfigurations":[{"name":"v4","properties":{"privateIPAddress":"10.0.0.4",`+pool+`}},
+		{"name":"v6","properties":{"privateIPAddress":"fd00:1::4","privateIPAddressVersion":"IPv6",`+pool+`}}]}}`)
+	n.nic("c", "net/s", "10.0.0.20")
+	img := n.compile()
+	want := `a tcp 10.0.0.10:80 Default | w 10.0.0.4:80 down: NoProbe of g drops the probe of port 80
+b tcp fd00:1::10:80 Default | w fd00:1::4:80
+`
+	if got := redirects(img, "in", t); got != want {
+		t.Errorf("redirects:\n%swant:\n%s", got, want)
+	}
+}
+
 // A member that reaches its own frontend and is handed back to itself
 // ("Troubleshoot Azure Load Balancer backend traffic responses", cause 4).
 func TestHairpin(t *testing.T) {

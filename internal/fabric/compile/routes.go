@@ -20,7 +20,7 @@ type tableKey struct {
 	vnet     *vnet
 	table    *item[wire.RouteTable]
 	routing  *avnm.RoutingList
-	services *subnet // if it has service endpoints, which lead from it alone
+	services *subnet // if routes to services lead from it alone
 	chained  bool    // behind a load balancer that is not modelled
 }
 
@@ -74,7 +74,7 @@ func (c *compiler) routes() {
 
 func (c *compiler) table(s *subnet, chained bool) fabric.TableID {
 	key := tableKey{vnet: s.vnet, table: s.table, routing: s.routing, chained: chained}
-	if len(s.view.Properties.ServiceEndpoints) > 0 {
+	if len(s.view.Properties.ServiceEndpoints) > 0 || c.nearStorage(s) {
 		key.services = s
 	}
 	id, ok := c.tables[key]
@@ -102,6 +102,7 @@ func (c *compiler) effective(s *subnet, chained bool) fabric.Table {
 	all = c.reachRoutes(all, v)
 	all = c.privateRoutes(all, v, users)
 	all = c.serviceRoutes(all, s)
+	all = c.nearRoutes(all, s, users)
 	for i := range users.routes {
 		u := &users.routes[i]
 		all = append(all, ranked{fabric.Route{

@@ -252,6 +252,29 @@ func TestServiceEndpointPolicies(t *testing.T) {
 	}
 }
 
+// "Default outbound access in Azure": a private subnet has no way out, but
+// reaches storage accounts of its own region, who see a private address and
+// whose IP rules therefore do not know it.
+func TestPrivateSubnetReachesNearStorage(t *testing.T) {
+	n := &network{t: t}
+	n.routeTable("r", "all 0.0.0.0/0 VirtualAppliance 10.0.9.9").routeTable("out", "all 0.0.0.0/0 Internet")
+	const private = `"defaultOutboundAccess":false`
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24 "+private, "t 10.0.1.0/24 "+private+","+strings.TrimSpace(viaR), `u 10.0.2.0/24 "routeTable":{"id":"~rt/out"},`+private)
+	n.nic("a", "net/s", "10.0.0.4").nic("b", "net/t", "10.0.1.4").nic("c", "net/u", "10.0.2.4")
+	n.account("near", "").account("shut", `"networkAcls":{"defaultAction":"Deny","virtualNetworkRules":[{"id":"~vnet/net/subnets/s"}]}`)
+	n.add("store/far", `{"location":"eastus","properties":{}}`).add("kv/vlt", `{"location":"westeurope","properties":{}}`)
+	img := n.compile()
+	near, shut, far, vlt := addrOf(t, img, "near"), addrOf(t, img, "shut"), addrOf(t, img, "far"), addrOf(t, img, "vlt")
+	expect(t, img,
+		fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = allow delivered: a > near", near),
+		fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = deny filter-default shut firewall: a > shut", shut),
+		fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = deny no-outbound: a", far),
+		fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = deny no-outbound: a", vlt),
+		fmt.Sprintf("b: tcp 10.0.1.4 %s:443 = deny next-hop-missing: b", near),
+		fmt.Sprintf("c: tcp 10.0.2.4 %s:443 = allow delivered: c > near", near),
+	)
+}
+
 // Effective routes as the service answered them (a laboratory's dump of
 // 2021-03): a service endpoint in one subnet, a private endpoint in the network
 // and in its peer.
