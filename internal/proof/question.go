@@ -41,26 +41,33 @@ func (w *walk) ask(from, to *model.Selector, relation model.Relation, traffic []
 		from: w.p.choose(w.a, from, works), to: w.p.choose(w.a, to, works),
 		relation: relation, boxes: boxes(w.a, traffic, works),
 	}
+	w.frame(q, from.Text, to.Text, works)
+	return q
+}
+
+// frame makes the boxes of a question whose ends are known, or says why there
+// are none.
+func (w *walk) frame(q *question, from, to string, works bool) {
 	selected := len(q.from)
 	if works {
 		q.from = slices.DeleteFunc(q.from, func(c chosen) bool { return w.p.img.Ports[c.port].Silent })
 	}
 	switch {
 	case len(q.from) == 0 && selected > 0:
-		q.nobody = quoted(from.Text) + " selects only what never starts a flow"
-		return q
+		q.nobody = quoted(from) + " selects only what never starts a flow"
+		return
 	case len(q.from) == 0:
-		q.nobody = quoted(from.Text) + " selects nothing"
-		return q
+		q.nobody = quoted(from) + " selects nothing"
+		return
 	case len(q.to) == 0:
-		q.nobody = quoted(to.Text) + " selects nothing"
-		return q
+		q.nobody = quoted(to) + " selects nothing"
+		return
 	}
 	four := w.a.intern(fabric.Set{mapped})
 	six := w.a.subtract(allSet, four)
-	for _, g := range w.related(q, relation) {
+	for _, g := range w.related(q, q.relation) {
 		group := int32(0)
-		if relation != model.AnyPair && !w.p.unique {
+		if q.relation != model.AnyPair && !w.p.unique {
 			group = int32(len(q.groups))
 		}
 		if int(group) == len(q.groups) {
@@ -86,21 +93,20 @@ func (w *walk) ask(from, to *model.Selector, relation model.Relation, traffic []
 			q.senders += g.count
 		}
 	}
-	if len(q.groups) == 1 && (relation == model.AnyPair || w.p.unique) {
+	if len(q.groups) == 1 && (q.relation == model.AnyPair || w.p.unique) {
 		q.groups[0] = w.targets(q.to)
 		q.groups[0].balancers = w.balancers(q.to)
 	}
 	if len(q.begin) == 0 {
 		switch {
 		case works && w.p.img.Edge != fabric.None && len(q.from) == 1 && q.from[0].port == w.p.img.Edge:
-			q.nobody = "no public address leads to " + quoted(to.Text)
-		case relation != model.AnyPair:
-			q.nobody = "no pair of " + quoted(from.Text) + " and " + quoted(to.Text) + " is " + relationText(relation)
+			q.nobody = "no public address leads to " + quoted(to)
+		case q.relation != model.AnyPair:
+			q.nobody = "no pair of " + quoted(from) + " and " + quoted(to) + " is " + relationText(q.relation)
 		default:
-			q.nobody = "no packet of this traffic has addresses of " + quoted(from.Text) + " and " + quoted(to.Text)
+			q.nobody = "no packet of this traffic has addresses of " + quoted(from) + " and " + quoted(to)
 		}
 	}
-	return q
 }
 
 // aim is traffic with destinations.

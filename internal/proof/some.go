@@ -7,10 +7,10 @@ import (
 )
 
 // pairs looks for a pair of ports that a claim about "any" is satisfied with:
-// one of whose packets none fails.
+// one for which the claim holds.
 type pairs struct {
 	failed []failure
-	// Of every direction asked so far: a pair that works, and one of which none
+	// Of every direction asked so far: a pair that works, and one of which nothing
 	// is known to fail.
 	works, mayWork bool
 	asked          int
@@ -36,8 +36,8 @@ func (j *judge) fails(l *leaf) {
 // failure is known.
 func (j *judge) settle(complete bool) {
 	p := j.pairs
-	works, from, to := complete, chosen{}, chosen{}
-	mayWork := true
+	works, mayWork := false, true
+	var from, to chosen
 	if complete {
 		if from, to, works = j.pair(true); !works {
 			_, _, mayWork = j.pair(false)
@@ -69,16 +69,41 @@ func (j *judge) pair(strict bool) (from, to chosen, ok bool) {
 			}
 		}
 		for _, d := range targets {
-			if c.port == d.port && j.p.img.Ports[c.port].Kind == fabric.PortHost || !j.p.related(j.q.relation, c.port, d.port) {
+			if c.port == d.port && !many(&j.p.img.Ports[c.port]) || !j.p.related(j.q.relation, c.port, d.port) {
 				continue
 			}
-			dst := j.meant(c, d)
-			if j.a.intersect(failed, dst) == emptySet && j.speak(c, dst) {
+			// What fails on the way to other ports' addresses is no matter here; what
+			// did not fail may still have been taken by another port.
+			if j.a.intersect(failed, j.meant(c, d)) == emptySet && j.holds(c, d, strict) {
 				return c, d, true
 			}
 		}
 	}
 	return chosen{}, chosen{}, false
+}
+
+// holds decides the claim for two ports alone.
+func (j *judge) holds(from, to chosen, strict bool) bool {
+	one := Finding{Expectation: j.f.Expectation}
+	one.Expectation.Quantity = ""
+	alone := newJudge(j.p, j.a, &one, j.budget)
+	alone.w = j.p.newWalk(j.a, j.budget)
+	alone.w.replies = true
+	alone.w.leaf = alone.leaf
+	alone.q = &question{from: []chosen{from}, to: []chosen{to}, relation: j.q.relation, boxes: j.q.boxes}
+	alone.w.frame(alone.q, "", "", true)
+	if !slices.ContainsFunc(alone.q.begin, func(s state) bool { _, _, ok := alone.w.pick(&s); return ok }) {
+		return false // no packet from one to the other
+	}
+	complete := alone.w.run(alone.q.begin)
+	j.f.Counts.Steps += alone.w.steps
+	return complete && len(alone.broken.list) == 0 && (!strict || len(alone.unknown.list) == 0)
+}
+
+// many reports whether a port stands for more than one host, which may speak to
+// each other.
+func many(p *fabric.Port) bool {
+	return p.Kind == fabric.PortVacant || p.Kind == fabric.PortSite || p.Kind == fabric.PortEdge
 }
 
 // existing leaves the future hosts out of a list that has others.
@@ -108,20 +133,4 @@ func (j *judge) meant(from, to chosen) setID {
 		dst = j.a.union(dst, j.w.publicsTo([]chosen{to}, &j.q.boxes[i]))
 	}
 	return dst
-}
-
-// speak reports whether the claim has packets from a port to some addresses.
-func (j *judge) speak(from chosen, dst setID) bool {
-	return slices.ContainsFunc(j.q.begin, func(s state) bool {
-		x := failure{from: s.from, src: s.cube[fabric.Src]}
-		return j.sends(&x, from) && j.a.intersect(s.cube[fabric.Dst], dst) != emptySet &&
-			j.oneFamily(j.a.intersect(x.src, from.addrs), j.a.intersect(s.cube[fabric.Dst], dst))
-	})
-}
-
-// oneFamily reports whether two sets have addresses of one family.
-func (j *judge) oneFamily(x, y setID) bool {
-	four := j.a.intern(fabric.Set{mapped})
-	return j.a.intersect(x, four) != emptySet && j.a.intersect(y, four) != emptySet ||
-		j.a.subtract(x, four) != emptySet && j.a.subtract(y, four) != emptySet
 }

@@ -267,6 +267,64 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
+// FuzzAny holds claims about any pair to claims about each pair: one holds if
+// the claim does for some pair, and is broken if it is for all.
+func FuzzAny(f *testing.F) {
+	for seed := range uint64(60) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 15))
+		img := labelled(rng)
+		p := New(img)
+		if !p.unique {
+			return // one address, two ports: a claim about either speaks of both
+		}
+		for range 4 {
+			e := randomClaim(rng, img)
+			e.Verb, e.Both, e.Quantity = model.Allow, false, model.Some
+			a := newArena(img)
+			holds, mayHold := false, false
+			for _, from := range existing(p, p.choose(a, &e.From, true)) {
+				for _, to := range existing(p, p.choose(a, &e.To, true)) {
+					if from.port == to.port && !many(&img.Ports[from.port]) || !p.related(e.Relation, from.port, to.port) {
+						continue
+					}
+					one := e
+					one.Quantity, one.Relation = "", model.AnyPair
+					one.From, one.To = just(p, &e.From, from.port), just(p, &e.To, to.port)
+					status := p.Check([]model.Expectation{one})[0].Status
+					holds, mayHold = holds || status == Holds, mayHold || status != Broken
+				}
+			}
+			want := Broken
+			switch {
+			case holds:
+				want = Holds
+			case mayHold:
+				want = Unknown
+			}
+			if got := p.Check([]model.Expectation{e})[0]; got.Status != want {
+				t.Fatalf("%+v is %s (%s), want %s", e, got.Status, got.Why, want)
+			}
+		}
+	})
+}
+
+// just narrows a selector to one of the ports it names.
+func just(p *Prover, s *model.Selector, q fabric.PortID) model.Selector {
+	out := model.Selector{Text: p.name(q), Prefixes: s.Prefixes, All: []model.Label{{Kind: model.LabelHost, Name: p.img.Ports[q].Name}}}
+	switch p.img.Ports[q].Kind {
+	case fabric.PortEdge:
+		out.All, out.Internet = nil, true
+	case fabric.PortForwarder, fabric.PortBalancer:
+		// Only bare prefixes speak of them.
+		out.All = nil
+		out.Prefixes = meaning(p.img, s, q).Prefixes()
+	}
+	return out
+}
+
 // matches says whether a connection is what a query looks for.
 func matches(p *Prover, q *Query, from fabric.PortID, pkt fabric.Packet, c *fabric.Connection) bool {
 	sender := &p.img.Ports[from]
