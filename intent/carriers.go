@@ -95,7 +95,7 @@ func texts0(ts Texts) model.Pos {
 func (b *builder) isPeer(h *host) bool {
 	for _, r := range b.routeServers {
 		for _, p := range r.peers {
-			if p == h {
+			if p.host == h {
 				return true
 			}
 		}

@@ -63,7 +63,7 @@ func loadExample(t *testing.T, name string) *Declared {
 }
 
 func TestExamplesLoad(t *testing.T) {
-	for _, name := range []string{"globojava", "three-tier", "broken"} {
+	for _, name := range []string{"globojava", "three-tier", "broken", "landing-zone"} {
 		d := loadExample(t, name)
 		if d.LockChanged {
 			t.Errorf("%s: the committed lock is not what is assigned", name)

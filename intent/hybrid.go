@@ -41,7 +41,8 @@ type site struct {
 	spec     Site
 	prefixes []netip.Prefix
 	gateways []*gateway
-	device   netip.Addr // public address of its VPN device
+	at       map[string]model.Pos // of its prefixes and gateways, as they are written
+	device   netip.Addr           // public address of its VPN device
 }
 
 // routeServer is one Route Server.
@@ -50,9 +51,15 @@ type routeServer struct {
 	spec   RouteServer
 	vnet   *vnet
 	subnet *subnet
-	peers  []*host
+	peers  []peer
 	public netip.Addr
 	id     model.ID
+}
+
+// peer is a host that a Route Server learns from, and where that is written.
+type peer struct {
+	*host
+	at model.Pos
 }
 
 // ownerName is the name of the i-th public address of a gateway, but for its
@@ -164,14 +171,14 @@ func (b *builder) declareRouteServer(spec RouteServer) {
 		h, ok := b.hostCalled(t)
 		switch {
 		case !ok:
-		case slices.Contains(r.peers, h):
+		case slices.ContainsFunc(r.peers, func(p peer) bool { return p.host == h }):
 			b.problem(t.Pos, "name it once", "host %s is a peer of %s twice", h.name, r.name)
 		case !h.spec.ASN.IsSet():
 			b.problem(t.Pos, "add asn: 65010 to the host", "host %s has no autonomous system number to speak BGP with", h.name)
 		case h.spec.ASN.Value == azureASN || h.spec.ASN.Value >= 65517 && h.spec.ASN.Value <= 65520:
 			b.problem(h.spec.ASN.Pos, bgpReservedForAzure, "host %s cannot have the number %d", h.name, h.spec.ASN.Value)
 		default:
-			r.peers = append(r.peers, h)
+			r.peers = append(r.peers, peer{h, t.Pos})
 		}
 	}
 	r.id = b.groupOf(r.vnet.region).Resource(typeVirtualHub, r.name)
@@ -189,12 +196,12 @@ func (b *builder) emitRouteServers() {
 		b.emit(r.id.Child("ipConfigurations", "ipconfig1"), object{
 			"properties": object{"subnet": ref(r.subnet.id), "publicIPAddress": ref(public)},
 		}, r.spec.Name.Pos, nil)
-		for i, h := range r.peers {
+		for _, h := range r.peers {
 			properties := object{"peerAsn": h.spec.ASN.Value}
 			if h.addr.IsValid() {
 				properties["peerIp"] = h.addr.String()
 			}
-			b.emit(r.id.Child("bgpConnections", h.name), object{"properties": properties}, r.spec.Peers[i].Pos, nil)
+			b.emit(r.id.Child("bgpConnections", h.name), object{"properties": properties}, h.at, nil)
 		}
 	}
 }
@@ -211,7 +218,7 @@ func (b *builder) declareSites() {
 }
 
 func (b *builder) declareSite(spec Site) {
-	s := &site{name: spec.Name.Value, spec: spec}
+	s := &site{name: spec.Name.Value, spec: spec, at: map[string]model.Pos{}}
 	for _, t := range spec.Prefixes {
 		p, ok := b.prefix(t)
 		if !ok {
@@ -221,7 +228,7 @@ func (b *builder) declareSite(spec Site) {
 			b.problem(t.Pos, "name it once", "site %s has the prefix %s twice", s.name, p)
 			continue
 		}
-		s.prefixes = append(s.prefixes, p)
+		s.prefixes, s.at[p.String()] = append(s.prefixes, p), t.Pos
 	}
 	if len(spec.Prefixes) == 0 {
 		b.problem(spec.Name.Pos, "add prefixes: [192.168.0.0/16]", "site %s has no prefixes", s.name)
@@ -241,7 +248,7 @@ func (b *builder) declareSite(spec Site) {
 		case slices.Contains(s.gateways, b.gateways[i]):
 			b.problem(t.Pos, "name it once", "site %s is connected to %s twice", s.name, t.Value)
 		default:
-			s.gateways = append(s.gateways, b.gateways[i])
+			s.gateways, s.at[names[i]] = append(s.gateways, b.gateways[i]), t.Pos
 		}
 	}
 	if spec.ASN.IsSet() != spec.BGPAddress.IsSet() && s.kind(true) {
@@ -264,8 +271,7 @@ func (s *site) kind(vpn bool) bool {
 func (b *builder) emitSites() {
 	for _, s := range b.sites {
 		circuit := model.ID{}
-		for i, g := range s.gateways {
-			pos := s.spec.Gateways[min(i, len(s.spec.Gateways)-1)].Pos
+		for _, g := range s.gateways {
 			properties := object{"virtualNetworkGateway1": ref(g.id), "routingWeight": b.inRange(s.spec.Weight, 0, 0, 32000, "a weight")}
 			if g.vpn {
 				properties["connectionType"] = "IPsec"
@@ -280,7 +286,7 @@ func (b *builder) emitSites() {
 			}
 			b.emit(b.groupOf(g.vnet.region).Resource(typeConnection, s.name+"-to-"+g.name), object{
 				"location": g.vnet.region, "properties": properties,
-			}, pos, nil)
+			}, s.at[g.name], nil)
 		}
 	}
 	b.checkSites()
@@ -322,7 +328,7 @@ func (b *builder) emitCircuit(s *site, region string) model.ID {
 	b.emit(id, object{
 		"location": region, "tags": tags, "properties": properties,
 		"sku": object{"name": "Standard_MeteredData", "tier": "Standard", "family": "MeteredData"},
-	}, s.spec.Name.Pos, map[string]model.Pos{"/tags": s.spec.Prefixes[0].Pos})
+	}, s.spec.Name.Pos, map[string]model.Pos{"/tags": texts0(s.spec.Prefixes)})
 	return id
 }
 
@@ -330,10 +336,10 @@ func (b *builder) emitCircuit(s *site, region string) model.ID {
 // virtual networks ("About BGP with Azure VPN Gateway").
 func (b *builder) checkSites() {
 	for _, s := range b.sites {
-		for i, p := range s.prefixes {
+		for _, p := range s.prefixes {
 			for _, v := range b.vnets {
 				if slices.ContainsFunc(v.prefixes, p.Overlaps) {
-					b.warn(s.spec.Prefixes[min(i, len(s.spec.Prefixes)-1)].Pos, "give one of them other addresses", "prefix %s of site %s overlaps virtual network %s", p, s.name, v.name)
+					b.warn(s.at[p.String()], "give one of them other addresses", "prefix %s of site %s overlaps virtual network %s", p, s.name, v.name)
 				}
 			}
 		}

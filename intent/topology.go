@@ -441,7 +441,11 @@ func substitute[T any](b *builder, v T, with map[string]string) T {
 			t.Value = strings.ReplaceAll(t.Value, "{"+k+"}", s)
 		}
 		if m := placeholder.FindStringSubmatch(t.Value); m != nil {
-			b.problem(t.Pos, "the placeholders here are "+placeholderList(with), "unknown placeholder %s in %q", m[0], t.Value)
+			fix := "the placeholders here are " + placeholderList(with)
+			if len(with) == 0 {
+				fix = "add each: region, or write the name out"
+			}
+			b.problem(t.Pos, fix, "unknown placeholder %s in %q", m[0], t.Value)
 			t.Value = strings.ReplaceAll(t.Value, m[0], "")
 		}
 		return t
