@@ -8,7 +8,7 @@ import (
 
 // scanLimit is the longest list that is scanned; longer ones are classified by
 // bit vectors. Measured: they are equally fast at about 200 rules.
-const scanLimit = 256
+const scanLimit = 16
 
 // Classify returns the rule that decides a packet, or Default, and its action.
 // It allocates nothing.

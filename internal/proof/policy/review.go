@@ -32,8 +32,8 @@ type Finding struct {
 	Use  Use
 	// By says why. For Shadowed it is earlier rules that together match
 	// everything the rule does; where they are few, none can be left out. For
-	// Redundant it is later rules of the same action, and Default where packets
-	// may get that far, that make sure that no packet fares otherwise. For
+	// Redundant it is later rules that do the same, and Default if it does, which
+	// leave no packet to a rule that does otherwise. For
 	// UseUnclear it is the earlier rules whose action is Unknown that it depends
 	// on; empty when the budget ran out.
 	By []int
