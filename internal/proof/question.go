@@ -25,6 +25,7 @@ type question struct {
 	groups   []targets // by state.group
 	relation model.Relation
 	boxes    []box  // the traffic
+	all      setID  // by which all of to are meant
 	reported bool   // redirects may change the port of what arrives
 	wide     bool   // boxes have destinations that a relation excludes
 	senders  int    // of from, those with someone to send to
@@ -135,8 +136,10 @@ func (w *walk) aimed(q *question, g *sources, works bool) []aim {
 		return out
 	}
 	dst, reported := w.leadTo(g.inside)
-	q.wide = q.wide || w.a.intersect(dst, w.a.subtract(w.reach(q.to), g.inside)) != emptySet
-	dst = w.a.union(dst, w.unknownPublics())
+	q.wide = q.wide || dst != g.inside && w.a.intersect(dst, w.a.subtract(q.all, g.inside)) != emptySet
+	if unknown := w.unknownPublics(); unknown != emptySet {
+		dst = w.a.union(dst, unknown)
+	}
 	q.reported = q.reported || reported != emptySet
 	for _, b := range q.boxes {
 		add(b, dst)
@@ -180,7 +183,7 @@ func (w *walk) related(q *question, relation model.Relation) []*sources {
 		what := w.p.relative(relation, c.port)
 		byWhat[what] = append(byWhat[what], c)
 	}
-	all := w.reach(q.to)
+	q.all = w.reach(q.to)
 	index := map[groupKey]*sources{}
 	class := map[classKey]int{}
 	srcs := map[classKey][]setID{}
@@ -198,7 +201,7 @@ func (w *walk) related(q *question, relation model.Relation) []*sources {
 				// All but the own: subtracting is cheaper, and right when no two
 				// ports share an address.
 				if w.p.unique && !g.edge {
-					g.inside = w.a.subtract(all, w.reach(to))
+					g.inside = w.a.subtract(q.all, w.reach(to))
 				} else {
 					to = nil
 					for _, d := range q.to {
