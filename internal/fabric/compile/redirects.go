@@ -54,8 +54,27 @@ func (c *compiler) done(d *redirection) fabric.Redirect {
 	for i := range d.candidates {
 		d.redirect.Targets = append(d.redirect.Targets, d.candidates[i].Target)
 	}
+	for _, other := range c.img.Ports[d.frontend.port.id].Inward.Redirects {
+		if c.meet(&other, &d.redirect) {
+			c.problem(d.res, d.pointer, fmt.Sprintf("rules %q and %q take the same packets of a frontend", other.Name, d.redirect.Name), "give them other ports or protocols")
+			break
+		}
+	}
 	c.redirect(d.frontend.port, d.redirect)
 	return d.redirect
+}
+
+// meet reports whether two redirects of one frontend overlap, which Azure
+// refuses.
+func (c *compiler) meet(a, b *fabric.Redirect) bool {
+	if a.Match[fabric.Dst] != b.Match[fabric.Dst] {
+		return false
+	}
+	overlap := func(f fabric.Field) bool {
+		x, y := a.Match[f], b.Match[f]
+		return x == y || x == fabric.AnySet || y == fabric.AnySet || c.sets.get(x).Overlaps(c.sets.get(y))
+	}
+	return overlap(fabric.DstPort) && overlap(fabric.Proto)
 }
 
 func (c *compiler) redirect(p *port, r fabric.Redirect) {
