@@ -25,6 +25,16 @@ import "github.com/ceruleannet/cerulean/internal/fabric"
 // may be unknown on the way is kept. ok is false where the contract does not
 // apply: packets may meet a redirect.
 func (w *walk) residue(q *question) (kept []state, ok bool) {
+	c, ok := w.contractOf(q)
+	if !ok {
+		return nil, false
+	}
+	return c.narrow(), true
+}
+
+// contractOf returns the contract of a question, complete but for the last
+// step.
+func (w *walk) contractOf(q *question) (*contract, bool) {
 	c := w.newContract(q)
 	if w.a.intersect(c.dst, w.a.of(w.p.img.Platform)) != emptySet {
 		return nil, false
@@ -40,7 +50,7 @@ func (w *walk) residue(q *question) (kept []state, ok bool) {
 		c.reset()
 	}
 	c.deliveries()
-	return c.narrow(), true
+	return c, true
 }
 
 // emitter hands packets on: a route table of sources, a forwarder, or the

@@ -19,10 +19,17 @@ func (j *judge) search() bool {
 	if !ok {
 		return j.w.run(j.q.begin)
 	}
-	return inParts(kept, func(part, rest []state) (goOn, complete bool) {
+	return j.searchKept(kept)
+}
+
+// searchKept follows boxes part by part until more would not be shown.
+func (j *judge) searchKept(kept []state) bool {
+	complete := inParts(kept, func(part, rest []state) (goOn, complete bool) {
 		complete = j.w.run(part)
 		return complete && !j.saturated(rest), complete
 	})
+	j.stopped = j.stopped || !complete
+	return complete
 }
 
 // firstPart is how many boxes are searched at first; every further part is
