@@ -407,6 +407,29 @@ func (b *builder) emitRecords(zone model.ID, spec Zone, ttl int) {
 	}
 }
 
+// holderNamed finds the host, private endpoint or load balancer with one internal
+// frontend of a name, or says which there are.
+func (b *builder) holderNamed(name string) (found *holder, known []string) {
+	for _, h := range b.hosts {
+		if known = append(known, h.name); strings.EqualFold(h.name, name) {
+			return &h.holder, nil
+		}
+	}
+	for _, e := range b.endpoints {
+		if known = append(known, e.name); strings.EqualFold(e.name, name) {
+			return e.holder, nil
+		}
+	}
+	for _, l := range b.balancers {
+		if len(l.frontends) == 1 && l.frontends[0].holder != nil {
+			if known = append(known, l.name); strings.EqualFold(l.name, name) {
+				return l.frontends[0].holder, nil
+			}
+		}
+	}
+	return nil, known
+}
+
 func (b *builder) emitRecord(zone model.ID, e Entry[Texts], ttl int) {
 	name := strings.ToLower(e.Key.Value)
 	if name != "@" && !validDomain(strings.TrimPrefix(name, "*.")) && name != "*" {
@@ -418,13 +441,9 @@ func (b *builder) emitRecord(zone model.ID, e Entry[Texts], ttl int) {
 	for _, t := range e.Value {
 		a, err := netip.ParseAddr(t.Value)
 		if err != nil {
-			h, ok := b.hostNamed[strings.ToLower(t.Value)]
-			if !ok {
-				var hosts []string
-				for _, h := range b.hosts {
-					hosts = append(hosts, h.name)
-				}
-				b.problem(t.Pos, suggestion(t.Value, hosts, "write an address or the name of a host"), "record %s: there is no host %q", name, t.Value)
+			h, known := b.holderNamed(t.Value)
+			if h == nil {
+				b.problem(t.Pos, suggestion(t.Value, known, "write an address or the name of a host"), "record %s: there is no host %q", name, t.Value)
 				continue
 			}
 			if a = h.addr; !a.IsValid() {

@@ -314,7 +314,7 @@ type FirewallRule struct {
 type Zone struct {
 	// Virtual networks or groups that resolve the zone, or all.
 	Link Texts `yaml:"link"`
-	// Addresses, or names of hosts, by record name; {region} makes one record for every region.
+	// Addresses, or names of hosts, private endpoints or internal load balancers, by record name; {region} makes one record for every region.
 	Records Map[Texts] `yaml:"records"`
 	// Time to live of the records in seconds; default 300.
 	TTL Int       `yaml:"ttl" jsonschema:"minimum=1,maximum=2147483647"`

@@ -153,7 +153,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzParseLock(f *testing.F) {
-	f.Add([]byte("# head\nversion: 1\nregions:\n  westeurope: 10.0.0.0/14\nhosts: {h: 10.0.0.4}\n"))
+	f.Add([]byte("# head\nversion: 1\nregions:\n  westeurope: 10.0.0.0/14\nhosts: {h: 10.0.0.4}\nprivate: {lb/in: 10.0.0.5}\n"))
 	f.Add([]byte("public: [a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, err := ParseLock(LockName, data)
@@ -168,7 +168,7 @@ func FuzzParseLock(f *testing.F) {
 }
 
 func FuzzSentence(f *testing.F) {
-	for _, s := range []string{"a -> b", "a in b <-> 10.0.0.0/8 tcp/1-2,3 udp", "internet -> any icmp", "x:1", "a=b -> 2001:db8::/32"} {
+	for _, s := range []string{"a -> b", "a in b <-> 10.0.0.0/8 tcp/1-2,3 udp", "internet -> any icmp", "x:1", "a=b -> 2001:db8::/32", "on-premises -> dns in a dns", "host:https:ssh", "a -> b https/8443 tcp/1,"} {
 		f.Add(s)
 	}
 	n := namesOf(nil)

@@ -47,7 +47,7 @@ func namesOf(resources []*model.Resource) *names {
 			n.add(model.LabelASG, r.ID.Name())
 		case r.ID.Is(model.TypeLoadBalancer):
 			n.add(model.LabelBalancer, r.ID.Name())
-		case r.ID.Is(model.TypeStorageAccount), r.ID.Is(model.TypeSQLServer), r.ID.Is(model.TypeKeyVault):
+		case r.ID.Is(model.TypeStorageAccount), r.ID.Is(model.TypeSQLServer), r.ID.Is(model.TypeKeyVault), r.ID.Is(model.TypePrivateLinkService):
 			n.add(model.LabelService, r.ID.Name())
 		case r.ID.Is(model.TypePrivateEndpoint):
 			n.add(model.LabelEndpoint, r.ID.Name())

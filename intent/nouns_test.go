@@ -234,7 +234,7 @@ services: [{name: files, kind: storage}, {name: keys, kind: key-vault}]
 private-endpoints:
   - {name: queue, service: files, group: queue, subnet: s in a, address: 10.0.16.9, zones: [privatelink.queue.core.windows.net]}
   - {name: keys-pe, service: keys, subnet: s}
-dns: {privatelink.queue.core.windows.net: {link: all}}
+dns: {privatelink.queue.core.windows.net: {link: all, records: {other: queue}}}
 nsgs: {n: {inbound: [{deny: any -> queue}]}}
 expectations: [{allow: nva-1 -> queue https}]
 `)
@@ -246,6 +246,7 @@ expectations: [{allow: nva-1 -> queue https}]
 	if got := at(t, p, "privateLinkServiceConnections/0/properties/privateLinkServiceId"); got != find(t, d, "storageAccounts/files").ID.String() {
 		t.Errorf("service %v", got)
 	}
+	sameJSON(t, at(t, find(t, d, "A/other").Doc, "properties/aRecords"), `[{"ipv4Address": "10.0.16.9"}]`)
 	zone := find(t, d, "privateDnsZones/privatelink.queue.core.windows.net").ID.String()
 	sameJSON(t, find(t, d, "privateEndpoints/queue/privateDnsZoneGroups/default").Properties(),
 		`{"privateDnsZoneConfigs": [{"name": "privatelink-queue-core-windows-net", "properties": {"privateDnsZoneId": "`+zone+`"}}]}`)
