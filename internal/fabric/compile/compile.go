@@ -47,6 +47,8 @@ func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error
 		portless:    map[*ruleSet]*ruleSet{},
 		unknowns:    map[unknownKey]fabric.PortID{},
 
+		probedGroups: map[*nsg]bool{},
+
 		servicePrefixes: map[string][]netip.Prefix{},
 	}
 	c.decode(resources)
@@ -108,11 +110,12 @@ type compiler struct {
 	configs  map[string]configAddr // IP configurations of interfaces by lower-case ID
 
 	// load balancers
-	balancers  []*balancer
-	frontends  map[string]*frontend // by lower-case ID
-	pools      map[string]*pool     // by lower-case ID
-	natConfigs map[string]member    // by lower-case ID of the inbound NAT rule
-	unknowns   map[unknownKey]fabric.PortID
+	balancers    []*balancer
+	frontends    map[string]*frontend // by lower-case ID
+	pools        map[string]*pool     // by lower-case ID
+	natConfigs   map[string]member    // by lower-case ID of the inbound NAT rule
+	probedGroups map[*nsg]bool        // that decide about probes
+	unknowns     map[unknownKey]fabric.PortID
 
 	// private endpoints and platform services
 	endpoints       map[string]*endpoint // by lower-case ID

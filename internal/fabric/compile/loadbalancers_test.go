@@ -286,6 +286,24 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// An edit of a security group that drops a probe takes the member out.
+func TestProbesFollowEdits(t *testing.T) {
+	n := &network{t: t}
+	n.nsg("g").vnet("net", "10.0.0.0/16", "front 10.0.0.0/24", `web 10.0.1.0/24 "networkSecurityGroup":{"id":"~nsg/g"}`)
+	n.lb("in", "f=a@net/front:10.0.0.10", "pool=p", "probe=h:9000", "rule=http:a:p:Tcp:80:80:probe=h").pooled("w", "net/web", "10.0.1.4", "in/p").nic("c", "net/front", "10.0.0.20")
+	k, err := Follow(n.resources, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, k.Image(), "c: tcp 10.0.0.20 10.0.0.10:80 = allow delivered: c > in > w")
+	after := (&network{t: t}).nsg("g", "NoProbe 100 Inbound Deny Tcp AzureLoadBalancer * 9000")
+	img, _, err := k.Update(Edit{Put: after.resources}, Options{Epoch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, img, "c: tcp 10.0.0.20 10.0.0.10:80 = deny no-target http: c > in")
+}
+
 // "Floating IP": the member takes the packet with the frontend's address.
 func TestFloatingIP(t *testing.T) {
 	n := &network{t: t}

@@ -277,6 +277,7 @@ func (c *compiler) targets(d *redirection, m *member) []candidate {
 // for IPv6 from a link-local address that the same service tag stands for, so
 // that the same address is used here).
 func (c *compiler) probed(m *member, probe *wire.Probe) (fabric.Action, fabric.Origin) {
+	c.probedGroups[m.port.nsg], c.probedGroups[m.port.subnet.nsg] = true, true
 	packet := fabric.Packet{Src: catalog.WireServer, Dst: m.addr, Proto: fabric.ProtoTCP, SrcPort: ephemeralPort, DstPort: uint16(probe.Properties.Port)}
 	for _, id := range c.img.Ports[m.port.id].Ingress {
 		f := &c.img.Filters[id]

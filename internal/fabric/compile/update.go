@@ -119,7 +119,7 @@ func (k *Compilation) rewrite(groups []*model.Resource, opts Options) (fabric.De
 	var changes []change
 	for _, r := range groups {
 		n := c.nsgs[r.ID.Key()]
-		if n.rules == nil || c.portless[n.rules] != nil || r.ID.String() != n.res.ID.String() || k.noted(n) || k.children(n) {
+		if n.rules == nil || c.portless[n.rules] != nil || c.probedGroups[n] || r.ID.String() != n.res.ID.String() || k.noted(n) || k.children(n) {
 			return fabric.Delta{}, false
 		}
 		it := &item[wire.NSG]{res: r, key: n.key}
