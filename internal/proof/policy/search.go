@@ -167,7 +167,7 @@ func (s *Search) root(b rect) bool {
 // nothing to the rules behind it: then the list is closed. It reports also
 // whether any of them is wanted.
 func (s *Search) gather(b *rect) (seen, closed bool) {
-	if s.p.vectors != nil && s.narrow(b) {
+	if s.narrow(b) {
 		return s.pick(b)
 	}
 	for i := range s.p.rects[:s.rules] {
