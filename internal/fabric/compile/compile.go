@@ -41,11 +41,12 @@ func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error
 		sets:   m.shared(),
 		memory: m,
 
-		endpointsOf: map[*vnet][]*endpoint{},
-		platforms:   map[string]*subnet{},
-		publicMarks: map[string]*publicMark{},
-		portless:    map[*ruleSet]*ruleSet{},
-		unknowns:    map[unknownKey]fabric.PortID{},
+		endpointsOf:    map[*vnet][]*endpoint{},
+		platforms:      map[string]*subnet{},
+		storageRegions: map[string]bool{},
+		publicMarks:    map[string]*publicMark{},
+		portless:       map[*ruleSet]*ruleSet{},
+		unknowns:       map[unknownKey]fabric.PortID{},
 
 		probedGroups: map[*nsg]bool{},
 
@@ -124,6 +125,7 @@ type compiler struct {
 	portless        map[*ruleSet]*ruleSet
 	services        []*service         // in order of ID
 	platforms       map[string]*subnet // by region
+	storageRegions  map[string]bool    // with storage accounts
 	platformSpace   fabric.SpaceID
 	platformSegment fabric.SegmentID
 	servicePrefixes map[string][]netip.Prefix // of service endpoints

@@ -169,7 +169,7 @@ func (c *compiler) serviceRoutes(all []ranked, s *subnet) []ranked {
 // its region.
 func (c *compiler) nearStorage(s *subnet) bool {
 	allowed := s.view.Properties.DefaultOutboundAccess
-	return allowed != nil && !*allowed && slices.ContainsFunc(c.services, func(x *service) bool { return x.near(s) })
+	return allowed != nil && !*allowed && c.storageRegions[s.vnet.region]
 }
 
 // near reports whether a service is a storage account in a subnet's region.

@@ -282,3 +282,58 @@ func TestNameFallback(t *testing.T) {
 		t.Errorf("%s %v", got.Verdict, got.Addrs)
 	}
 }
+
+// Security admin rules do not apply to private endpoints ("Security admin rules
+// in Azure Virtual Network Manager", where they are not applied): a rule that
+// closes every inbound way leaves them open.
+func TestAdminRulesSpareEndpoints(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24").nic("a", "net/s", "10.0.0.4").nic("b", "net/s", "10.0.0.5").pe("e", "net/s", "10.0.0.7", "~store/acc", "blob")
+	n.managed("no 10 Inbound Deny Any * * *")
+	expect(t, n.compile(),
+		"a: tcp 10.0.0.4 10.0.0.5:443 = deny rule no: a > b",
+		"a: tcp 10.0.0.4 10.0.0.7:443 = allow delivered: a > e",
+	)
+}
+
+// Members of a connected group have each other's endpoints (unconfirmed; behind
+// connectedGroupsReachEndpoints).
+func TestEndpointsOfConnectedGroups(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("one", "10.1.0.0/16", "s 10.1.0.0/24").vnet("two", "10.2.0.0/16", "s 10.2.0.0/24").pe("e", "two/s", "10.2.0.7", "~store/acc", "blob").nic("a", "one/s", "10.1.0.4")
+	n.add("nm/m", `{"properties":{"networkManagerScopes":{"subscriptions":["/subscriptions/s"]}}}`).add("nm/m/networkGroups/g", `{"properties":{}}`)
+	for _, v := range []string{"one", "two"} {
+		n.add("nm/m/networkGroups/g/staticMembers/"+v, `{"properties":{"resourceId":"~vnet/`+v+`"}}`)
+	}
+	n.add("nm/m/connectivityConfigurations/c", `{"properties":{"connectivityTopology":"Mesh","appliesToGroups":[{"networkGroupId":"~nm/m/networkGroups/g","groupConnectivity":"None"}]}}`)
+	n.add("nm/m/commits/Connectivity.westeurope", `{"properties":{"commitType":"Connectivity","targetLocation":"westeurope","configurationIds":["~nm/m/connectivityConfigurations/c"]}}`)
+	img := n.compile()
+	expect(t, img, "a: tcp 10.1.0.4 10.2.0.7:443 = allow delivered: a > e")
+	got := strings.Contains(routes(img, portOf(t, img, "a")), "Default Active 10.2.0.7/32 InterfaceEndpoint\n")
+	if got != connectedGroupsReachEndpoints {
+		t.Errorf("the endpoint has a route: %t", got)
+	}
+}
+
+// A spoke's default route to the hub's firewall does not capture an endpoint in
+// the hub; a route for the hub's prefix does, where the endpoint's subnet lets
+// route tables count, and the reply then comes without the firewall.
+func TestInspectedEndpoint(t *testing.T) {
+	for _, tt := range []struct{ policy, want string }{
+		{"Disabled", "allow delivered: a > e"},
+		{"RouteTableEnabled", "allow delivered: a > fw > e"},
+	} {
+		n := &network{t: t}
+		n.routeTable("r", "all 0.0.0.0/0 VirtualAppliance 10.0.0.4", "hub 10.0.0.0/16 VirtualAppliance 10.0.0.4")
+		n.vnet("hub", "10.0.0.0/16", "AzureFirewallSubnet 10.0.0.0/26", `pe 10.0.1.0/24 "privateEndpointNetworkPolicies":"`+tt.policy+`"`)
+		n.vnet("spoke", "10.1.0.0/16", "s 10.1.0.0/24"+viaR).peer("hub", "spoke").nic("a", "spoke/s", "10.1.0.4").pe("e", "hub/pe", "10.0.1.7", "~store/acc", "blob")
+		n.add("fwp/own", `{"properties":{}}`).ruleGroup("own", "g", 200, collection("y 100 Allow", l4("yes TCP * * 443")))
+		n.add("fw/fw", `{"location":"westeurope","properties":{"firewallPolicy":{"id":"~fwp/own"},"ipConfigurations":[{"name":"ip","properties":{"subnet":{"id":"~vnet/hub/subnets/AzureFirewallSubnet"}}}]}}`)
+		img := n.compile()
+		expect(t, img, "a: tcp 10.1.0.4 10.0.1.7:443 = "+tt.want)
+		c := flow(t, img, "a", "tcp 10.1.0.4 10.0.1.7:443")
+		if len(c.Reply.Path) != 2 {
+			t.Errorf("%s: the reply passes %d ports, want the endpoint and its client", tt.policy, len(c.Reply.Path))
+		}
+	}
+}

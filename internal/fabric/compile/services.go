@@ -131,6 +131,9 @@ func (c *compiler) platformServices() {
 			continue
 		}
 		taken[s.addr] = true
+		if s.kind == &storageKind {
+			c.storageRegions[s.res.Location()] = true
+		}
 		s.port = c.newPort(c.platformIn(s.res), fabric.PortService, s.res.ID.Name(), origin(s.res, "", ""))
 		s.port.service = s
 		s.port.addrs = []portAddr{{addr: s.addr, config: &wire.IPConfiguration{}}}
