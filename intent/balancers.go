@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 )
 
 // balancer is one load balancer.
@@ -79,6 +80,9 @@ func (b *builder) declareBalancer(spec LoadBalancer, region string, taken map[st
 	for _, m := range l.members {
 		m.pools = append(m.pools, wireRef(l.pool()))
 	}
+	if len(spec.Members) == 0 {
+		b.warn(spec.Name.Pos, "add members: [HOST]", "load balancer %s has no members", l.name)
+	}
 	if len(spec.Frontends) == 0 {
 		b.problem(spec.Name.Pos, "add frontends: {NAME: {public-ip: true}} or {NAME: {subnet: NAME}}", "load balancer %s has no frontend", l.name)
 	}
@@ -142,6 +146,10 @@ func (b *builder) declareFrontend(l *balancer, e Entry[Frontend]) (*frontend, bo
 		}
 		if len(l.members) > 0 && s.vnet != l.members[0].subnet.vnet {
 			b.problem(sp.Subnet.Pos, "name a subnet of "+l.members[0].subnet.vnet.name, "subnet %s is in %s, and the members of %s are in %s", s.name, s.vnet.name, l.name, l.members[0].subnet.vnet.name)
+		}
+		if _, reserved := catalog.ReservedSubnet(s.name); reserved {
+			b.problem(sp.Subnet.Pos, "put it into another subnet", "frontend %s of %s cannot be in %s, which Azure reserves", f.name, l.name, s.name)
+			return nil, false
 		}
 		f.subnet = s
 		f.holder = &holder{what: "frontend", name: l.name + "/" + f.name, given: sp.Address, pos: e.Key.Pos}

@@ -299,6 +299,8 @@ func (d *decoder) text(n ast.Node, at model.Pos, where string) Text {
 		return Text{strings.TrimSpace(v.Value.Value), at}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		d.problem(at, fmt.Sprintf("quote it: %q", v.GetToken().Value), "%s must be text, not %s", where, kind(n))
+	case ast.MapNode: // inside [...] a colon makes a map of host:nva
+		d.problem(at, "write text; if it holds a colon, quote it", "%s must be text, not %s", where, kind(n))
 	default:
 		d.problem(at, "write text", "%s must be text, not %s", where, kind(n))
 	}
