@@ -102,6 +102,20 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 	}
 }
 
+// choices says which targets redirects chose.
+func (h hopWriter) choices(list []fabric.Choice) []string {
+	var out []string
+	for _, c := range list {
+		r := &h.p.img.Ports[c.Port].Inward.Redirects[c.Redirect]
+		to := "its routes"
+		if q := r.Targets[c.Target].Port; q != fabric.None {
+			to = h.p.name(q)
+		}
+		out = append(out, fmt.Sprintf("%s of %s: to %s", redirectName(r, c.Redirect), h.p.name(c.Port), to))
+	}
+	return out
+}
+
 // changed says what a translation changed.
 func changed(before, after fabric.Packet) string {
 	var parts []string

@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -416,6 +418,21 @@ func TestForced(t *testing.T) {
 				t.Fatal(f.Why)
 			}
 			checkReplay(t, p.img, f.Witness)
+			checkWritten(t, &f)
+			var text bytes.Buffer
+			if err := f.WriteText(&text, Style{}); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(text.String(), "web-rule") || strings.Contains(text.String(), "chance") != f.Witness.Forced {
+				t.Errorf("forced %v:\n%s", f.Witness.Forced, text.String())
+			}
+			raw, err := json.Marshal(f.Witness)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(raw), `"choices":["web-rule of web: to `) {
+				t.Errorf("JSON %s", raw)
+			}
 			if f.Witness.Forced {
 				forced++
 			}

@@ -107,6 +107,9 @@ func (wit *Witness) write(w *bufio.Writer, style Style) {
 	if wit.Conn.Forward.Verdict == fabric.VerdictAllow {
 		writeHops(w, style, "back", wit.hops.rows(&wit.Conn.Reply))
 	}
+	if wit.Forced {
+		wrap(w, indent, style.dim, "a running network chooses another target for this very packet; which one is chance")
+	}
 }
 
 // MarshalJSON gives witnesses a shape of their own.
@@ -120,6 +123,8 @@ func (wit *Witness) MarshalJSON() ([]byte, error) {
 		Verdict string   `json:"verdict"`
 		Code    string   `json:"code,omitempty"`
 		Reason  string   `json:"reason"`
+		Choices []string `json:"choices,omitempty"`
+		Forced  bool     `json:"forced,omitempty"`
 		Forward []Hop    `json:"forward,omitempty"`
 		Reply   []Hop    `json:"reply,omitempty"`
 	}{From: wit.FromName, To: wit.ToName, Name: wit.Name, Verdict: wit.Verdict.String(), Reason: wit.Reason}
@@ -131,6 +136,7 @@ func (wit *Witness) MarshalJSON() ([]byte, error) {
 	}
 	_, reason := wit.Conn.Verdict()
 	out.Packet, out.Code = wit.Packet.String(), reason.Code.String()
+	out.Choices, out.Forced = wit.hops.choices(wit.Choices), wit.Forced
 	out.Forward = wit.hops.rows(&wit.Conn.Forward)
 	if wit.Conn.Forward.Verdict == fabric.VerdictAllow {
 		out.Reply = wit.hops.rows(&wit.Conn.Reply)
