@@ -29,6 +29,9 @@ type Options struct {
 	// for its first packet, and again after Swap. Never per packet. It must not
 	// call the engine.
 	OnFlow func(FlowEvent)
+	// Choose picks the targets of redirects for new flows; nil means the image's
+	// own [fabric.Image.Pick].
+	Choose fabric.Choose
 }
 
 // Engine moves packets through an image. It is not safe for concurrent use.
@@ -230,6 +233,8 @@ func (e *Engine) settle(now time.Duration, n uint32, x ends) {
 		f.state |= delivered
 		f.passed = append(f.passed[:0:0], w.hops...)
 		f.changes = append(f.changes[:0:0], w.changes...)
+		f.pins = append(f.pins[:0:0], w.pins...)
+		f.direct = w.direct
 		f.sport = -1
 		if w.pooled {
 			f.sport = int(x.final.sport())
@@ -261,14 +266,14 @@ func (e *Engine) compose(now time.Duration, n uint32, dir int, opens bool) bool 
 	}
 	w := &e.walk
 	k := f.ways[backward].key
-	w.reset(e.prog, k.packet())
+	w.reset(e.prog, e.opts.Choose, k.packet())
 	w.dir, w.flow = backward, f
 	w.recheck = f.ways[forward].epoch != e.epoch
 	from := f.ways[forward].key
 	if e.prog.img.Sets[e.prog.img.Platform].Contains(k.src) && k.at() == from.at() {
-		w.answer(from.at())
+		w.platform(from.at())
 	} else {
-		w.start(k.at())
+		w.answer(k.at())
 	}
 	final := k.with(w.p)
 	if w.verdict == fabric.VerdictAllow {

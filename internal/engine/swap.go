@@ -72,6 +72,7 @@ func (e *Engine) move(to []fabric.PortID) {
 		f.ways[backward].move(end)
 		f.passed = movedHops(f.passed, to)
 		f.changes = movedChanges(f.changes, to)
+		f.pins = movedPins(f.pins, to)
 	}
 	clear(t.slots)
 	t.used = 0
@@ -106,6 +107,22 @@ func movedChanges(changes []change, to []fabric.PortID) []change {
 		if c.at = to[c.at]; c.at != fabric.None {
 			out = append(out, c)
 		}
+	}
+	return out
+}
+
+func movedPins(pins []pin, to []fabric.PortID) []pin {
+	out := pins[:0]
+	for _, p := range pins {
+		if p.at = to[p.at]; p.at == fabric.None {
+			continue
+		}
+		if p.target.Port != fabric.None {
+			if p.target.Port = to[p.target.Port]; p.target.Port == fabric.None {
+				continue
+			}
+		}
+		out = append(out, p)
 	}
 	return out
 }

@@ -23,7 +23,9 @@ type flow struct {
 	// delivered: where the flow has sessions, and how it was translated.
 	passed  []hop
 	changes []change
-	sport   int // the source port a pool translates to; negative: none does
+	pins    []pin // the targets that redirects chose for it
+	direct  bool  // it reached its end by a service endpoint
+	sport   int   // the source port a pool translates to; negative: none does
 }
 
 // Bits of flow.state.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -14,10 +15,21 @@ type hop struct {
 	p       fabric.Packet
 }
 
-// change is a translation a flow's first packet met.
+// change is a translation a flow's first packet met. at is the port that
+// reverses it for replies.
 type change struct {
+	kind          fabric.StepKind // StepTranslate, StepRedirect or StepMasquerade
 	at            fabric.PortID
 	before, after fabric.Packet
+}
+
+// pin is a choice that a redirect made for a flow. The target is known by where
+// it leads: positions change with the image.
+type pin struct {
+	at       fabric.PortID
+	redirect int32
+	name     string
+	target   fabric.Target
 }
 
 // walk composes the action of one direction of a flow. It mirrors package ref
@@ -39,19 +51,28 @@ type walk struct {
 	// policies are asked again whether they still allow them.
 	recheck bool
 
-	// sport is the source port that pools translate to; negative keeps it.
+	// sport is the source port that pools, and forwarders that put their own
+	// address, translate to; negative keeps it.
 	sport  int
-	pooled bool // a pool translated
+	pooled bool // one of them translated
+
+	choose     fabric.Choose
+	masquerade bool // the policy asked last passed the packet by a rule that masquerades
+	direct     bool // the last step was by a service endpoint
 
 	verdict fabric.Verdict
 	reason  fabric.Reason
 	unseen  fabric.PortID
 	hops    []hop
 	changes []change
+	pins    []pin
 }
 
-func (w *walk) reset(prog *program, p fabric.Packet) {
-	*w = walk{prog: prog, p: p, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0]}
+func (w *walk) reset(prog *program, choose fabric.Choose, p fabric.Packet) {
+	if choose == nil {
+		choose = prog.img.Pick
+	}
+	*w = walk{prog: prog, p: p, choose: choose, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0]}
 }
 
 func (w *walk) reply() bool { return w.dir == backward }
@@ -62,10 +83,6 @@ func (w *walk) start(at fabric.PortID) {
 	port := &img.Ports[at]
 	w.enter(at)
 	if w.contains(img.Platform, w.p.Dst) {
-		if w.reply() {
-			w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoSession, at))
-			return
-		}
 		w.end(fabric.VerdictAllow, fabric.At(fabric.CodePlatform, at))
 		return
 	}
@@ -77,17 +94,49 @@ func (w *walk) start(at fabric.PortID) {
 		w.internet()
 		return
 	}
-	w.leave(at)
+	w.leave(at, manner{})
 }
 
-// answer is the way of a reply from the platform: past filters and routes.
+// answer is where the reply to a delivered packet begins. The port took the
+// packet, so it may answer from the address the packet was for.
 func (w *walk) answer(at fabric.PortID) {
+	img := w.prog.img
+	port := &img.Ports[at]
+	w.enter(at)
+	if w.contains(img.Platform, w.p.Dst) {
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoSession, at))
+		return
+	}
+	kept := !w.contains(port.Addrs, w.p.Src)
+	if w.restore(at, fabric.StepRedirect) {
+		kept = true
+	}
+	if n := len(w.flow.passed); w.flow.direct && n > 1 {
+		w.arrive(w.flow.passed[n-2].at, entry{segment: fabric.None})
+		return
+	}
+	if port.Kind == fabric.PortEdge {
+		w.internet()
+		return
+	}
+	w.leave(at, manner{kept: kept})
+}
+
+// platform is the way of a reply from the platform: past filters and routes.
+func (w *walk) platform(at fabric.PortID) {
 	w.enter(at)
 	w.deliver(at)
 }
 
+// manner is how a packet leaves a port.
+type manner struct {
+	forwarded  bool // the port's policy let it pass: not the port's own, nor of a session
+	masquerade bool // by a rule that masquerades
+	kept       bool // its source is what the flow's sender knows and stays
+}
+
 // leave is steps 3 to 5: egress filters, then the route.
-func (w *walk) leave(at fabric.PortID) {
+func (w *walk) leave(at fabric.PortID, how manner) {
 	img := w.prog.img
 	port := &img.Ports[at]
 	if !w.filters(at, port.Egress) {
@@ -106,16 +155,23 @@ func (w *walk) leave(at fabric.PortID) {
 			stop(fabric.VerdictDeny, fabric.CodeNoPort)
 			return
 		}
-		w.arrive(next)
+		w.readdress(at, how)
+		w.arrive(next, entry{segment: fabric.None})
 	case fabric.HopPort:
-		w.arrive(hop.Port)
+		w.readdress(at, how)
+		w.arrive(hop.Port, entry{segment: fabric.None})
+	case fabric.HopService:
+		w.readdress(at, how)
+		w.service(at, hop.Segment)
 	case fabric.HopInternet:
-		public, ok := w.source(at)
-		if !ok {
-			stop(fabric.VerdictDeny, fabric.CodeNoOutbound)
-			return
+		if !how.kept {
+			public, ok := w.source(at)
+			if !ok {
+				stop(fabric.VerdictDeny, fabric.CodeNoOutbound)
+				return
+			}
+			w.translate(fabric.StepTranslate, at, public)
 		}
-		w.translate(at, public)
 		w.internet()
 	case fabric.HopMissing:
 		stop(fabric.VerdictDeny, fabric.CodeNextHopMissing)
@@ -126,46 +182,82 @@ func (w *walk) leave(at fabric.PortID) {
 	}
 }
 
+// readdress puts a forwarder's own address in place of the source of what it
+// forwards inside the network.
+func (w *walk) readdress(at fabric.PortID, how manner) {
+	if !how.forwarded {
+		return
+	}
+	f := w.prog.img.Ports[at].Forward
+	own, ok := f.Source(w.p)
+	if !ok || own == w.p.Src || !how.masquerade && w.contains(f.Private, w.p.Dst) {
+		return
+	}
+	w.translate(fabric.StepMasquerade, at, w.pool(own))
+}
+
+// pool gives the packet a source address that several flows share, and with it
+// the source port that tells them apart.
+func (w *walk) pool(a netip.Addr) fabric.Packet {
+	p := w.p
+	p.Src = a
+	w.pooled = true
+	if w.sport >= 0 && p.HasPorts() {
+		p.SrcPort = uint16(w.sport)
+	}
+	return p
+}
+
+// service is the way to a platform service by a service endpoint.
+func (w *walk) service(at fabric.PortID, segment fabric.SegmentID) {
+	w.direct = true
+	img := w.prog.img
+	public, ok := img.PublicAt(w.p.Dst)
+	switch {
+	case ok && public.Unknown:
+		w.end(fabric.VerdictUnknown, fabric.At(fabric.CodePublicUnknown, at))
+	case ok && public.Port != fabric.None && img.Ports[public.Port].Kind == fabric.PortService:
+		w.arrive(public.Port, entry{segment: segment})
+	case ok:
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoTranslation, at))
+	case img.Edge != fabric.None && w.contains(img.Ports[img.Edge].Addrs, w.p.Dst):
+		w.arrive(img.Edge, entry{segment: fabric.None})
+	default:
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodePrivateAtEdge, at))
+	}
+}
+
 // source translates the packet's source towards the internet.
 func (w *walk) source(at fabric.PortID) (fabric.Packet, bool) {
-	if w.reply() {
-		if before, ok := w.undo(at); ok {
-			return before, true
-		}
+	if before, ok := w.undo(at, fabric.StepTranslate); ok {
+		return before, true
 	}
-	p := w.p
 	out := w.prog.img.Ports[at].Outbound
 	if out == nil {
-		return p, false
+		return w.p, false
 	}
 	for _, pair := range out.Pairs {
-		if pair.Private == p.Src {
+		if pair.Private == w.p.Src {
+			p := w.p
 			p.Src = pair.Public
 			return p, true
 		}
 	}
 	for _, a := range out.Pool {
-		if a.Is4() == p.Src.Is4() {
-			p.Src = a
-			w.pooled = true
-			if w.sport >= 0 && p.HasPorts() {
-				p.SrcPort = uint16(w.sport)
-			}
-			return p, true
+		if a.Is4() == w.p.Src.Is4() {
+			return w.pool(a), true
 		}
 	}
-	return p, false
+	return w.p, false
 }
 
 // internet is what the internet does with a packet.
 func (w *walk) internet() {
 	img := w.prog.img
-	if w.reply() {
-		if at, before, ok := w.undoAny(); ok {
-			w.set(before)
-			w.arrive(at)
-			return
-		}
+	if at, before, ok := w.undoAny(); ok {
+		w.set(before)
+		w.arrive(at, entry{segment: fabric.None})
+		return
 	}
 	last := w.hops[len(w.hops)-1].at
 	if public, ok := img.PublicAt(w.p.Dst); ok {
@@ -174,12 +266,13 @@ func (w *walk) internet() {
 			w.end(fabric.VerdictUnknown, fabric.At(fabric.CodePublicUnknown, last))
 		case public.Port == fabric.None:
 			w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoTranslation, last))
+		case public.Closed:
+			w.end(fabric.VerdictDeny, fabric.At(fabric.CodeClosed, public.Port))
 		default:
 			p := w.p
 			p.Dst = public.Private
-			w.changes = append(w.changes, change{public.Port, w.p, p})
-			w.set(p)
-			w.arrive(public.Port)
+			w.translate(fabric.StepTranslate, public.Port, p)
+			w.arrive(public.Port, entry{segment: fabric.None})
 		}
 		return
 	}
@@ -187,18 +280,37 @@ func (w *walk) internet() {
 		w.end(fabric.VerdictDeny, fabric.At(fabric.CodePrivateAtEdge, last))
 		return
 	}
-	w.arrive(img.Edge)
+	w.arrive(img.Edge, entry{segment: fabric.None})
 }
 
-// arrive is steps 6 and 7: ingress filters, then delivery or forwarding.
-func (w *walk) arrive(at fabric.PortID) {
+// entry is how a packet comes to a port.
+type entry struct {
+	taken   bool             // the port takes it whatever its destination
+	segment fabric.SegmentID // it came by a service endpoint of this segment, or None
+}
+
+// arrive is steps 6 and 7: ingress filters, then redirection, delivery or
+// forwarding.
+func (w *walk) arrive(at fabric.PortID, by entry) {
 	if len(w.hops) > fabric.MaxHops {
 		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeLoop, at))
 		return
 	}
 	port := &w.prog.img.Ports[at]
 	w.enter(at)
-	if !w.filters(at, port.Ingress) {
+	if _, ok := port.AdmitOf(by.segment); !ok && !w.filters(at, port.Ingress) {
+		return
+	}
+	if by.taken {
+		w.deliver(at)
+		return
+	}
+	if port.Forward != nil && w.reply() && w.flow.passes(at) && w.restore(at, fabric.StepMasquerade, fabric.StepRedirect) {
+		w.leave(at, manner{kept: true})
+		return
+	}
+	if port.Inward != nil && w.contains(port.Inward.Addrs, w.p.Dst) {
+		w.redirect(at)
 		return
 	}
 	if w.contains(port.Addrs, w.p.Dst) {
@@ -209,10 +321,86 @@ func (w *walk) arrive(at fabric.PortID) {
 		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNotForwarding, at))
 		return
 	}
+	known := w.flow != nil && w.flow.passes(at)
+	w.masquerade = false
 	if !w.forward(at, port.Forward) {
 		return
 	}
-	w.leave(at)
+	how := manner{forwarded: !known, masquerade: w.masquerade}
+	if known && !w.reply() {
+		// Under another image, a session's first direction is translated as that
+		// image says.
+		how.forwarded = true
+	}
+	w.leave(at, how)
+}
+
+// redirect hands the packet to a target of the first redirect that matches it.
+func (w *walk) redirect(at fabric.PortID) {
+	i, ok := w.prog.img.RedirectOf(at, w.p)
+	if !ok {
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoRedirect, at))
+		return
+	}
+	r := &w.prog.img.Ports[at].Inward.Redirects[i]
+	n, ok := w.target(at, i, r)
+	if !ok {
+		w.end(fabric.VerdictDeny, fabric.AtRedirect(fabric.CodeNoTarget, at, i))
+		return
+	}
+	t := &r.Targets[n]
+	p := r.Apply(t, w.p)
+	if r.Source.IsValid() {
+		before := w.p
+		w.p = p
+		p = w.pool(p.Src)
+		w.p = before
+	}
+	where := t.Port
+	if where == fabric.None {
+		where = at
+	}
+	w.translate(fabric.StepRedirect, where, p)
+	switch {
+	case w.p.Src == w.p.Dst:
+		w.end(fabric.VerdictDeny, fabric.AtRedirect(fabric.CodeHairpin, at, i))
+	case t.Closed:
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeClosed, t.Port))
+	case t.Port == fabric.None:
+		w.leave(at, manner{})
+	default:
+		w.arrive(t.Port, entry{taken: r.Floating, segment: fabric.None})
+	}
+}
+
+// target returns the target of a redirect that takes the packet: the one that
+// the flow has there, else one that is chosen. Under a new image an established
+// TCP flow keeps its target although that is down; any other moves on ("Azure
+// Load Balancer health probes").
+func (w *walk) target(at fabric.PortID, redirect int32, r *fabric.Redirect) (int32, bool) {
+	if w.flow != nil && (!r.Apart || !w.reply()) {
+		for _, have := range w.flow.pins {
+			if have.at != at || have.redirect != redirect && !(w.recheck && have.name == r.Name) {
+				continue
+			}
+			for i := range r.Targets {
+				t := &r.Targets[i]
+				if t.Port != have.target.Port || t.Addr != have.target.Addr || t.DstPort != have.target.DstPort {
+					continue
+				}
+				if t.Down == "" || w.reply() || w.p.Proto == fabric.ProtoTCP {
+					w.pins = append(w.pins, pin{at, redirect, r.Name, *t})
+					return int32(i), true
+				}
+			}
+		}
+	}
+	if !r.Healthy() {
+		return fabric.None, false
+	}
+	n := w.choose(at, redirect, w.p)
+	w.pins = append(w.pins, pin{at, redirect, r.Name, r.Targets[n]})
+	return n, true
 }
 
 // forward asks a forwarder's policy. A forwarder that the flow passed lets it
@@ -276,6 +464,7 @@ func (w *walk) evaluate(at fabric.PortID, filters []fabric.FilterID, values [fab
 		} else {
 			action = f.actions[rule]
 			f.hits[rule]++
+			w.masquerade = w.masquerade || w.prog.img.Filters[id].Rules[rule].Masquerade
 		}
 		switch action {
 		case fabric.Drop:
@@ -291,31 +480,51 @@ func (w *walk) evaluate(at fabric.PortID, filters []fabric.FilterID, values [fab
 	return true
 }
 
-// undo finds the translation of the first packet at a port that this reply
-// reverses, and returns the reply as it was before.
-func (w *walk) undo(at fabric.PortID) (fabric.Packet, bool) {
+// restore reverses a redirect or masquerade of the flow's first packet at a
+// port, if this reply is the answer to what came out of it.
+func (w *walk) restore(at fabric.PortID, kinds ...fabric.StepKind) bool {
+	before, ok := w.undo(at, kinds...)
+	if ok {
+		w.set(before)
+	}
+	return ok
+}
+
+// undo finds the translation of the first packet that a port reverses for this
+// reply, and returns the reply as it was before.
+func (w *walk) undo(at fabric.PortID, kinds ...fabric.StepKind) (fabric.Packet, bool) {
+	if !w.reply() {
+		return fabric.Packet{}, false
+	}
 	for i := range w.flow.changes {
-		if c := &w.flow.changes[i]; c.at == at && c.after.Reverse() == w.p {
+		if c := &w.flow.changes[i]; c.at == at && slices.Contains(kinds, c.kind) && c.after.Reverse() == w.p {
 			return c.before.Reverse(), true
 		}
 	}
 	return fabric.Packet{}, false
 }
 
-// undoAny is undo at whichever port the translation happened.
+// undoAny is undo of a translation towards or from the internet at whichever
+// port it happened.
 func (w *walk) undoAny() (fabric.PortID, fabric.Packet, bool) {
+	if !w.reply() {
+		return fabric.None, fabric.Packet{}, false
+	}
 	for i := range w.flow.changes {
+		if w.flow.changes[i].kind != fabric.StepTranslate {
+			continue
+		}
 		at := w.flow.changes[i].at
-		if before, ok := w.undo(at); ok {
+		if before, ok := w.undo(at, fabric.StepTranslate); ok {
 			return at, before, true
 		}
 	}
 	return fabric.None, fabric.Packet{}, false
 }
 
-func (w *walk) translate(at fabric.PortID, p fabric.Packet) {
+func (w *walk) translate(kind fabric.StepKind, at fabric.PortID, p fabric.Packet) {
 	if p != w.p {
-		w.changes = append(w.changes, change{at, w.p, p})
+		w.changes = append(w.changes, change{kind, at, w.p, p})
 		w.set(p)
 	}
 }

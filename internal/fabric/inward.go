@@ -64,7 +64,8 @@ type Target struct {
 	// packet, with its new destination, goes on by the routes of the port that
 	// redirects.
 	Port PortID
-	// Addr is the packet's new destination; an invalid address keeps it.
+	// Addr is the packet's new destination, of the family that the redirect
+	// matches; an invalid address keeps it.
 	Addr netip.Addr
 	// DstPort is its new destination port; 0 keeps it, and so do packets of
 	// protocols without ports.

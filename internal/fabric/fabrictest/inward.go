@@ -2,6 +2,7 @@ package fabrictest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -56,7 +57,7 @@ func (g *generator) balance(p *fabric.Port, n int) fabric.Redirect {
 		}
 		t := fabric.Target{Port: id, Closed: g.one(9)}
 		if front && !r.Floating {
-			t.Addr = pick(g.rng, g.img.Sets[q.Addrs])
+			t.Addr = pick4(g.rng, g.img.Sets[q.Addrs])
 			if g.one(3) {
 				t.DstPort = 443
 			}
@@ -74,7 +75,7 @@ func (g *generator) balance(p *fabric.Port, n int) fabric.Redirect {
 func (g *generator) translate(p *fabric.Port, public netip.Addr) fabric.Redirect {
 	r := fabric.Redirect{Name: "translate", Match: [fabric.NumFields]fabric.SetID{fabric.Dst: g.set(fabric.AddrSet(public))}}
 	to := &g.img.Ports[g.rng.IntN(len(g.img.Ports))]
-	t := fabric.Target{Port: fabric.None, Addr: pick(g.rng, g.img.Sets[to.Addrs])}
+	t := fabric.Target{Port: fabric.None, Addr: pick4(g.rng, g.img.Sets[to.Addrs])}
 	if g.one(2) {
 		t.DstPort = 8080
 	}
@@ -95,4 +96,10 @@ func (g *generator) publicOf(at fabric.PortID) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// pick4 returns a random IPv4 address of a set: frontends are IPv4 here, and
+// nothing translates between families.
+func pick4(rng *rand.Rand, s fabric.Set) netip.Addr {
+	return pick(rng, s.Intersect(fabric.PrefixSet(netip.MustParsePrefix("0.0.0.0/0"))))
 }
