@@ -3,6 +3,7 @@ package intent
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -40,6 +41,31 @@ func routeTags(prefixes []string) map[string]string {
 		tags[key] = value
 	}
 	return tags
+}
+
+// rawSitePrefixes returns the prefixes of a site given in its Resource Manager
+// shape: of a local network gateway, or learned over a circuit. What is no prefix
+// is reported by the compiler.
+func rawSitePrefixes(r *model.Resource) []netip.Prefix {
+	var written []string
+	space, _ := r.Properties()["localNetworkAddressSpace"].(map[string]any)
+	in, _ := space["addressPrefixes"].([]any)
+	for _, v := range in {
+		text, _ := v.(string)
+		written = append(written, text)
+	}
+	for k, v := range r.Tags() {
+		if r.ID.Is(typeCircuit) && (k == carrierRoutes || strings.HasPrefix(k, carrierRoutes+"-")) {
+			written = append(written, strings.Split(v, ",")...)
+		}
+	}
+	var out []netip.Prefix
+	for _, text := range written {
+		if p, err := netip.ParsePrefix(strings.TrimSpace(text)); err == nil {
+			out = append(out, p.Masked())
+		}
+	}
+	return out
 }
 
 // applianceTags returns the tags of an appliance's interface.

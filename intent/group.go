@@ -241,6 +241,11 @@ func (b *builder) nounPrefixes(sel model.Selector) []netip.Prefix {
 			out = append(out, s.prefixes...)
 		}
 	}
+	for _, r := range b.raw {
+		if (r.ID.Is(typeSite) || r.ID.Is(typeCircuit)) && (sel.OnPrem || is(model.LabelSite, r.ID.Name())) {
+			out = append(out, rawSitePrefixes(r)...)
+		}
+	}
 	for _, e := range b.endpoints {
 		if is(model.LabelEndpoint, e.name) {
 			held(e.holder)

@@ -309,6 +309,19 @@ expectations:
 	}
 }
 
+// Sites in their Resource Manager shape are sites, too.
+func TestRawSites(t *testing.T) {
+	d := nouns(t, `spokes: [{name: a, subnets: {s: {nsg: n}}}]
+nsgs: {n: {inbound: [{deny: on-premises -> any}, {allow: "site:lyon -> any"}]}}
+resources:
+  - {type: Microsoft.Network/localNetworkGateways, name: lyon, location: westeurope, properties: {localNetworkAddressSpace: {addressPrefixes: [192.168.0.0/16]}}}
+  - {type: Microsoft.Network/expressRouteCircuits, name: oslo, location: westeurope, tags: {cerulean-routes: "172.16.0.0/16, 172.17.0.0/16", cerulean-routes-2: 172.18.0.0/16}}
+`)
+	rules := at(t, find(t, d, "networkSecurityGroups/n").Doc, "properties/securityRules").([]any)
+	sameJSON(t, at(t, rules[0], "properties/sourceAddressPrefixes"), `["172.16.0.0/16", "172.17.0.0/16", "172.18.0.0/16", "192.168.0.0/16"]`)
+	sameJSON(t, at(t, rules[1], "properties/sourceAddressPrefix"), `"192.168.0.0/16"`)
+}
+
 // A Route Server and its peers; what an appliance does is in the tags of its
 // interface, which are no tags of the network's own.
 func TestAppliances(t *testing.T) {
