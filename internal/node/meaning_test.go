@@ -1,0 +1,110 @@
+package node
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ceruleannet/cerulean/internal/engine"
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/compile"
+	"github.com/ceruleannet/cerulean/internal/fabric/fabrictest"
+	reference "github.com/ceruleannet/cerulean/internal/fabric/ref"
+	"github.com/ceruleannet/cerulean/internal/proof"
+	"github.com/ceruleannet/cerulean/internal/proof/certificate"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// FuzzMeaning compiles random networks of Azure resources and holds every
+// interpreter of the image to one meaning: the reference evaluator, the proof
+// and the packet engine give every packet the same verdict for the same
+// reason, and the checker of certificates accepts what the proof proves.
+func FuzzMeaning(f *testing.F) {
+	for i := range uint64(40) {
+		f.Add(i)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		rng := rand.New(rand.NewPCG(seed, 17))
+		n := newRandomNetwork(rng)
+		img, err := compile.Compile(n.list, compile.Options{})
+		var problems model.Problems
+		if errors.As(err, &problems) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := compile.Compile(n.list, compile.Options{})
+		if err != nil || again.Digest() != img.Digest() {
+			t.Fatalf("the same resources compile to two images: %v", err)
+		}
+		p := proof.New(img)
+		for range 100 {
+			at, packet := fabrictest.Packet(rng, img)
+			want := reference.Connect(img, at, packet)
+			verdict, reason := want.Verdict()
+
+			// The proof, asked about this one packet.
+			one := proof.Query{
+				Look: proof.Works, From: []fabric.PortID{at}, Src: fabric.AddrSet(packet.Src), Dst: fabric.AddrSet(packet.Dst),
+				Traffic: []model.Traffic{{Protocol: packet.Proto, Ports: portsFor(packet)}},
+			}
+			if packet.Src != packet.Dst && !own(img, at, packet) {
+				got := p.Find(one)
+				// Other source ports, and other targets of balancers, may fare
+				// otherwise: what works for this packet must be found.
+				if verdict == fabric.VerdictAllow && got.Answer == proof.None {
+					t.Fatalf("%s from %s works; the proof says nothing like it does", packet, img.Ports[at].Name)
+				}
+				one.Look = proof.Fails
+				if got := p.Find(one); verdict == fabric.VerdictDeny && got.Answer == proof.None {
+					t.Fatalf("%s from %s fails; the proof says nothing like it does", packet, img.Ports[at].Name)
+				}
+			}
+
+			// The engine, on real bytes.
+			first := engine.New(img, engine.Options{}).Process(0, at, engine.First(packet))
+			if first.Verdict != want.Forward.Verdict || first.Reason != want.Forward.Reason {
+				t.Fatalf("%s from %s: the engine says %s because %s, the reference %s because %s",
+					packet, img.Ports[at].Name, first.Verdict, first.Reason.Code, want.Forward.Verdict, want.Forward.Reason.Code)
+			}
+			_ = reason
+		}
+		var exps []model.Expectation
+		for range 3 {
+			from, to := img.Ports[rng.IntN(len(img.Ports))], img.Ports[rng.IntN(len(img.Ports))]
+			exps = append(exps, model.Expectation{
+				Name: from.Name + " to " + to.Name, Verb: model.Deny,
+				From: selector(&from), To: selector(&to),
+			})
+		}
+		c, _ := p.Certify("random", exps)
+		if err := certificate.Verify(img, c); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// own reports whether a packet is for the one who sends it.
+func own(img *fabric.Image, at fabric.PortID, p fabric.Packet) bool {
+	return img.Sets[img.Ports[at].Addrs].Contains(fabric.AddrValue(p.Dst))
+}
+
+func portsFor(p fabric.Packet) []model.PortRange {
+	if !p.HasPorts() {
+		return nil
+	}
+	return []model.PortRange{{Lo: p.DstPort, Hi: p.DstPort}}
+}
+
+// selector names a port by its first label.
+func selector(p *fabric.Port) model.Selector {
+	if p.Kind == fabric.PortEdge {
+		return model.Selector{Text: "internet", Internet: true}
+	}
+	s := model.Selector{Text: p.Name, Any: true}
+	for _, l := range p.Labels {
+		s.All = append(s.All, model.Label{Kind: model.LabelKind(l.Kind), Name: l.Name})
+	}
+	return s
+}
