@@ -201,7 +201,7 @@ func (c *compiler) frontendPorts(b *balancer, dynamic *[]pending) {
 		case view.Properties.GatewayLoadBalancer != nil:
 			c.note(b.res, f.pointer, view.Name, "a chain to a gateway load balancer is not modelled; what passes it is unknown")
 		case view.Properties.PublicIPPrefix != nil && view.Properties.PublicIPAddress == nil:
-			c.note(b.res, f.pointer, view.Name, "the addresses of a public IP prefix are not modelled; nothing reaches the frontend")
+			c.note(b.res, f.pointer, view.Name, "the addresses of a public IP prefix are not modelled; a stand-in is used for what leaves by it")
 		case !private && view.Properties.PublicIPAddress == nil:
 			c.problem(b.res, f.pointer, fmt.Sprintf("frontend %q has neither a subnet nor a public IP", view.Name), "give it one")
 		}

@@ -15,6 +15,7 @@ import (
 //	sku=Basic tier=Global            default: Standard, Regional
 //	f=NAME@vnet/subnet:ADDR          a private frontend; no ADDR is dynamic
 //	f=NAME@pip/NAME                  a public frontend
+//	f=NAME@prefix                    a public frontend of a prefix
 //	pool=NAME[:MEMBERS]              MEMBERS is JSON of loadBalancerBackendAddresses
 //	probe=NAME:PORT[:up]             up: noHealthyBackendsBehavior AllProbedUp
 //	rule=NAME:FRONTEND:POOL:PROTO:FRONTPORT:BACKPORT[:flag...]
@@ -43,6 +44,10 @@ func (n *network) lb(name string, parts ...string) *network {
 			front, at, _ := strings.Cut(rest, "@")
 			if strings.HasPrefix(at, "pip/") {
 				add("frontendIPConfigurations", front, fmt.Sprintf(`"publicIPAddress":{"id":"~%s"}`, at))
+				continue
+			}
+			if at == "prefix" {
+				add("frontendIPConfigurations", front, `"publicIPPrefix":{"id":"/x"}`)
 				continue
 			}
 			place, addr, _ := strings.Cut(at, ":")
@@ -496,6 +501,7 @@ func TestOutboundPrecedence(t *testing.T) {
 	}{
 		"outbound rule":        {parts: "f=a@pip/f f=b@pip/g pool=p " + web + ":nosnat out=o:b:p", want: "load balancer 52.0.0.2"},
 		"rule gives outbound":  {parts: "f=a@pip/f pool=p " + web, want: "load balancer 52.0.0.1"},
+		"prefix":               {parts: "f=a@prefix pool=p out=o:a:p", want: "load balancer 198.19.0.1"},
 		"snat disabled":        {parts: "f=a@pip/f pool=p " + web + ":nosnat", want: "none"},
 		"internal standard":    {parts: "f=a@net/s:10.0.0.10 pool=p " + web, want: "none"},
 		"internal basic":       {parts: "sku=Basic f=a@net/s:10.0.0.10 pool=p " + web, want: "default outbound access 198.19.0.2"},
@@ -546,15 +552,17 @@ func TestGlobalLoadBalancer(t *testing.T) {
 		name := fmt.Sprintf("v%d", i+1)
 		n.vnetIn(region, name, fmt.Sprintf("10.%d.0.0/16", i+1), "{}", fmt.Sprintf(`s 10.%d.0.0/24 "networkSecurityGroup":{"id":"~nsg/g"}`, i+1))
 		lb := fmt.Sprintf("r%d", i+1)
-		n.lb(lb, "f=f@pip/"+lb, "pool=p", "probe=h:8080", "rule=http:f:p:Tcp:80:8080:probe=h")
+		n.lb(lb, "f=f@pip/"+lb, "pool=p", "probe=h:8080", "rule=http:f:p:Tcp:80:8080:probe=h", "rule=dns:f:p:Udp:53:53:float")
 		n.pooled("w"+lb, name+"/s", fmt.Sprintf("10.%d.0.4", i+1), lb+"/p")
 	}
 	n.lb("all", "tier=Global", "f=f@pip/g",
 		`pool=p:[{"name":"one","properties":{"loadBalancerFrontendIPConfiguration":{"id":"~lb/r1/frontendIPConfigurations/f"}}},{"name":"two","properties":{"loadBalancerFrontendIPConfiguration":{"id":"~lb/r2/frontendIPConfigurations/f"}}}]`,
-		"rule=http:f:p:Tcp:80:80", "rule=none:f:p:Tcp:81:81")
+		"rule=http:f:p:Tcp:80:80", "rule=none:f:p:Tcp:81:81", "rule=dns:f:p:Udp:53:53:float", "rule=odd:f:p:Udp:54:53")
 	img := n.compile()
 	want := `http tcp 52.0.0.1:80 Default | wr1 10.1.0.4:8080 | wr2 10.2.0.4:8080
 none tcp 52.0.0.1:81 Default
+dns udp 52.0.0.1:53 Default floating | wr1 | wr2
+odd udp 52.0.0.1:54 Default | rules "odd" and "dns" differ in floating IP | rules "odd" and "dns" differ in floating IP
 `
 	if got := redirects(img, "all", t); got != want {
 		t.Errorf("redirects:\n%swant:\n%s", got, want)

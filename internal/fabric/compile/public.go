@@ -191,7 +191,11 @@ func (c *compiler) frontendPool(o *fabric.Outbound, id string) {
 	if !ok {
 		return
 	}
-	if a, public := c.frontendAddr(f); public && a.IsValid() && !slices.Contains(o.Pool, a) {
+	a, public := c.frontendAddr(f)
+	if public && !a.IsValid() && f.view.Properties.PublicIPPrefix != nil {
+		a = outboundPool()
+	}
+	if public && a.IsValid() && !slices.Contains(o.Pool, a) {
 		o.Pool = append(o.Pool, a)
 	}
 }

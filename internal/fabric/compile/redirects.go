@@ -35,6 +35,7 @@ type redirection struct {
 	frontend   *frontend
 	redirect   fabric.Redirect
 	candidates []candidate
+	backPort   uint16 // backend port of the rule
 	dstPort    uint16 // of the targets; 0 keeps the packet's
 	probe      *wire.Probe
 	public     bool
@@ -129,9 +130,9 @@ func balancedProtocol(name string) (fabric.Set, bool) {
 	return nil, false
 }
 
-// ports16 sets the frontend ports of a redirect and the backend port of its
+// setPorts sets the frontend ports of a redirect and the backend port of its
 // targets. Both 0 keeps every port.
-func (c *compiler) ports16(d *redirection, from, to, backend int) bool {
+func (c *compiler) setPorts(d *redirection, from, to, backend int) bool {
 	for _, n := range []int{from, to, backend} {
 		if n < 0 || n > 65535 {
 			c.problem(d.res, d.pointer+"/properties", fmt.Sprintf("port %d of rule %q is out of range", n, d.redirect.Name), "use 1 to 65535, or 0 for every port")
@@ -141,7 +142,7 @@ func (c *compiler) ports16(d *redirection, from, to, backend int) bool {
 	if from != 0 {
 		d.redirect.Match[fabric.DstPort] = c.sets.id(fabric.NumSet(uint16(from), uint16(to)))
 	}
-	d.dstPort = uint16(backend)
+	d.backPort, d.dstPort = uint16(backend), uint16(backend)
 	return true
 }
 
@@ -156,7 +157,7 @@ func (c *compiler) balancingRules(b *balancer, allPorts bool) {
 		}
 		pointer := fmt.Sprintf("/properties/loadBalancingRules/%d", i)
 		d, ok := c.begin(b, p.FrontendIPConfiguration, rule.Name, p.Protocol, b.res, pointer)
-		if !ok || !c.ports16(d, p.FrontendPort, p.FrontendPort, p.BackendPort) {
+		if !ok || !c.setPorts(d, p.FrontendPort, p.FrontendPort, p.BackendPort) {
 			continue
 		}
 		switch strings.ToLower(p.LoadDistribution) {
@@ -339,7 +340,7 @@ func (c *compiler) regional(d *redirection, m *member) []candidate {
 	rules := f.balancer.view.Properties.LoadBalancingRules
 	for i := range rules {
 		p := &rules[i].Properties
-		if p.FrontendIPConfiguration == nil || !strings.EqualFold(p.FrontendIPConfiguration.ID, m.frontend) || p.FrontendPort != int(d.dstPort) {
+		if p.FrontendIPConfiguration == nil || !strings.EqualFold(p.FrontendIPConfiguration.ID, m.frontend) || p.FrontendPort != int(d.backPort) {
 			continue
 		}
 		theirs, ok := balancedProtocol(p.Protocol)
@@ -379,7 +380,7 @@ func (c *compiler) natRules(b *balancer) {
 			continue
 		}
 		d, ok := c.begin(b, p.FrontendIPConfiguration, name, p.Protocol, rule.res, rule.pointer)
-		if !ok || !c.ports16(d, p.FrontendPort, p.FrontendPort, p.BackendPort) {
+		if !ok || !c.setPorts(d, p.FrontendPort, p.FrontendPort, p.BackendPort) {
 			continue
 		}
 		if p.EnableFloatingIP {
@@ -431,7 +432,7 @@ func (c *compiler) natRange(b *balancer, rule *natRule) {
 			return
 		}
 		d, ok := c.begin(b, p.FrontendIPConfiguration, rule.view.Name, p.Protocol, rule.res, rule.pointer)
-		if !ok || !c.ports16(d, frontPort, frontPort, backPort) {
+		if !ok || !c.setPorts(d, frontPort, frontPort, backPort) {
 			return
 		}
 		if p.EnableFloatingIP {
@@ -449,7 +450,7 @@ func (c *compiler) natPools(b *balancer) {
 		pool := &b.view.Properties.InboundNATPools[i]
 		p := &pool.Properties
 		d, ok := c.begin(b, p.FrontendIPConfiguration, pool.Name, p.Protocol, b.res, fmt.Sprintf("/properties/inboundNatPools/%d", i))
-		if !ok || !c.ports16(d, p.FrontendPortRangeStart, p.FrontendPortRangeEnd, p.BackendPort) {
+		if !ok || !c.setPorts(d, p.FrontendPortRangeStart, p.FrontendPortRangeEnd, p.BackendPort) {
 			continue
 		}
 		key := b.key + "/inboundnatpools/" + strings.ToLower(pool.Name)
