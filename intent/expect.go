@@ -170,7 +170,9 @@ func (b *builder) noMoreThan(e *model.Expectation, spec Expectation) {
 		b.problem(t.Pos, "write a path from here, for example ../baseline", "%q is not the path of a network beside this one", t.Value)
 	}
 	if spec.Of.IsSet() {
-		b.claim(e, model.NoMore, spec.Of)
+		if b.claim(e, model.NoMore, spec.Of); e.Both {
+			b.problem(spec.Of.Pos, "write two expectations with ->", "no-more-than compares one direction, not <->")
+		}
 		e.Text = strings.TrimPrefix(e.Text, string(model.NoMore)+" ")
 	} else {
 		// Sides without names and prefixes are everyone, inside and outside.
@@ -187,8 +189,8 @@ func (b *builder) pairs(e *model.Expectation, spec Expectation) {
 	if !t.IsSet() {
 		return
 	}
-	if e.Verb == model.Resolves {
-		b.problem(t.Pos, "remove it", "pairs has no meaning with resolves")
+	if e.Verb == model.Resolves || e.Verb == model.NoMore {
+		b.problem(t.Pos, "remove it", "pairs has no meaning with %s", verbKey(e.Verb))
 		return
 	}
 	words := strings.Fields(t.Value)

@@ -112,7 +112,7 @@ func TestTargetPorts(t *testing.T) {
 
 func TestNoMoreThan(t *testing.T) {
 	got := claims(t, `  - {no-more-than: ../old}
-  - {name: closed, no-more-than: ../old, of: internet <-> env=prod ssh}
+  - {name: closed, no-more-than: ../old, of: internet -> env=prod ssh}
 `)
 	all, some := got[0], got[1]
 	if all.Verb != model.NoMore || all.Baseline != "../old" || all.Text != "no more than ../old" || all.Pos.Column != 20 {
@@ -121,7 +121,7 @@ func TestNoMoreThan(t *testing.T) {
 	if s := all.From; s.Any || s.Internet || s.OnPrem || len(s.All)+len(s.Prefixes) > 0 {
 		t.Errorf("from %+v", s)
 	}
-	if !some.From.Internet || !some.Both || some.Text != "no more than ../old of internet <-> env=prod ssh" || len(some.Traffic) != 1 {
+	if !some.From.Internet || some.Text != "no more than ../old of internet -> env=prod ssh" || len(some.Traffic) != 1 {
 		t.Errorf("%+v", some)
 	}
 }
