@@ -414,3 +414,31 @@ firewall-policies:
 		t.Error(diff)
 	}
 }
+
+// The landing zone holds one of most things, and every part has its line.
+func TestLandingZoneShape(t *testing.T) {
+	d := loadExample(t, "landing-zone")
+	count := map[string]int{}
+	for _, r := range d.Network.Resources {
+		count[r.Type()]++
+	}
+	for k, n := range map[string]int{
+		model.TypeLoadBalancer: 2, model.TypeNATGateway: 1, model.TypePublicIP: 3, model.TypePrivateEndpoint: 2, model.TypePrivateZoneGroup: 2,
+		model.TypeStorageAccount: 1, model.TypeSQLServer: 1, typeGateway: 1, typeSite: 1, typeConnection: 1, model.TypeFirewallPolicy: 1,
+		model.TypeRouteTable: 3, model.TypePeering: 4, model.TypeVM: 5,
+	} {
+		if count[k] != n {
+			t.Errorf("%d %s, want %d", count[k], k, n)
+		}
+	}
+	// The appliances are the next hop by their load balancer, and its address is
+	// in the lock.
+	want := d.Lock.Private["nvas/inside"].String()
+	for _, table := range []string{"from-shop", "from-jobs", "office-to-spokes"} {
+		for _, r := range at(t, find(t, d, "routeTables/"+table).Doc, "properties/routes").([]any) {
+			if got := at(t, r, "properties/nextHopIpAddress"); got != want {
+				t.Errorf("%s: next hop %v, want %s", table, got, want)
+			}
+		}
+	}
+}
