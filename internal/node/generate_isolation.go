@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/proof"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -54,11 +56,19 @@ const (
 	guardKinds
 )
 
+// The sizes, in virtual networks, that fit the address plan and have room for
+// the faults.
+const (
+	MinIsolation = 24
+	MaxIsolation = 60 * (spokesPerHub + 1)
+)
+
 // GenerateIsolation makes a network of a number of virtual networks with ten
-// subnets and a hundred rules each: the same for the same seed.
-func GenerateIsolation(vnets int, seed uint64) (*Isolation, error) {
-	if vnets < 4*guardKinds || vnets > 60*(spokesPerHub+1) {
-		return nil, fmt.Errorf("%d virtual networks: from %d to %d fit the generated address plan", vnets, 4*guardKinds, 60*(spokesPerHub+1))
+// subnets and a hundred rules each, with faults or without: the same for the
+// same seed.
+func GenerateIsolation(vnets int, seed uint64, faults bool) (*Isolation, error) {
+	if vnets < MinIsolation || vnets > MaxIsolation {
+		return nil, fmt.Errorf("%d virtual networks: from %d to %d fit the generated address plan", vnets, MinIsolation, MaxIsolation)
 	}
 	g := &isolation{
 		rng: rand.New(rand.NewPCG(seed, 1)), out: &Isolation{VNets: vnets, Subnets: vnets * subnetsPerVNet},
@@ -73,7 +83,9 @@ func GenerateIsolation(vnets int, seed uint64) (*Isolation, error) {
 		}
 		g.hubs = append(g.hubs, g.newHub(h, n))
 	}
-	g.plant(1 + vnets/5000)
+	if faults {
+		g.plant(1 + vnets/5000)
+	}
 	g.manager()
 	g.tables()
 	g.policies()
@@ -283,7 +295,7 @@ func (g *isolation) add(id string, doc map[string]any) {
 
 type object = map[string]any
 
-func ref(id string) object { return object{"id": id} }
+func refTo(id string) object { return object{"id": id} }
 
 // manager makes the network manager: the groups, and the rules that guard a
 // third of the nonprod spokes.
@@ -417,7 +429,7 @@ func (g *isolation) policies() {
 
 func (g *isolation) peering(from, to *vnetPlan) any {
 	return object{"name": "to-" + to.name, "properties": object{
-		"remoteVirtualNetwork": ref(g.vnetID(to)), "allowVirtualNetworkAccess": true, "allowForwardedTraffic": true,
+		"remoteVirtualNetwork": refTo(g.vnetID(to)), "allowVirtualNetworkAccess": true, "allowForwardedTraffic": true,
 	}}
 }
 
@@ -430,11 +442,11 @@ func (g *isolation) publicIP(name, region, addr string) string {
 func (g *isolation) emitHub(h *hubPlan) {
 	v := &h.vnet
 	subnets := []any{object{"name": "AzureFirewallSubnet", "properties": object{
-		"addressPrefix": v.subnet(0), "routeTable": ref(g.id("routeTables", v.name+"-firewall")),
+		"addressPrefix": v.subnet(0), "routeTable": refTo(g.id("routeTables", v.name+"-firewall")),
 	}}}
 	for i := 1; i < subnetsPerVNet; i++ {
 		subnets = append(subnets, object{"name": fmt.Sprintf("s%d", i), "properties": object{
-			"addressPrefix": v.subnet(i), "networkSecurityGroup": ref(g.nsgID(v, i%groupsPerVNet)),
+			"addressPrefix": v.subnet(i), "networkSecurityGroup": refTo(g.nsgID(v, i%groupsPerVNet)),
 		}})
 	}
 	var peerings []any
@@ -454,16 +466,16 @@ func (g *isolation) emitHub(h *hubPlan) {
 	}
 	public := g.publicIP(v.name+"-firewall", v.region, fmt.Sprintf("51.1.%d.%d", h.number/200, 1+h.number%200))
 	g.add(g.id("azureFirewalls", v.name), object{"location": v.region, "properties": object{
-		"firewallPolicy": ref(g.id("firewallPolicies", v.name)),
+		"firewallPolicy": refTo(g.id("firewallPolicies", v.name)),
 		"ipConfigurations": []any{object{"name": "config", "properties": object{
-			"privateIPAddress": h.firewallAddr(), "subnet": ref(g.vnetID(v) + "/subnets/AzureFirewallSubnet"), "publicIPAddress": ref(public),
+			"privateIPAddress": h.firewallAddr(), "subnet": refTo(g.vnetID(v) + "/subnets/AzureFirewallSubnet"), "publicIPAddress": refTo(public),
 		}}},
 	}})
 }
 
 func (g *isolation) emitSpoke(s *spokePlan) {
 	v := &s.vnetPlan
-	table := ref(g.id("routeTables", s.hub.vnet.name+"-spokes"))
+	table := refTo(g.id("routeTables", s.hub.vnet.name+"-spokes"))
 	var subnets []any
 	for i := range subnetsPerVNet {
 		p := object{"addressPrefix": v.subnet(i), "routeTable": table}
@@ -471,7 +483,7 @@ func (g *isolation) emitSpoke(s *spokePlan) {
 		case s.small && i == subnetsPerVNet-1:
 			p["addressPrefix"] = cidr(v.base+uint32(i)<<6, 29)
 		case !s.bare[i]:
-			p["networkSecurityGroup"] = ref(g.nsgID(v, i%groupsPerVNet))
+			p["networkSecurityGroup"] = refTo(g.nsgID(v, i%groupsPerVNet))
 		}
 		subnets = append(subnets, object{"name": fmt.Sprintf("s%d", i), "properties": p})
 	}
@@ -495,7 +507,7 @@ func (g *isolation) emitSpoke(s *spokePlan) {
 		g.out.Spare = model.MustParseID(g.nsgID(v, 2))
 	}
 	nic := func(n, subnet int, addr uint32, more object) {
-		p := object{"privateIPAddress": dotted(addr), "subnet": ref(g.subnetID(v, subnet))}
+		p := object{"privateIPAddress": dotted(addr), "subnet": refTo(g.subnetID(v, subnet))}
 		doc := object{}
 		for k, x := range more {
 			if k == "publicIPAddress" {
@@ -509,7 +521,7 @@ func (g *isolation) emitSpoke(s *spokePlan) {
 	}
 	more := object{}
 	if s.public {
-		more["publicIPAddress"] = ref(g.publicIP(v.name+"-host", v.region, fmt.Sprintf("51.2.%d.%d", s.hub.number, (v.base>>10)&255)))
+		more["publicIPAddress"] = refTo(g.publicIP(v.name+"-host", v.region, fmt.Sprintf("51.2.%d.%d", s.hub.number, (v.base>>10)&255)))
 	}
 	nic(0, 0, v.base+4, more)
 	if s.small {
@@ -521,7 +533,7 @@ func (g *isolation) emitSpoke(s *spokePlan) {
 				holes = []any{ruleDoc("hole", 150, true, true, "Tcp", "10.0.0.0/8", "*", "5432")}
 			}
 			g.emitNSG(v, number, true, holes, s.hub.side(s.prod))
-			nic(n, subnetsPerVNet-1, v.base+uint32(subnetsPerVNet-1)<<6+3+uint32(n), object{"networkSecurityGroup": ref(g.nsgID(v, number))})
+			nic(n, subnetsPerVNet-1, v.base+uint32(subnetsPerVNet-1)<<6+3+uint32(n), object{"networkSecurityGroup": refTo(g.nsgID(v, number))})
 		}
 	}
 }
@@ -609,12 +621,24 @@ func ruleDoc(name string, priority int, inbound, allow bool, protocol, src, dst,
 	}}
 }
 
-// Keys returns the origins of the ports that are reached although they must
-// not be, in the form of [Planted.To].
-func (d *Isolation) Keys(img *fabric.Image, ports []fabric.PortID) map[string]bool {
-	out := map[string]bool{}
-	for _, q := range ports {
-		out[img.Ports[q].Origin.Resource] = true
+// Judge compares the ports that were found to be reached with what was planted:
+// faults that were missed, by kind, and ports that no fault opens.
+func (d *Isolation) Judge(img *fabric.Image, reached []proof.Reached) (missed, wrong []string) {
+	got := map[string]bool{}
+	for _, r := range reached {
+		got[img.Ports[r.To].Origin.Resource] = true
 	}
-	return out
+	for _, p := range d.Planted {
+		for _, to := range p.To {
+			if !got[to] {
+				missed = append(missed, p.Kind+": "+to)
+			}
+			delete(got, to)
+		}
+	}
+	for to := range got {
+		wrong = append(wrong, to)
+	}
+	slices.Sort(wrong)
+	return missed, wrong
 }

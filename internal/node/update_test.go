@@ -103,7 +103,7 @@ func (e *editor) edit() (compile.Edit, string) {
 func TestUpdateEqualsCompile(t *testing.T) {
 	small := 0
 	for seed := range uint64(3) {
-		d, err := GenerateIsolation(24, seed)
+		d, err := GenerateIsolation(24, seed, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,6 +28,13 @@ type shape struct {
 	outbound fabric.Set // the public addresses that sources get
 }
 
+// Prepare does now what the first denied claim would otherwise wait for, and
+// returns the prover.
+func (p *Prover) Prepare() *Prover {
+	p.shapeOf()
+	return p
+}
+
 // shapeOf returns the image's shape, made at first use.
 func (p *Prover) shapeOf() *shape {
 	if s := p.shape.Load(); s != nil {
