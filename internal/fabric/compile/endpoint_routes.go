@@ -139,7 +139,7 @@ func serviceEndpoints(s *subnet) []serviceEndpoint {
 }
 
 // serviceRoutes lead from a subnet straight to a service, past every user route
-// of a shorter prefix and past what gateways learn. The service sees the private
+// of the same or a shorter prefix and past what gateways learn. The service sees the private
 // address and knows the subnet.
 func (c *compiler) serviceRoutes(all []ranked, s *subnet) []ranked {
 	for _, e := range serviceEndpoints(s) {
@@ -159,7 +159,7 @@ func (c *compiler) serviceRoutes(all []ranked, s *subnet) []ranked {
 		for _, p := range prefixes {
 			all = append(all, ranked{fabric.Route{
 				Prefix: p, Hop: hop, Source: sourceDefault, Kind: routeServiceEndpoint, Origin: from,
-			}, rankEndpoint})
+			}, rankService})
 		}
 	}
 	return all
@@ -305,7 +305,7 @@ func (c *compiler) policyRoutes(all []ranked, s *subnet, allowed allowList, pref
 		if slices.ContainsFunc(allowed.ids, func(id string) bool { return x.key == id || strings.HasPrefix(x.key, id+"/") }) {
 			r.Hop = fabric.Hop{Kind: fabric.HopService, Segment: s.segment}
 		}
-		all = append(all, ranked{r, rankEndpoint})
+		all = append(all, ranked{r, rankService})
 	}
 	return all, others, at
 }

@@ -32,10 +32,13 @@ type userKey struct {
 // The ranks of routes with the same prefix: the lowest is used ("Virtual
 // network traffic routing", how Azure selects a route: user, then gateway, then
 // system). Among user routes an explicit prefix beats a regional service tag,
-// which beats a global one, AzureCloud last. A peering before a connected group
+// which beats a global one, AzureCloud last. Service endpoints come before user
+// routes ("Virtual network service endpoints": their routes override any BGP or
+// user routes for the address prefix match). A peering before a connected group
 // is unconfirmed.
 const (
-	rankUser = iota
+	rankService = iota
+	rankUser
 	rankUserRegionalTag
 	rankUserTag
 	rankUserRegionalCloud

@@ -192,6 +192,23 @@ func TestServiceEndpoint(t *testing.T) {
 	}
 }
 
+// "Virtual network service endpoints": their routes override user routes for
+// the same prefixes, such as those of a service tag. That a user route of a
+// longer prefix wins is unconfirmed.
+func TestServiceEndpointBeatsTagRoute(t *testing.T) {
+	n := &network{t: t}
+	n.routeTable("r", "tag Storage.WestEurope None")
+	n.vnet("net", "10.0.0.0/16", `s 10.0.0.0/24 "serviceEndpoints":[{"service":"Microsoft.Storage"}],`+strings.TrimSpace(viaR), "t 10.0.1.0/24"+viaR)
+	n.nic("a", "net/s", "10.0.0.4").nic("b", "net/t", "10.0.1.4").account("x", "")
+	img := n.compile()
+	x := addrOf(t, img, "x")
+	expect(t, img, fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = allow delivered: a > x", x), fmt.Sprintf("b: tcp 10.0.1.4 %s:443 = deny route-drop: b", x))
+	prefixes, _ := catalog.ServiceTag("Storage.WestEurope")
+	if got, want := routes(img, portOf(t, img, "a")), fmt.Sprintf("Default Active %s VirtualNetworkServiceEndpoint\nUser Invalid %s None\n", prefixes[0], prefixes[0]); !strings.Contains(got, want) {
+		t.Errorf("%swant among them:\n%s", got, want)
+	}
+}
+
 // The prefixes of service endpoints by location.
 func TestServiceEndpointLocations(t *testing.T) {
 	for name, tt := range map[string]struct{ endpoint, in, out string }{
