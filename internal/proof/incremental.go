@@ -16,8 +16,8 @@ import (
 //   - any other claim by filters of its own sources and destinations, and of
 //     whatever forwards.
 //
-// A claim that held is searched only among the packets that are affected: all
-// others meet the same rules as before. Every other change decides all claims
+// A claim is searched only among the packets that are affected and those that
+// broke it before: all others meet the same rules as before. Every other change decides all claims
 // anew. Findings are those of [Prover.Check]. A Watch is not safe for
 // concurrent use.
 type Watch struct {
@@ -26,6 +26,7 @@ type Watch struct {
 	claims []*standing
 	users  [][]user // by filter
 	hosts  setID
+	walls  []fabric.PortID
 	// Again counts the claims that were decided again since the Watch began, in
 	// part or as a whole: for tests and benchmarks.
 	Again struct{ Part, Whole int }
@@ -49,6 +50,7 @@ type oneWay struct {
 	q    *question
 	c    *contract
 	kept map[fabric.PortID][]state // what was left to search, by class of sources
+	open []state                   // what may be delivered or undecided
 	// begin are positions in the question's boxes, by class; single those of
 	// boxes that begin at one port.
 	begin  map[fabric.PortID][]int32
@@ -59,6 +61,7 @@ type oneWay struct {
 func NewWatch(p *Prover, exps []model.Expectation) *Watch {
 	w := &Watch{p: p, a: newArena(p.img), users: make([][]user, len(p.img.Filters))}
 	w.index()
+	w.walls = newJudge(p, w.a, &Finding{}, 0).walls
 	w.hosts = p.newWalk(w.a, 0).hosts()
 	for _, e := range exps {
 		w.claims = append(w.claims, w.decide(e))
@@ -189,7 +192,7 @@ func (w *Watch) contracts(st *standing, e model.Expectation) bool {
 		pairs = append(pairs, [2]*model.Selector{&e.To, &e.From})
 	}
 	st.finding = Finding{Expectation: e}
-	j := newJudge(w.p, w.a, &st.finding, DefaultBudget)
+	j := w.judge(&st.finding)
 	for _, pair := range pairs {
 		j.open(pair[0], pair[1])
 		j.w.hostSet = w.hosts
@@ -204,6 +207,7 @@ func (w *Watch) contracts(st *standing, e model.Expectation) bool {
 			return false
 		}
 		kept := s.c.narrow()
+		s.open = kept
 		for i := range kept {
 			s.kept[kept[i].from.class] = append(s.kept[kept[i].from.class], kept[i])
 		}
@@ -218,7 +222,13 @@ func (w *Watch) contracts(st *standing, e model.Expectation) bool {
 		j.closeSide()
 	}
 	j.conclude()
+	st.settle()
 	return true
+}
+
+// judge makes the judge of a denied claim. It knows the firewalls from before.
+func (w *Watch) judge(f *Finding) *judge {
+	return &judge{p: w.p, a: w.a, f: f, budget: DefaultBudget, broken: newTally(), unknown: newTally(), walls: w.walls}
 }
 
 // closeSide ends the search of one direction.

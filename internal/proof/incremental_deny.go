@@ -16,7 +16,7 @@ func (w *Watch) again(i int, before *Prover, filters []fabric.FilterID) {
 			continue // nobody to speak of
 		}
 		part, whole := w.affected(s, before, filters)
-		if whole || len(part) > 0 && st.finding.Status != Holds {
+		if whole {
 			w.Again.Whole++
 			w.claims[i] = w.decide(e)
 			return
@@ -31,11 +31,11 @@ func (w *Watch) again(i int, before *Prover, filters []fabric.FilterID) {
 		}
 		return
 	}
-	// All other packets of the claim were not delivered and meet the same rules:
-	// what is found among these is all there is.
+	// All packets but these and those left open before are as they were: neither
+	// delivered nor undecided.
 	w.Again.Part++
 	f := Finding{Expectation: e}
-	j := newJudge(w.p, w.a, &f, DefaultBudget)
+	j := w.judge(&f)
 	for n, s := range st.sides {
 		if s.c == nil {
 			j.nobody = s.q.nobody
@@ -43,14 +43,38 @@ func (w *Watch) again(i int, before *Prover, filters []fabric.FilterID) {
 		}
 		j.w, j.q = s.c.w, s.q
 		j.w.leaf = j.leaf
-		j.searchKept(parts[n])
+		s.open = distinct(append(s.open, parts[n]...))
+		j.searchKept(s.open)
 		for _, x := range parts[n] {
-			s.kept[x.from.class] = append(s.kept[x.from.class], x)
+			s.kept[x.from.class] = distinct(append(s.kept[x.from.class], x))
 		}
 		j.closeSide()
 	}
 	j.conclude()
 	st.finding = f
+	st.settle()
+}
+
+// settle forgets what was left open where it turned out to be closed.
+func (st *standing) settle() {
+	if st.finding.Status == Holds {
+		for _, s := range st.sides {
+			s.open = nil
+		}
+	}
+}
+
+// distinct returns boxes without those that repeat.
+func distinct(list []state) []state {
+	seen := make(map[state]bool, len(list))
+	out := list[:0]
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // affected returns what has to be searched of one direction of a claim; whole
