@@ -269,6 +269,27 @@ func TestEndpointNames(t *testing.T) {
 	}
 }
 
+// The names that an endpoint's document lists: more than one for some services,
+// and others than the name of what it reaches.
+func TestListedEndpointNames(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24")
+	n.pe("e", "net/s", "", "/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/Acc", "Sql",
+		`"customDnsConfigs":[{"fqdn":"acc.documents.azure.com","ipAddresses":["10.0.0.7"]},{"fqdn":"acc-westeurope.documents.azure.com","ipAddresses":["10.0.0.8"]}]`)
+	n.pe("plain", "net/s", "10.0.0.9", "/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/Bcc", "Sql")
+	n.add("zone/privatelink.documents.azure.com", `{"location":"global"}`).link("privatelink.documents.azure.com", "net", false)
+	for _, e := range []string{"e", "plain"} {
+		n.add("pe/"+e+"/privateDnsZoneGroups/default", `{"properties":{"privateDnsZoneConfigs":[{"name":"z","properties":{"privateDnsZoneId":"~zone/privatelink.documents.azure.com"}}]}}`)
+	}
+	img := n.compile()
+	for name, want := range map[string]string{"acc": "10.0.0.7", "acc-westeurope": "10.0.0.8", "bcc": "10.0.0.9"} {
+		got := img.Spaces[0].View.Resolve(name + ".privatelink.documents.azure.com")
+		if fmt.Sprint(got.Addrs) != "["+want+"]" {
+			t.Errorf("%s is %v, want %s", name, got.Addrs, want)
+		}
+	}
+}
+
 // "Fallback to internet for Azure Private DNS zones": NxDomainRedirect leaves
 // names that the zone lacks to the internet.
 func TestNameFallback(t *testing.T) {

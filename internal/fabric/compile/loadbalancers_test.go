@@ -460,6 +460,40 @@ np tcp 10.0.0.10:4000-4009 Default | set 10.0.1.4:22
 	)
 }
 
+// A pool that says which ports its members have, as Azure does when asked.
+func TestInboundNATMapping(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24")
+	mapped := func(name, port string) string {
+		return `{"name":"` + name + `","properties":{"networkInterfaceIPConfiguration":{"id":"~nic/` + name + `/ipConfigurations/ip"},"inboundNatRulesPortMapping":[{"inboundNatRuleName":"R","frontendPort":` + port + `,"backendPort":23}]}}`
+	}
+	n.lb("in", "f=a@net/s:10.0.0.10", "pool=p:["+mapped("w2", "3000")+"]", "nat=r:a:Tcp:3000:22:pool=p=3009")
+	n.pooled("w1", "net/s", "10.0.0.4", "in/p").pooled("w2", "net/s", "10.0.0.5", "in/p")
+	want := `r tcp 10.0.0.10:3001 Default | w1 10.0.0.4:22
+r tcp 10.0.0.10:3000 Default | w2 10.0.0.5:23
+`
+	if got := redirects(n.compile(), "in", t); got != want {
+		t.Errorf("redirects:\n%swant:\n%s", got, want)
+	}
+}
+
+// A member by address in a network that is not among the resources, and one
+// that its subnet places.
+func TestMembersElsewhere(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24").nic("w", "net/s", "10.0.0.4").nic("c", "net/s", "10.0.0.20")
+	n.lb("in", "f=a@net/s:10.0.0.10", `pool=p:[{"name":"one","properties":{"ipAddress":"10.9.0.4","virtualNetwork":{"id":"~vnet/gone"}}},{"name":"two","properties":{"ipAddress":"10.0.0.4","subnet":{"id":"~vnet/net/subnets/s"}}},{"name":"later","properties":{}}]`,
+		"rule=x:a:p:Tcp:80:80", "nat=gone:a:Tcp:81:22:nobody")
+	img := n.compile()
+	want := `x tcp 10.0.0.10:80 Default | 10.9.0.4 is not among the resources | w 10.0.0.4:80
+gone tcp 10.0.0.10:81 Default | ip is not among the resources
+`
+	if got := redirects(img, "in", t); got != want {
+		t.Errorf("redirects:\n%swant:\n%s", got, want)
+	}
+	expect(t, img, "c: tcp 10.0.0.20 10.0.0.10:81 = unknown rule ip is not among the resources: c > in > ip is not among the resources")
+}
+
 // Members by address ("Backend pool management"), of a pool that is a resource
 // of its own, and in a scale set, whose instances are not modelled.
 func TestPoolMembers(t *testing.T) {

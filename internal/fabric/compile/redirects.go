@@ -415,16 +415,25 @@ func (c *compiler) natRange(b *balancer, rule *natRule) {
 		c.dangling(rule.res, rule.pointer+"/properties/backendAddressPool", "backend pool", p.BackendAddressPool.ID)
 		return
 	}
+	given := make([]wire.NATPortMapping, len(pool.members))
+	taken := map[int]bool{}
+	for i := range pool.members {
+		for _, m := range pool.members[i].mapped {
+			if strings.EqualFold(m.InboundNATRuleName, rule.view.Name) {
+				given[i] = m
+				taken[m.FrontendPort] = true
+			}
+		}
+	}
 	next := p.FrontendPortRangeStart
 	for i := range pool.members {
 		m := &pool.members[i]
-		frontPort, backPort := next, p.BackendPort
-		for _, given := range m.mapped {
-			if strings.EqualFold(given.InboundNATRuleName, rule.view.Name) {
-				frontPort, backPort = given.FrontendPort, given.BackendPort
+		frontPort, backPort := given[i].FrontendPort, given[i].BackendPort
+		if frontPort == 0 {
+			for taken[next] {
+				next++
 			}
-		}
-		if frontPort == next {
+			frontPort, backPort = next, p.BackendPort
 			next++
 		}
 		if frontPort > p.FrontendPortRangeEnd {
