@@ -26,10 +26,12 @@ type Host struct {
 	net      *Network
 	declared model.Host
 	edge     bool
+	wide     bool // it has more addresses than a stack can be told
 	links    []*link
 
 	mu       sync.Mutex
 	addrs    [][]netip.Addr // by link
+	floats   [][]netip.Addr // by link: frontends that balancers float to it
 	stack    *stack.Stack
 	failed   error
 	closed   bool
@@ -46,6 +48,7 @@ func (h *Host) join(img *fabric.Image, ports []fabric.PortID) {
 		h.links = append(h.links, &link{wire: h.net.wire, host: h})
 	}
 	h.addrs = make([][]netip.Addr, len(ports))
+	h.floats = make([][]netip.Addr, len(ports))
 	h.rejoin(img, ports)
 }
 
@@ -61,6 +64,7 @@ func (h *Host) rejoin(img *fabric.Image, ports []fabric.PortID) {
 			l.port = ports[i]
 			h.net.wire.links[ports[i]] = l
 			addrs = h.ownAddrs(img, ports[i])
+			h.refloat(i, h.net.floats[ports[i]])
 		}
 		if h.stack != nil {
 			for _, a := range h.addrs[i] {
@@ -78,8 +82,29 @@ func (h *Host) rejoin(img *fabric.Image, ports []fabric.PortID) {
 	}
 }
 
+// refloat gives a link the frontends that are floated to it. The caller holds
+// mu.
+func (h *Host) refloat(i int, floats []netip.Addr) {
+	if h.stack != nil {
+		for _, a := range h.floats[i] {
+			if !slices.Contains(floats, a) {
+				_ = h.stack.RemoveAddress(nicID(i), tcpipAddr(a))
+			}
+		}
+		for _, a := range floats {
+			if !slices.Contains(h.floats[i], a) {
+				_ = addAddr(h.stack, nicID(i), a)
+			}
+		}
+	}
+	h.floats[i] = floats
+}
+
 func (h *Host) ownAddrs(img *fabric.Image, at fabric.PortID) []netip.Addr {
-	if !h.edge {
+	switch {
+	case h.wide:
+		return wideAddrs(img, at)
+	case !h.edge:
 		return addrsOf(img, at)
 	}
 	var out []netip.Addr
@@ -146,7 +171,11 @@ func (h *Host) up() (*stack.Stack, error) {
 
 // start starts the stack and the services. The caller holds mu.
 func (h *Host) start() error {
-	s, err := newStack(h.links, h.addrs, h.edge)
+	addrs := make([][]netip.Addr, len(h.links))
+	for i := range addrs {
+		addrs[i] = slices.Concat(h.addrs[i], h.floats[i])
+	}
+	s, err := newStack(h.links, addrs, h.edge || h.wide)
 	if err != nil {
 		return err
 	}
@@ -161,7 +190,7 @@ func (h *Host) start() error {
 func (h *Host) receive(l *link, v *buffer.View) {
 	// The stack answers pings to its own addresses only; the internet is every
 	// host outside.
-	if h.edge && engine.Echo(v.AsSlice()) {
+	if (h.edge || h.wide) && engine.Echo(v.AsSlice()) {
 		h.net.wire.send(l, v)
 		return
 	}

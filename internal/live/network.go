@@ -35,6 +35,8 @@ type Network struct {
 	authority *authority
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge
+	others    []other          // platform services, private endpoints, sites
+	floats    map[fabric.PortID][]netip.Addr
 	closeOnce sync.Once
 	closed    chan struct{}
 }
@@ -53,6 +55,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	n.wire = newWire(n, opts.Latency)
 	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow})
 	n.wire.links = make([]*link, len(img.Ports))
+	n.floats = floated(img)
 	ports := portsByHost(img)
 	for i := range hosts {
 		key := strings.ToLower(hosts[i].Name)
@@ -70,6 +73,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 		n.internet = &Host{net: n, Name: "internet", edge: true}
 		n.internet.join(img, []fabric.PortID{img.Edge})
 	}
+	n.startOthers(img)
 	n.labelled(func() { go n.wire.run() })
 	return n, nil
 }
@@ -154,12 +158,14 @@ func (n *Network) Swap(img *fabric.Image) {
 	defer n.wire.mu.Unlock()
 	n.wire.engine.Swap(img)
 	n.wire.links = make([]*link, len(img.Ports))
+	n.floats = floated(img)
 	for key, h := range n.hosts {
 		h.rejoin(img, ports[key])
 	}
 	if n.internet != nil && img.Edge != fabric.None {
 		n.internet.rejoin(img, []fabric.PortID{img.Edge})
 	}
+	n.rejoinOthers(img)
 }
 
 // Close stops every host and the wire and waits until all their goroutines
@@ -174,6 +180,9 @@ func (n *Network) Close() {
 		}
 		if n.internet != nil {
 			n.internet.close()
+		}
+		for _, o := range n.others {
+			o.host.close()
 		}
 	})
 }

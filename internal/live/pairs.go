@@ -32,7 +32,10 @@ func (n *Network) oneWay(img *fabric.Image, from, to *model.Selector, r model.Re
 	var out []pair
 	targets := n.selected(img, to)
 	for _, a := range n.selected(img, from) {
-		for _, b := range targets {
+		if img.Ports[a.port].Silent {
+			continue // it only answers
+		}
+		for _, b := range append(targets[:len(targets):len(targets)], n.fronts(img, to, a.host.edge)...) {
 			if a.host == b.host || a.addr.Is4() != b.addr.Is4() || !related(img, r, a.port, b.port) {
 				continue
 			}
@@ -62,17 +65,29 @@ type selection struct {
 // declared hosts, and of the internet, that a selector names.
 func (n *Network) selected(img *fabric.Image, s *model.Selector) []selection {
 	hosts := n.Hosts()
-	if s.Internet {
+	switch {
+	case s.Internet:
 		if n.internet == nil {
 			return nil
 		}
 		hosts = []*Host{n.internet}
+	case s.OnPrem:
+		hosts = nil
+		for _, o := range n.others {
+			if o.kind == fabric.PortSite {
+				hosts = append(hosts, o.host)
+			}
+		}
+	case !s.Any:
+		for _, o := range n.others {
+			hosts = append(hosts, o.host)
+		}
 	}
 	var out []selection
 	for _, h := range hosts {
 		h.mu.Lock()
 		for i, l := range h.links {
-			if l.port == fabric.None || !s.Internet && !s.Any && !carries(&img.Ports[l.port], s.All) {
+			if l.port == fabric.None || !s.Internet && !s.Any && !s.OnPrem && !carries(&img.Ports[l.port], s.All) {
 				continue
 			}
 			var v4, v6 bool
@@ -150,6 +165,9 @@ func spread(img *fabric.Image, pairs []pair, limit int) []pair {
 func regionOf(img *fabric.Image, h *Host) fabric.RegionID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.links) == 0 {
+		return fabric.None // a balancer's frontend
+	}
 	if at := h.links[0].port; at != fabric.None {
 		return img.Ports[at].Region
 	}

@@ -96,7 +96,9 @@ func (n *Network) Probe(ctx context.Context, exps []model.Expectation) []ProbeRe
 		all.Go(func() {
 			mine.Wait()
 			r.Elapsed = time.Duration(last.Load())
-			r.Holds = !slices.ContainsFunc(r.Probes, func(p Probe) bool { return !p.Holds })
+			if r.Holds = !slices.ContainsFunc(r.Probes, func(p Probe) bool { return !p.Holds }); r.Expectation.Quantity == model.Some && len(r.Probes) > 0 {
+				r.Holds = slices.ContainsFunc(r.Probes, func(p Probe) bool { return p.Holds })
+			}
 		})
 	}
 	all.Wait()
@@ -106,10 +108,13 @@ func (n *Network) Probe(ctx context.Context, exps []model.Expectation) []ProbeRe
 // jobs returns the exchanges to make for an expectation.
 func (n *Network) jobs(img *fabric.Image, e *model.Expectation, greeted *sync.Map) []func(context.Context) Probe {
 	var jobs []func(context.Context) Probe
+	if e.Verb == model.NoMore {
+		return nil // it speaks of another version of the network
+	}
 	if e.Verb == model.Resolves {
 		asked := map[*Host]bool{}
 		for _, s := range n.selected(img, &e.From) {
-			if asked[s.host] || s.host.edge {
+			if asked[s.host] || s.host.edge || s.host.wide {
 				continue
 			}
 			asked[s.host] = true
@@ -170,6 +175,10 @@ func sorted(addrs []netip.Addr) []netip.Addr {
 func holds(img *fabric.Image, e *model.Expectation, p *Probe) bool {
 	switch e.Verb {
 	case model.Deny:
+		if p.Delivered && len(e.NotThrough) > 0 {
+			// Only what passes one of these is denied.
+			return !slices.ContainsFunc(e.NotThrough, func(w model.Waypoint) bool { return meets(img, w, p) })
+		}
 		return !p.Delivered && p.Verdict == fabric.VerdictDeny
 	case model.Allow:
 		if p.Verdict != fabric.VerdictAllow {
@@ -180,7 +189,7 @@ func holds(img *fabric.Image, e *model.Expectation, p *Probe) bool {
 				return false
 			}
 		}
-		return true
+		return !slices.ContainsFunc(e.NotThrough, func(w model.Waypoint) bool { return meets(img, w, p) })
 	case model.Symmetric:
 		// What is not delivered has no way back to speak of.
 		return !p.Delivered || p.Verdict == fabric.VerdictAllow && mirrored(img, p.Forward, p.Reply)
@@ -189,26 +198,39 @@ func holds(img *fabric.Image, e *model.Expectation, p *Probe) bool {
 	}
 }
 
-// passes reports whether both directions passed a waypoint.
+// passes reports whether both directions passed a waypoint. The members of a
+// load balancer answer without it.
 func passes(img *fabric.Image, w model.Waypoint, p *Probe) bool {
-	if len(p.Forward) == 0 {
-		return false
-	}
-	is := func(at fabric.PortID) bool {
+	is := waypoint(img, w, p)
+	return slices.ContainsFunc(inside(p.Forward), is) &&
+		(w.Kind == model.NamedBalancer || slices.ContainsFunc(inside(p.Reply), is))
+}
+
+// meets reports whether either direction passed a waypoint.
+func meets(img *fabric.Image, w model.Waypoint, p *Probe) bool {
+	is := waypoint(img, w, p)
+	return slices.ContainsFunc(inside(p.Forward), is) || slices.ContainsFunc(inside(p.Reply), is)
+}
+
+// waypoint returns what tells the ports of a waypoint.
+func waypoint(img *fabric.Image, w model.Waypoint, p *Probe) func(fabric.PortID) bool {
+	kind := map[model.WaypointKind]model.LabelKind{
+		model.NamedFirewall: model.LabelFirewall, model.NamedHost: model.LabelHost,
+		model.NamedGateway: model.LabelGateway, model.NamedBalancer: model.LabelBalancer,
+	}[w.Kind]
+	return func(at fabric.PortID) bool {
 		port := &img.Ports[at]
-		firewall := slices.ContainsFunc(port.Labels, func(l fabric.Label) bool {
-			return l.Kind == string(model.LabelFirewall) && (w.Kind != model.NamedFirewall || l.Name == w.Name)
-		})
-		switch w.Kind {
-		case model.SourceFirewall:
-			return firewall && port.Region == img.Ports[p.Forward[0]].Region
-		case model.DestinationFirewall:
-			return firewall && port.Region == img.Ports[p.Forward[len(p.Forward)-1]].Region
-		default:
-			return firewall
+		if kind != "" {
+			return port.Has(fabric.Label{Kind: string(kind), Name: w.Name})
 		}
+		if !slices.ContainsFunc(port.Labels, func(l fabric.Label) bool { return l.Kind == string(model.LabelFirewall) }) {
+			return false
+		}
+		if w.Kind == model.SourceFirewall {
+			return port.Region == img.Ports[p.Forward[0]].Region
+		}
+		return port.Region == img.Ports[p.Forward[len(p.Forward)-1]].Region
 	}
-	return slices.ContainsFunc(inside(p.Forward), is) && slices.ContainsFunc(inside(p.Reply), is)
 }
 
 // inside returns the ports between the first and the last of a path.

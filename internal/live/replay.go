@@ -12,7 +12,8 @@ import (
 // fresh engine and compares verdict, reason and path with a claim. It returns an
 // error that names the first difference.
 func replay(img *fabric.Image, claim *fabric.Connection) error {
-	e := engine.New(img, engine.Options{MaxFlows: 16})
+	choices := slices.Concat(claim.Forward.Choices, claim.Reply.Choices)
+	e := engine.New(img, engine.Options{MaxFlows: 16, Choose: fabric.Follow(choices, img.Pick)})
 	b := engine.First(claim.Forward.Packet)
 	r := e.Process(0, claim.Forward.From, b)
 	if err := differs(img, e, r, &claim.Forward, false); err != nil {
