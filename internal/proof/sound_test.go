@@ -30,6 +30,9 @@ func labelled(rng *rand.Rand) *fabric.Image {
 		if p.Kind == fabric.PortForwarder && rng.IntN(3) > 0 {
 			p.Labels = append(p.Labels, fabric.Label{Kind: "firewall", Name: p.Name})
 		}
+		if p.Kind == fabric.PortBalancer {
+			p.Labels = append(p.Labels, fabric.Label{Kind: "balancer", Name: p.Name})
+		}
 		if !alike || p.Forward != nil || p.Kind == fabric.PortEdge {
 			continue
 		}
@@ -43,8 +46,18 @@ func labelled(rng *rand.Rand) *fabric.Image {
 }
 
 func randomSelector(rng *rand.Rand, img *fabric.Image) model.Selector {
-	switch rng.IntN(9) {
+	switch rng.IntN(10) {
 	case 0:
+		return anyone
+	case 9:
+		// A device by name, if there is one.
+		for _, i := range rng.Perm(len(img.Ports)) {
+			for _, kind := range []model.LabelKind{model.LabelBalancer, model.LabelFirewall} {
+				if p := &img.Ports[i]; p.Has(fabric.Label{Kind: string(kind), Name: p.Name}) {
+					return labelSelector(kind, p.Name)
+				}
+			}
+		}
 		return anyone
 	case 8:
 		return sites
@@ -85,7 +98,11 @@ func randomWaypoint(rng *rand.Rand, img *fabric.Image) model.Waypoint {
 	if kind != model.NamedHost {
 		return model.Waypoint{Kind: kind}
 	}
-	return model.Waypoint{Kind: kind, Name: img.Ports[rng.IntN(len(img.Ports))].Name}
+	p := &img.Ports[rng.IntN(len(img.Ports))]
+	if p.Kind == fabric.PortBalancer {
+		kind = model.NamedBalancer
+	}
+	return model.Waypoint{Kind: kind, Name: p.Name}
 }
 
 // naming says whether a selector names a port, whatever its prefixes, written
@@ -109,7 +126,8 @@ func naming(img *fabric.Image, s *model.Selector, q fabric.PortID, works bool) b
 			return false
 		}
 	}
-	return !works || p.Kind != fabric.PortForwarder && p.Kind != fabric.PortBalancer
+	device := slices.ContainsFunc(s.All, func(l model.Label) bool { return l.Kind == model.LabelFirewall || l.Kind == model.LabelBalancer })
+	return !works || device || p.Kind != fabric.PortForwarder && p.Kind != fabric.PortBalancer
 }
 
 // meaning says by which addresses a selector speaks of a port.
@@ -227,6 +245,39 @@ func refutes(img *fabric.Image, e *model.Expectation, from fabric.PortID, c *fab
 	return strays(c.Forward.Path) || strays(c.Reply.Path)
 }
 
+// sharpen changes a random packet so that a claim is likely to speak of it.
+func sharpen(rng *rand.Rand, img *fabric.Image, e *model.Expectation, from *fabric.PortID, pkt *fabric.Packet) {
+	any := func(s *model.Selector) (fabric.PortID, netip.Addr, bool) {
+		q := fabric.PortID(rng.IntN(len(img.Ports)))
+		set := meaning(img, s, q)
+		if !naming(img, s, q, e.Verb != model.Deny) || set.IsEmpty() {
+			return q, netip.Addr{}, false
+		}
+		return q, set[rng.IntN(len(set))].Lo.Addr(), true
+	}
+	for range 20 {
+		if q, a, ok := any(&e.From); ok {
+			*from, pkt.Src = q, a
+			break
+		}
+	}
+	for range 20 {
+		if _, a, ok := any(&e.To); ok && a.Is4() == pkt.Src.Is4() {
+			pkt.Dst = a
+			break
+		}
+	}
+	if len(img.Publics) > 0 && rng.IntN(4) == 0 && pkt.Src.Is4() {
+		pkt.Dst = img.Publics[rng.IntN(len(img.Publics))].Addr
+	}
+	if pkt.Dst.Is4() != pkt.Src.Is4() {
+		pkt.Dst = pkt.Src
+	}
+	if len(e.Traffic) > 0 && len(e.Traffic[0].Ports) > 0 && rng.IntN(2) == 0 && pkt.HasPorts() {
+		pkt.DstPort = e.Traffic[0].Ports[0].Lo
+	}
+}
+
 // FuzzCheck holds findings about random claims on random images to the
 // reference: a claim that holds is refuted by no sampled packet, and the
 // witness of a broken one refutes it.
@@ -257,6 +308,9 @@ func FuzzCheck(f *testing.F) {
 			case Holds, Unknown:
 				for range 300 {
 					from, pkt := fabrictest.Packet(rng, img)
+					if rng.IntN(2) == 0 {
+						sharpen(rng, img, &e, &from, &pkt)
+					}
 					c := ref.ConnectBy(img, from, pkt, choosing(rng, img))
 					if refutes(img, &e, from, &c) || e.Both && refutes(img, &back, from, &c) {
 						t.Fatalf("%+v is %s (%s), but %s from %s refutes it with %v", e, finding.Status, finding.Why, pkt, p.name(from), c.Forward.Choices)
