@@ -69,7 +69,7 @@ func (b *Bench) WriteText(w io.Writer) error {
 		return err
 	}
 	for _, f := range b.Figures {
-		if _, err := fmt.Fprintf(w, "  %-34s %10.2f %-8s (%.2f to %.2f)\n", f.Name, f.Median, f.Unit, f.Min, f.Max); err != nil {
+		if _, err := fmt.Fprintf(w, "  %-40s %12.2f %-8s (%.2f to %.2f)\n", f.Name, f.Median, f.Unit, f.Min, f.Max); err != nil {
 			return err
 		}
 	}
