@@ -14,15 +14,15 @@ type Method uint8
 const (
 	// ByEdit: the lists have the same rules in the same order.
 	ByEdit Method = iota
-	// BySeeds: only rules that meet a changed rule were looked at. What meets no
-	// changed rule meets the same rules in the same order in both lists.
-	BySeeds
-	// ByDiagram: all rules of both lists were looked at.
+	// ByRules: of the packets that each rule of the first list decides, none or
+	// some are treated otherwise by the second.
+	ByRules
+	// ByDiagram: a decision diagram over both lists.
 	ByDiagram
 )
 
-// String returns "edit", "seeds" or "diagram".
-func (m Method) String() string { return [...]string{"edit", "seeds", "diagram"}[m] }
+// String returns "edit", "rules" or "diagram".
+func (m Method) String() string { return [...]string{"edit", "rules", "diagram"}[m] }
 
 // Limits bound a comparison.
 type Limits struct {
@@ -72,6 +72,9 @@ type Difference struct {
 	// both lists.
 	Status Status
 	By     Method
+	// Seeded: only rules that meet a changed rule were looked at. What meets no
+	// changed rule meets the same rules in the same order in both lists.
+	Seeded bool
 	// Deltas share no packet. All says that they are everything: otherwise the
 	// limits were met before the end.
 	Deltas []Delta
@@ -81,40 +84,103 @@ type Difference struct {
 
 // Diff compares two lists: what they do with every packet, and whether what
 // they pass masquerades.
+//
+// Where few rules changed only those that meet them are looked at. There are
+// two ways to decide, and neither is good at everything: a decision diagram
+// gives all deltas at once, and rule by rule lists of wide overlapping ranges
+// are decided that no diagram has room for. They take turns with shares of the
+// budget; By says which decided. Deltas found rule by rule are not all.
 func Diff(a, b *Policy, limits Limits) (Difference, error) {
 	e := edits(a, b)
-	out := Difference{Status: Absent, All: true}
 	if len(e.gone)+len(e.come) == 0 && a.def == b.def {
-		return out, nil
+		return Difference{Status: Absent, All: true}, nil
 	}
-	listA, listB := count(0, len(a.rules)), count(0, len(b.rules))
-	out.By = ByDiagram
+	c := comparison{a: a, b: b, listA: count(0, len(a.rules)), listB: count(0, len(b.rules)), limits: limits}
 	if a.def == b.def && !limits.Whole {
-		if subA, subB := near(a, b, e), near(b, a, edit{e.come, e.gone}); len(subA)+len(subB) < len(listA)+len(listB) {
-			listA, listB, out.By = subA, subB, BySeeds
+		if subA, subB := near(a, b, e), near(b, a, edit{e.come, e.gone}); len(subA)+len(subB) < len(c.listA)+len(c.listB) {
+			c.listA, c.listB, c.seeded = subA, subB, true
 		}
 	}
-	d, listsA, listsB, err := newDiagram(a, b, listA, listB)
+	out, err := c.run()
 	if err != nil {
-		return Difference{}, fmt.Errorf("comparing lists of %d and %d rules: %w", len(listA), len(listB), err)
+		return Difference{}, fmt.Errorf("comparing lists of %d and %d rules: %w", len(a.rules), len(b.rules), err)
+	}
+	out.Seeded = c.seeded
+	return out, nil
+}
+
+// comparison is the work of Diff.
+type comparison struct {
+	a, b         *Policy
+	listA, listB []int // the rules that are looked at
+	seeded       bool
+	limits       Limits
+}
+
+// turns are the attempts at a comparison, with their shares of the steps in per
+// cent: what is easy rule by rule takes little; then the diagram in the order of
+// fields that promises more; the others are for what that leaves undecided.
+var turns = [...]struct {
+	by    Method
+	order int // of the diagram
+	share int
+}{{ByRules, 0, 2}, {ByDiagram, 0, 48}, {ByRules, 0, 25}, {ByDiagram, 1, 25}}
+
+func (c *comparison) run() (Difference, error) {
+	d, listA, listB, err := newDiagram(c.a, c.b, c.listA, c.listB)
+	if err != nil {
+		return Difference{}, err
 	}
 	orders := d.promising()
-	out.Deltas, out.All = d.differences(a, b, listsA, listsB, orders[0], limits.Steps/2, limits)
-	out.Steps = limits.Steps/2 - d.left
-	if d.spent && len(out.Deltas) == 0 {
-		left := limits.Steps - out.Steps
-		out.Deltas, out.All = d.differences(a, b, listsA, listsB, orders[1], left, limits)
-		out.Steps += left - d.left
-	}
-	if !out.All || len(out.Deltas) > 0 {
-		out.Status = Undecided
-	}
-	for i := range out.Deltas {
-		if delta := &out.Deltas[i]; delta.From != fabric.Unknown || delta.To != fabric.Unknown {
-			out.Status = Found
+	unknown := c.a.unclear < len(c.a.rules) || c.b.unclear < len(c.b.rules)
+	out := Difference{By: ByDiagram}
+	for k, turn := range turns {
+		if k == 0 && c.seeded {
+			continue // few rules: the diagram is small, and tells all
+		}
+		steps := c.limits.Steps / 100 * turn.share
+		switch {
+		case turn.by == ByDiagram:
+			deltas, all := d.differences(c.a, c.b, listA, listB, orders[turn.order], steps, c.limits)
+			out.Steps += steps - max(d.left, 0)
+			if all || len(deltas) > len(out.Deltas) {
+				out.By, out.Deltas, out.All = ByDiagram, deltas, all
+			}
+			if !d.spent || len(deltas) > 0 {
+				return out.judged(), nil
+			}
+		case !unknown && out.Status != Found:
+			status, deltas, used, err := byRules(c.a, c.b, c.listA, c.listB, steps, c.limits.Deltas)
+			if err != nil {
+				return Difference{}, err
+			}
+			out.Steps += used
+			if out.Status = status; status != Undecided {
+				out.By, out.Deltas, out.All = ByRules, deltas, status == Absent
+			}
+			if status == Absent || status == Found && c.limits.Deltas == 0 {
+				return out, nil
+			}
 		}
 	}
-	return out, nil
+	return out.judged(), nil
+}
+
+// judged returns a difference with the status that its deltas show.
+func (d Difference) judged() Difference {
+	if d.Status == Found {
+		return d
+	}
+	d.Status = Absent
+	if !d.All || len(d.Deltas) > 0 {
+		d.Status = Undecided
+	}
+	for i := range d.Deltas {
+		if delta := &d.Deltas[i]; delta.From != fabric.Unknown || delta.To != fabric.Unknown {
+			d.Status = Found
+		}
+	}
+	return d
 }
 
 // differences looks for deltas in one order of fields and reports whether they
@@ -142,7 +208,8 @@ func (d *diagram) differences(a, b *Policy, listA, listB []int32, o order, steps
 const maxSeeds = 64
 
 // near returns the rules of a list that meet a rule that went from it or came
-// to the other, or all rules where those are many.
+// to the other, or all rules where those are many. It must be exact: a rule that
+// both lists have meets it in both or in neither.
 func near(p, other *Policy, e edit) []int {
 	if len(e.gone)+len(e.come) > maxSeeds {
 		return count(0, len(p.rules))
@@ -160,7 +227,7 @@ func near(p, other *Policy, e edit) []int {
 			b = b.with(f, span{runs[0].lo, runs[len(runs)-1].hi})
 		}
 		for i := range p.rects {
-			meets[i] = meets[i] || p.rects[i].meets(&b)
+			meets[i] = meets[i] || p.rects[i].meets(&b) && s.met(i)
 		}
 	}
 	for _, i := range e.gone {

@@ -16,6 +16,24 @@ func (s *Search) ask(q *Box) {
 	s.box = q
 }
 
+// met reports whether a rule matches some packet of the question, real or not.
+func (s *Search) met(rule int) bool {
+	for f := range fabric.NumFields {
+		found := false
+		for _, a := range s.asked[f] {
+			runs := s.p.of(rule, f)
+			if k := part(runs, a.lo); k < len(runs) && runs[k].lo <= a.hi {
+				found = true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
 // eachStart calls visit with the rectangles of the question that hold real
 // packets, until it returns true.
 func (s *Search) eachStart(visit func(*Search, rect) bool) bool {

@@ -85,7 +85,7 @@ func (s *Search) Judge(rule, budget int) Finding {
 	// rules whose action is Unknown are taken out, so that the answer holds
 	// whatever they do.
 	own := s.p.outcomes[rule]
-	s.question = question{skip: int32(rule), rules: int32(len(s.p.rules)), upto: int32(rule), sure: int32(rule)}
+	s.question = question{skip: int32(rule), skipTo: int32(rule) + 1, rules: int32(len(s.p.rules)), upto: int32(rule), sure: int32(rule)}
 	for o := range s.goals {
 		s.goals[o] = outcome(o) != own || own.action() == fabric.Unknown
 	}
@@ -123,7 +123,7 @@ func (s *Search) Judge(rule, budget int) Finding {
 // Reach tells whether some packet reaches a rule: the finding is Needed, with
 // the packet, or Shadowed or UseUnclear. It does not look for redundancy.
 func (s *Search) Reach(rule, budget int) Finding {
-	s.question = question{skip: none, rules: int32(rule), upto: int32(rule), sure: int32(rule), end: true}
+	s.question = question{rules: int32(rule), upto: int32(rule), sure: int32(rule), end: true}
 	s.askRule(rule)
 	s.record()
 	a := s.run(budget)

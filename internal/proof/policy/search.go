@@ -38,13 +38,14 @@ type Search struct {
 
 // question is what a search looks for.
 type question struct {
-	goals [outcomes]bool // by outcome of the deciding rule: whether it is asked for
-	end   bool           // whether it is that no rule decides
-	skip  int32          // this rule is taken out of the list
-	upto  int32          // what rules before this one decide is not asked for
-	sure  int32          // rules before this one whose action is Unknown are taken out
-	rules int32          // rules from this one on are not looked at
-	every func(rect, int32) bool
+	goals  [outcomes]bool // by outcome of the deciding rule: whether it is asked for
+	end    bool           // whether it is that no rule decides
+	skip   int32          // rules from this one on,
+	skipTo int32          // up to, not including, this one are taken out of the list
+	upto   int32          // what rules before this one decide is not asked for
+	sure   int32          // rules before this one whose action is Unknown are taken out
+	rules  int32          // rules from this one on are not looked at
+	every  func(rect, int32) bool
 }
 
 // none is the index of no rule; Default is another.
@@ -100,7 +101,7 @@ func (s *Search) Find(q *Box, want Actions, budget int) Answer {
 
 // want asks for actions.
 func (s *Search) want(want Actions) {
-	s.question = question{skip: none, rules: int32(len(s.p.rules))}
+	s.question = question{rules: int32(len(s.p.rules))}
 	for o := range s.goals {
 		s.goals[o] = want.Has(outcome(o).action())
 	}
@@ -218,7 +219,7 @@ func (s *Search) pick(b *rect) (seen, closed bool) {
 // it leaves nothing of b to the rules behind it.
 func (s *Search) consider(i int32, b *rect, seen *bool) bool {
 	many := s.p.many[i] != 0
-	if i == s.skip || many && !s.p.hits(int(i), b) {
+	if s.skip <= i && i < s.skipTo || many && !s.p.hits(int(i), b) {
 		return false
 	}
 	if i < s.sure && s.p.outcomes[i].action() == fabric.Unknown {
