@@ -70,7 +70,7 @@ func BenchIsolation(ctx context.Context, vnets, rounds int) (*Bench, error) {
 	if mb, ok := peakMemory(); ok {
 		s.add("peak memory of the process", "MB", mb)
 	}
-	return s.bench("isolation", fmt.Sprintf("%d virtual networks with planted faults: prod never reaches nonprod, all packets, one core", vnets), rounds), nil
+	return s.bench("isolation", fmt.Sprintf("%d virtual networks with faults: prod never reaches nonprod, one core", vnets), rounds), nil
 }
 
 // flow measures one flow: its verdict, every step of it and its reply with the
@@ -161,7 +161,7 @@ func BenchIncremental(ctx context.Context, vnets, rounds int) (*Bench, error) {
 			}
 		}
 	}
-	return s.bench("incremental", fmt.Sprintf("%d virtual networks, one rule of a security group changed, one core", vnets), rounds), nil
+	return s.bench("incremental", fmt.Sprintf("%d virtual networks, one rule changed, one core", vnets), rounds), nil
 }
 
 // allocated returns how many megabytes a function allocates.
