@@ -303,6 +303,16 @@ func TestInwardClaims(t *testing.T) {
 		{"ports of a denied claim are those that arrive", nat, claim(model.Deny, internet, group("prod"), tcp(22)...), Broken, "20.1.2.3:50001 from the internet to app-prod-0-0 is delivered"},
 		{"and not those that were sent", nat, claim(model.Deny, internet, group("prod"), tcp(50001)...), Holds, ""},
 		{"those sent, to a balancer", nat, claim(model.Deny, internet, balancer("jump"), tcp(22)...), Holds, ""},
+		{"to either, by neither's port", nat, claim(model.Deny, internet, model.Selector{Text: "both", Prefixes: []netip.Prefix{
+			netip.MustParsePrefix("20.1.2.3/32"), netip.MustParsePrefix("10.0.1.4/32"),
+		}}, tcp(443)...), Holds, ""},
+		{"by a floating frontend", func(p *planet) {
+			web(p)
+			_, b := p.portNamed("web")
+			b.Inward.Redirects[0].Floating = true
+			b.Inward.Redirects[0].Targets[0].Addr = netip.Addr{}
+			p.filterNamed("nsg-twin").Rules[0].Match[fabric.Dst] = p.set(fabric.AddrSet(addr("10.0.1.200")))
+		}, claim(model.Deny, near, host("twin"), tcp(443)...), Broken, "> 10.0.1.200:443"},
 		{"by a frontend", nat, claim(model.Deny, internet, balancer("jump"), tcp(50001)...), Broken, "is delivered"},
 
 		{"appliances behind one balancer", func(p *planet) { p.sandwich(true) }, far, Holds, ""},
@@ -312,6 +322,7 @@ func TestInwardClaims(t *testing.T) {
 			r.Apart = true
 		}, claim(model.Symmetric, host("app-prod-0-0"), host("app-prod-0-2")), Broken, "never saw the flow begin"},
 		{"through a balancer", func(p *planet) { p.sandwich(true) }, through(far, model.NamedBalancer, "ilb"), Holds, ""},
+		{"replies do not pass a balancer in front of hosts", web, through(https, model.NamedBalancer, "web"), Holds, ""},
 		{"through one appliance behind it", func(p *planet) { p.sandwich(true) }, through(far, model.NamedHost, "nva"), Broken, `host "nva" is not on the way`},
 		{"through the only one that is up", func(p *planet) {
 			_, r := p.sandwich(true)
