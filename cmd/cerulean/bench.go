@@ -58,7 +58,7 @@ func newBench() *cobra.Command {
 	}
 	output = outputFlag(cmd, "text", "json")
 	cmd.Flags().IntVar(&spokes, "spokes", 1000, "prove: how many spokes to generate")
-	cmd.Flags().IntVar(&size, "size", 1000, "prove: virtual networks to isolate, of 10 subnets and 100 rules")
+	cmd.Flags().IntVar(&size, "size", 1000, "prove: virtual networks to isolate, of 10 subnets each")
 	cmd.Flags().IntSliceVar(&rules, "rules", []int{1000}, "prove: how long the lists of rules are")
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often to measure; the median is reported")
 	cmd.Flags().StringVarP(&path, "network", "n", "examples/globojava", "up: the network")

@@ -82,7 +82,7 @@ func TestOutputs(t *testing.T) {
 		{exitOK, []string{"destroy", "--dir", dir, globojava}, true},
 		{exitFalse, []string{"apply", "--dir", dir, broken}, true},
 		{exitOK, []string{"bench", "up", "--rounds", "1", "-n", "../../examples/three-tier"}, true},
-		{exitOK, []string{"bench", "prove", "--rounds", "1", "--spokes", "20"}, true},
+		{exitOK, []string{"bench", "prove", "--rounds", "1", "--spokes", "20", "--size", "50", "--rules", "100"}, true},
 	} {
 		name := strings.Join(c.args, " ")
 		if c.text {
