@@ -36,10 +36,10 @@ type Limits struct {
 	Whole bool
 }
 
-// DefaultLimits returns limits of some ten seconds, a gigabyte and a hundred
-// differences.
+// DefaultLimits returns limits of some ten seconds, about a gigabyte while lists
+// grow, and a hundred differences.
 func DefaultLimits() Limits {
-	return Limits{Steps: 2_000_000_000, Numbers: 256 << 20, Deltas: 100}
+	return Limits{Steps: 2_000_000_000, Numbers: 128 << 20, Deltas: 100}
 }
 
 // Delta is a box of packets that two lists treat differently.

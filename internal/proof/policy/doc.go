@@ -14,13 +14,15 @@
 //  2. A question is a [Box] of packets; query.go turns it into rectangles and
 //     an answer's rectangle into one canonical packet.
 //  3. [Policy.Classify] decides one packet (classify.go).
-//  4. [Search.Find] and [Search.Leaves] follow a question through the list
-//     (search.go): the first rule that meets a rectangle takes its part, what is
-//     left over goes on to the rules behind it.
-//  5. [Policy.Review] finds shadowed and redundant rules (review.go).
-//  6. [Diff] compares two lists: the edit between them (edits.go) says which
-//     rules can matter, and a decision diagram over those tells where verdicts
-//     differ (diagram.go, diff.go).
+//  4. [Search.Find] asks of each rule with a wanted action whether the rules
+//     before it leave anything of it (search.go); cover.go cuts them away.
+//     [Search.Leaves] follows a question through the list in order and says
+//     which rule decides which part of it (leaves.go).
+//  5. [Search.Review] finds shadowed and redundant rules by the same means
+//     (review.go).
+//  6. [Diff] compares two lists (diff.go): the edit between them (edits.go) says
+//     which rules can matter. A decision diagram (diagram.go) and questions rule
+//     by rule (compare.go) take turns at deciding.
 //  7. [Merge] and [Box.String] put boxes into few words (text.go).
 //
 // All packets means all real ones: both addresses of one family, ports 0 to

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -120,6 +121,42 @@ func TestRelate(t *testing.T) {
 		}
 		if got := p.Relate(fabric.DstPort, 0, 1); got != test.want {
 			t.Errorf("%v to %v is %d, want %d", test.a.Match[fabric.DstPort], test.b.Match[fabric.DstPort], got, test.want)
+		}
+	}
+}
+
+// TestWitness: a witness has the values that people know, where the answer
+// leaves it the choice, and the lowest elsewhere.
+func TestWitness(t *testing.T) {
+	box := func(src, dst string, port, proto uint16) policy.Box {
+		b := policy.Everything()
+		b[fabric.Src], b[fabric.Dst] = fabric.PrefixSet(netip.MustParsePrefix(src)), fabric.PrefixSet(netip.MustParsePrefix(dst))
+		if port != 0 {
+			b[fabric.DstPort] = fabric.NumSet(port, port)
+		}
+		if proto != 0 {
+			b[fabric.Proto] = fabric.NumSet(proto, proto)
+		}
+		return b
+	}
+	p := prepare(t, []policy.Rule{
+		{Match: box("10.0.0.0/24", "0.0.0.0/0", 443, fabric.ProtoTCP)},
+		{Match: policy.Everything(), Action: fabric.Pass},
+	})
+	for _, test := range []struct {
+		name string
+		box  policy.Box
+		want string
+	}{
+		{"denied for whom people know", policy.Everything(), "tcp 0.0.0.1:49152 > 10.0.0.5:443"},
+		{"a port", box("10.0.0.0/8", "172.16.0.0/12", 9999, fabric.ProtoUDP), "udp 10.0.0.4:49152 > 172.16.0.0:9999"},
+		{"denied below", box("10.0.0.0/16", "10.1.0.0/16", 443, fabric.ProtoTCP), "tcp 10.0.1.0:49152 > 10.1.0.0:443"},
+		{"six", box("fd00::/8", "2001:db8::/32", 0, 0), "tcp [fd00::4]:49152 > [2001:db8::]:443"},
+		{"no ports", box("10.0.0.0/8", "10.0.0.0/8", 0, 47), "proto-47 10.0.0.4 > 10.0.0.5"},
+	} {
+		a := p.Search().Find(&test.box, policy.Passing(), policy.DefaultBudget)
+		if a.Status != policy.Found || a.Packet.String() != test.want || a.Rule != 1 {
+			t.Errorf("%s: %+v, want %s", test.name, a, test.want)
 		}
 	}
 }

@@ -85,8 +85,8 @@ func number(n ...uint16) []fabric.Value {
 // section 6); a well-known destination port; TCP, then UDP, then ICMP.
 func preference() [fabric.NumFields]shown {
 	addr := func(text string) fabric.Value { return fabric.AddrValue(netip.MustParseAddr(text)) }
-	// Address zero is no host's: start above it.
-	one := fabric.Value{Lo: 1}
+	// Address zero is no host's: start above that of IPv4.
+	one := addr("0.0.0.1")
 	return [fabric.NumFields]shown{
 		fabric.Src:     {[]fabric.Value{addr("10.0.0.4"), addr("fd00::4")}, one},
 		fabric.Dst:     {[]fabric.Value{addr("10.0.0.5"), addr("fd00::5")}, one},
