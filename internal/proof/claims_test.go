@@ -316,3 +316,26 @@ func checkWritten(t *testing.T, f *Finding) {
 		t.Errorf("JSON lacks the witness, or invents one: %s", raw)
 	}
 }
+
+// TestCheckTogether: claims decided side by side are decided as one by one.
+func TestCheckTogether(t *testing.T) {
+	p := newPlanet(3, 4)
+	p.filterNamed("nsg-data-prod-2-0").Rules[0].Action = fabric.Drop
+	p.filterNamed("admin-in-prod").Rules = nil
+	prover := New(p.img)
+	claims := planetClaims()
+	for i, f := range prover.Check(claims) {
+		one := prover.check(newArena(p.img), claims[i], DefaultBudget)
+		a, err := f.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := one.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(a) != string(b) {
+			t.Errorf("together %s\nalone %s", a, b)
+		}
+	}
+}
