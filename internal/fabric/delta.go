@@ -1,6 +1,9 @@
 package fabric
 
-import "slices"
+import (
+	"reflect"
+	"slices"
+)
 
 // Delta says in what an image differs from the one before it.
 type Delta struct {
@@ -33,10 +36,11 @@ func Compare(before, after *Image) Delta {
 			d.Filters = append(d.Filters, FilterID(i))
 		}
 	}
-	// All but the filters' rules must be as it was.
+	// All but the filters' rules must be as it was, whatever an image may hold.
 	x, y := *before, *after
 	x.Filters, y.Filters, x.Sets, y.Sets = nil, nil, nil, nil
-	if x.describe() != y.describe() {
+	x.Epoch = y.Epoch
+	if !reflect.DeepEqual(&x, &y) {
 		return Delta{Whole: true}
 	}
 	return d

@@ -2,7 +2,6 @@ package fabric
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"strings"
@@ -96,11 +95,3 @@ func (img *Image) Describe(w io.Writer) error {
 
 // text is the origin without its place; IDs compare without case.
 func (o Origin) text() string { return strings.ToLower(o.Resource) + "#" + o.Name }
-
-// describe is the SHA-256 of the image's description.
-func (img *Image) describe() [sha256.Size]byte {
-	h := sha256.New()
-	// A hash never fails to take bytes.
-	_ = img.Describe(h)
-	return [sha256.Size]byte(h.Sum(nil))
-}
