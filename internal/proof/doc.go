@@ -11,8 +11,8 @@
 //     (prover.go), route tables become partitions of the destinations
 //     (partition.go).
 //  2. select.go turns the names of a claim into ports, traffic.go its protocols
-//     and ports into boxes, and question.go both into the boxes to follow, with the addresses that
-//     lead to others (leads.go).
+//     and ports into boxes, and question.go both into the boxes to follow, with
+//     the addresses that lead to others (leads.go).
 //  3. A box is a product of five sets, one per packet field (state.go). Sets
 //     are interned, so that equal work is done once (sets.go).
 //  4. walk.go moves boxes through the image step by step as ref moves packets,
