@@ -225,6 +225,8 @@ func (img *Image) checkInward(p *Port) error {
 			switch {
 			case t.Port == None && p.Forward == nil:
 				return fmt.Errorf("port %s: redirect %d: target %d is routed by a port that does not forward", p.Name, i, j)
+			case t.Port == None && t.Closed:
+				return fmt.Errorf("port %s: redirect %d: target %d is closed at no port", p.Name, i, j)
 			case t.Port != None && (t.Port < 0 || int(t.Port) >= len(img.Ports) || img.Ports[t.Port].Kind == PortEdge):
 				return fmt.Errorf("port %s: redirect %d: target %d: port %d is out of range", p.Name, i, j, t.Port)
 			case t.Port != None && img.Ports[t.Port].Kind == PortBalancer && (t.Addr.IsValid() || t.DstPort != 0 || r.Floating || r.Source.IsValid()):
