@@ -156,8 +156,21 @@ func (s *Search) root(b rect) bool {
 	// In turn: is there a packet of a wanted rule that no earlier rule takes
 	// away? The wanted rules before it have none, so they take none away.
 	n := len(s.list)
+	count, check := 0, 1
 	for k := range n {
-		if rule := s.list[k]; s.wanted(rule) && s.pieces(b, rule, 0, k) {
+		rule := s.list[k]
+		if !s.wanted(rule) {
+			continue
+		}
+		// Now and then: do the rules so far leave anything at all?
+		if count == check {
+			check = 2*check + 1
+			if !s.leave(b, k) {
+				return false
+			}
+		}
+		count++
+		if s.pieces(b, rule, 0, k) {
 			return true
 		}
 	}
@@ -249,6 +262,16 @@ func (s *Search) pieces(b rect, rule int32, f fabric.Field, before int) bool {
 // decides reports whether a rule that matches all of b decides some packet of
 // it: whether the rules list[:before] that are not wanted leave any.
 func (s *Search) decides(b rect, rule int32, before int) bool {
+	found := s.leave(b, before)
+	if found {
+		s.decider = rule
+	}
+	return found
+}
+
+// leave reports whether the rules list[:before] that are not wanted leave any
+// of b, or the budget ran out.
+func (s *Search) leave(b rect, before int) bool {
 	base := len(s.list)
 	for k := range before {
 		if i := s.list[k]; !s.wanted(i) && s.p.rects[i].meets(&b) {
@@ -257,15 +280,7 @@ func (s *Search) decides(b rect, rule int32, before int) bool {
 	}
 	s.left -= before
 	n := len(s.list)
-	found := false
-	if n > base && s.free(s.canonical(&b), base, n) {
-		found = true
-	} else {
-		found = s.uncovered(b, base, n)
-	}
+	found := n > base && s.free(s.canonical(&b), base, n) || s.uncovered(b, base, n)
 	s.list = s.list[:base]
-	if found {
-		s.decider = rule
-	}
 	return found
 }

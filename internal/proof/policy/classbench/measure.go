@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,16 +50,10 @@ type ListFigures struct {
 	Rules   int
 	Prepare time.Duration // policy.New
 
-	// Contract is the question whether a packet from 10/8 to TCP port 22 passes.
-	Contract       time.Duration
-	ContractStatus policy.Status
-	// Z3Contract is the same question to the solver, from the start of its
-	// process to its answer, and Ratio how many times as long that takes. Both
-	// are zero where Z3Note says why it was not answered. Where the answers
-	// differ Measure fails.
-	Z3Contract time.Duration
-	Ratio      float64
-	Z3Note     string
+	// Open is the contract that no packet from 10/8 to TCP port 22 passes, asked
+	// of the list; mostly some does. Held is the same where sixteen rules put
+	// into the first quarter of the list deny such packets, and none passes before.
+	Open, Held Contract
 
 	// Shadowed rules, all of them found, and how long that took.
 	Shadowed     int
@@ -77,6 +72,18 @@ type ListFigures struct {
 	SeededTook time.Duration
 
 	Classify time.Duration // of one packet, the mean over many
+}
+
+// Contract is the figures of one question.
+type Contract struct {
+	Status policy.Status // Absent: it holds
+	Took   time.Duration // the mean of many
+	// Z3 is the same question to the solver, from the start of its process to its
+	// answer, and Ratio how many times as long that takes. Both are zero where
+	// Note says why it was not answered. Where the answers differ Measure fails.
+	Z3    time.Duration
+	Ratio float64
+	Note  string
 }
 
 // Measure makes lists of every family and times package policy on them. The
@@ -111,6 +118,65 @@ func contract() policy.Box {
 	return q
 }
 
+// guarded returns a list with sixteen more rules, for which the contract holds,
+// though rules further down would break it.
+func guarded(rules []policy.Rule, seed uint64) []policy.Rule {
+	rng := rand.New(rand.NewPCG(seed, 9))
+	out := slices.Clone(rules)
+	q, last := contract(), 0
+	for i := range 16 {
+		r := policy.Rule{Match: q}
+		r.Match[fabric.Src] = fabric.PrefixSet(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(16 * i)}), 12))
+		at := rng.IntN(len(rules)/4 + 1)
+		out, last = slices.Insert(out, at, r), max(last+1, at)
+	}
+	for i := range out[:last] {
+		meets := true
+		for f := range q {
+			meets = meets && q[f].Overlaps(out[i].Match[f])
+		}
+		if meets {
+			out[i].Action = fabric.Drop
+		}
+	}
+	return out
+}
+
+// ask times the contract, here and by the solver.
+func ask(ctx context.Context, o Options, rules []policy.Rule) (c Contract, err error) {
+	p, err := policy.New(rules, fabric.Drop)
+	if err != nil {
+		return c, err
+	}
+	search, q := p.Search(), contract()
+	c.Took = mean(1000, func(int) { c.Status = search.Find(&q, policy.Passing(), policy.DefaultBudget).Status })
+	switch {
+	case o.Z3 == "":
+		c.Note = "no z3 on the path"
+		return c, nil
+	case len(rules) > o.Z3Rules+16:
+		c.Note = fmt.Sprintf("not asked past %d rules", o.Z3Rules)
+		return c, nil
+	}
+	// The contract is about 10/8, hence IPv4.
+	s := NewScript(false)
+	s.Policy("a", rules, fabric.Drop)
+	s.Ask("(and a " + s.Box(&q) + ")")
+	ctx, cancel := context.WithTimeout(ctx, o.Z3Timeout)
+	defer cancel()
+	var answers []bool
+	spent := took(func() { answers, err = s.Run(ctx, o.Z3) })
+	if err != nil {
+		c.Note = err.Error()
+		return c, nil
+	}
+	if answers[0] != (c.Status == policy.Found) {
+		return c, fmt.Errorf("the contract is %s, but z3 says %v", c.Status, answers[0])
+	}
+	c.Z3, c.Ratio = spent, float64(spent)/float64(max(c.Took, 1))
+	return c, nil
+}
+
 func measureList(ctx context.Context, o Options, family Family, n int) (ListFigures, error) {
 	l := ListFigures{Family: family, Rules: n}
 	rules := Rules(family, n, o.Seed)
@@ -120,11 +186,13 @@ func measureList(ctx context.Context, o Options, family Family, n int) (ListFigu
 	if err != nil {
 		return l, err
 	}
-	search, q := p.Search(), contract()
-	l.Contract = mean(1000, func(int) { l.ContractStatus = search.Find(&q, policy.Passing(), policy.DefaultBudget).Status })
-	if err := l.compare(ctx, o, rules, &q); err != nil {
+	if l.Open, err = ask(ctx, o, rules); err != nil {
 		return l, err
 	}
+	if l.Held, err = ask(ctx, o, guarded(rules, o.Seed)); err != nil {
+		return l, err
+	}
+	search := p.Search()
 	var shadowed []policy.Finding
 	l.ShadowedTook = took(func() { shadowed, l.ShadowedAll = search.Shadowed(policy.DefaultBudget) })
 	l.Shadowed = len(shadowed)
@@ -136,7 +204,7 @@ func measureList(ctx context.Context, o Options, family Family, n int) (ListFigu
 	if l.Equivalence, l.EquivalenceTook, err = compareLists(p, rewritten, whole); err != nil {
 		return l, err
 	}
-	rewritten = append([]policy.Rule(nil), rules...)
+	rewritten = slices.Clone(rules)
 	changed := &rewritten[n/2]
 	changed.Action = map[fabric.Action]fabric.Action{fabric.Drop: fabric.Pass}[changed.Action]
 	if l.Seeded, l.SeededTook, err = compareLists(p, rewritten, o.Limits); err != nil {
@@ -145,36 +213,6 @@ func measureList(ctx context.Context, o Options, family Family, n int) (ListFigu
 	packets := packetsNear(rules, o.Seed)
 	l.Classify = mean(100_000, func(i int) { p.Classify(packets[i%len(packets)]) })
 	return l, nil
-}
-
-// compare asks the solver the contract too.
-func (l *ListFigures) compare(ctx context.Context, o Options, rules []policy.Rule, q *policy.Box) error {
-	switch {
-	case o.Z3 == "":
-		l.Z3Note = "no z3 on the path"
-		return nil
-	case l.Rules > o.Z3Rules:
-		l.Z3Note = fmt.Sprintf("not asked past %d rules", o.Z3Rules)
-		return nil
-	}
-	// The contract is about 10/8, hence IPv4.
-	s := NewScript(false)
-	s.Policy("a", rules, fabric.Drop)
-	s.Ask("(and a " + s.Box(q) + ")")
-	ctx, cancel := context.WithTimeout(ctx, o.Z3Timeout)
-	defer cancel()
-	var answers []bool
-	var err error
-	spent := took(func() { answers, err = s.Run(ctx, o.Z3) })
-	if err != nil {
-		l.Z3Note = err.Error()
-		return nil
-	}
-	if answers[0] != (l.ContractStatus == policy.Found) {
-		return fmt.Errorf("the contract is %s, but z3 says %v", l.ContractStatus, answers[0])
-	}
-	l.Z3Contract, l.Ratio = spent, float64(spent)/float64(max(l.Contract, 1))
-	return nil
 }
 
 // compareLists times a comparison; both lists are prepared before.

@@ -24,14 +24,16 @@ func TestMeasure(t *testing.T) {
 		t.Fatalf("%d lists", len(f.Lists))
 	}
 	for _, l := range f.Lists {
-		if l.Equivalence != policy.Absent || l.Seeded == policy.Undecided || l.ContractStatus == policy.Undecided || !l.ShadowedAll {
+		if l.Equivalence != policy.Absent || l.Seeded == policy.Undecided || l.Open.Status == policy.Undecided || l.Held.Status != policy.Absent || !l.ShadowedAll {
 			t.Errorf("%+v", l)
 		}
 		if l.Prepare <= 0 || l.EquivalenceTook <= 0 || l.SeededTook <= 0 || l.EquivalentRules <= l.Rules {
 			t.Errorf("%+v lacks a figure", l)
 		}
-		if (o.Z3 == "") != (l.Z3Note != "") || (o.Z3 == "") != (l.Ratio == 0) {
-			t.Errorf("z3 %q, but %+v", o.Z3, l)
+		for _, c := range []Contract{l.Open, l.Held} {
+			if (o.Z3 == "") != (c.Note != "") || (o.Z3 == "") != (c.Ratio == 0) {
+				t.Errorf("z3 %q, but %+v", o.Z3, c)
+			}
 		}
 	}
 }
@@ -42,7 +44,7 @@ func TestMeasureWithoutSolver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Solver == "" || f.Lists[0].Z3Note == "" || f.Lists[0].Ratio != 0 {
+	if f.Solver == "" || f.Lists[0].Open.Note == "" || f.Lists[0].Held.Ratio != 0 {
 		t.Errorf("%+v", f)
 	}
 }
