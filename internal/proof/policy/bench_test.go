@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -60,7 +61,7 @@ func TestNoAllocations(t *testing.T) {
 // packets is held against single packets.
 func TestLong(t *testing.T) {
 	for _, family := range classbench.Families() {
-		rules := classbench.Rules(family, 600, 2)
+		rules := classbench.Rules(family, 400, 2)
 		p := prepare(t, rules)
 		for _, f := range p.Search().Review(policy.DefaultBudget) {
 			switch f.Use {
@@ -78,8 +79,8 @@ func TestLong(t *testing.T) {
 		}
 		changed := classbench.Rewrite(rules, 3)
 		limits := policy.DefaultLimits()
-		for k := range 20 {
-			at := len(changed) * k / 20
+		for k := range 6 {
+			at := len(changed) * k / 6
 			one := slices.Clone(changed)
 			one[at].Action = map[fabric.Action]fabric.Action{fabric.Drop: fabric.Pass}[one[at].Action]
 			other := prepare(t, one)
@@ -101,6 +102,35 @@ func TestLong(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLeavesEarly: leaves that end early say so.
+func TestLeavesEarly(t *testing.T) {
+	p, q := prepare(t, classbench.Rules(classbench.FW, 100, 1)), policy.Everything()
+	count := 0
+	if p.Search().Leaves(&q, policy.Passing(), policy.DefaultBudget, func(policy.Leaf) bool { count++; return count < 3 }) || count != 3 {
+		t.Errorf("stopped after %d leaves, and nobody says so", count)
+	}
+	if p.Search().Leaves(&q, policy.Passing(), 200, func(policy.Leaf) bool { return true }) {
+		t.Error("the budget ran out, and nobody says so")
+	}
+}
+
+// TestShared: searches of one policy do not disturb each other.
+func TestShared(t *testing.T) {
+	p := prepare(t, classbench.Rules(classbench.FW, 200, 1))
+	want := p.Search().Review(policy.DefaultBudget)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for i, f := range p.Search().Review(policy.DefaultBudget) {
+				if f.Use != want[i].Use || f.Packet != want[i].Packet || !slices.Equal(f.By, want[i].By) {
+					t.Errorf("%+v, alone %+v", f, want[i])
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // TestLimits: a comparison that meets its limits is undecided, never equal.
