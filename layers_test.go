@@ -40,6 +40,7 @@ var rooms = []room{
 	{path: "internal/proof", duty: "Answers about all packets, each with a witness", may: []string{"model", "internal/fabric", "internal/fabric/ref", "internal/proof/policy", "internal/proof/certificate"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "internal/proof/policy", duty: "One first-match list of rules, over all packets: contracts, shadowed and redundant rules, differences; `classbench` makes lists and measures", may: []string{"internal/fabric"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "internal/proof/certificate", duty: "Checks proofs without trusting the prover: boxes followed through the image by the plainest means", may: []string{"internal/fabric"}, tests: []string{"internal/fabric/ref", "internal/fabric/fabrictest"}},
+	{path: "internal/audit", duty: "Published limits that a network approaches or breaks, as findings", may: []string{"model", "internal/fabric"}},
 	{path: "internal/engine", duty: "One packet in; verdict, reason and bytes out; flow table. No I/O, no clock", may: []string{"internal/fabric"}, tests: []string{"internal/fabric/ref", "internal/fabric/fabrictest"}},
 	{path: "internal/live", duty: "The running network: in-process hosts around one engine, the wire between regions, probes of expectations by real connections", may: []string{"model", "internal/fabric", "internal/fabric/ref", "internal/engine", "internal/proof"}, tests: []string{"intent", "internal/fabric/compile", "internal/fabric/fabrictest"}},
 	{path: "internal/route", duty: "Routing protocol state machines", planned: true},
@@ -50,7 +51,7 @@ var rooms = []room{
 	{path: "internal/observe", duty: "Flow logs, metrics, queries, diagnostics", planned: true},
 	{path: "internal/datapath", duty: "The Linux edge: TUN/TAP, namespaces, eBPF", planned: true},
 	{path: "internal/arm", duty: "The embedded cloud: a Resource Manager server over the store", may: []string{"model", "intent", "internal/state", "internal/plan", "internal/fabric", "internal/fabric/compile", "internal/proof"}, tests: []string{"internal/plan/azure"}},
-	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/proof/policy", "internal/proof/certificate", "internal/engine", "internal/live", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm"}, tests: []string{"internal/fabric/fabrictest"}},
+	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/proof/policy", "internal/proof/certificate", "internal/audit", "internal/engine", "internal/live", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "cmd/cerulean", duty: "One main; thin commands", may: []string{"model", "intent", "lab", "internal/node"}},
 	{path: "web", duty: "The console's assets", planned: true},
 }

@@ -1,0 +1,80 @@
+package catalog
+
+// Limit is one published limit of the network.
+type Limit struct {
+	Name     string // stable, kebab-case: what is counted, then in what
+	Value    int
+	Unit     string // what is counted
+	Scope    string // in what it is counted
+	Document string // where it is published
+	// Confirmed is false for values that documents disagree on or that were
+	// not read in the document itself.
+	Confirmed bool
+}
+
+// Documents of limits besides [LimitsSource].
+const (
+	docNAT     = `"Azure NAT Gateway resource", 2023-07`
+	docRoutes  = `"Virtual network traffic routing", 2023-05`
+	docManager = `"Azure Virtual Network Manager limits", 2024-06`
+	docServer  = `"Azure Route Server frequently asked questions"`
+	docService = `firewall documents of Storage, SQL and Key Vault; not re-read`
+)
+
+// Limits returns the published limits that a network is held against.
+func Limits() []Limit {
+	return []Limit{
+		{"virtual-networks-per-region", MaxVNets, "virtual networks", "region and subscription", LimitsSource, true},
+		{"interfaces-per-region", MaxNICs, "network interfaces", "region and subscription", LimitsSource, true},
+		{"security-groups-per-region", MaxNSGs, "network security groups", "region and subscription", LimitsSource, true},
+		{"route-tables-per-region", MaxRouteTables, "route tables", "region and subscription", LimitsSource, true},
+		{"application-groups-per-region", MaxASGs, "application security groups", "region and subscription", LimitsSource, true},
+		{"load-balancers-per-region", MaxLoadBalancers, "load balancers", "region and subscription", LimitsSource, true},
+		{"subnets-per-virtual-network", MaxSubnetsPerVNet, "subnets", "virtual network", LimitsSource, true},
+		{"peerings-per-virtual-network", MaxPeeringsPerVNet, "declared peerings", "virtual network", LimitsSource, true},
+		{"effective-peerings-per-virtual-network", MaxPeeringsPerHub, "peerings, those of a network manager included", "virtual network", LimitsSource, true},
+		{"dns-servers-per-virtual-network", MaxDNSServersPerVNet, "DNS servers", "virtual network", LimitsSource, true},
+		{"private-addresses-per-virtual-network", MaxPrivateIPsPerVNet, "private addresses", "virtual network", LimitsSource, true},
+		{"private-addresses-per-peered-group", MaxPrivateIPsPeered, "private addresses", "virtual network with its direct peers", LimitsSource, true},
+		{"private-endpoints-per-virtual-network", MaxPrivateEndpoints, "private endpoints", "virtual network", LimitsSource, false},
+		{"addresses-per-interface", MaxIPsPerNIC, "IP configurations", "network interface", LimitsSource, true},
+		{"application-groups-per-ip-configuration", MaxASGsPerIPConfig, "application security groups", "IP configuration", LimitsSource, true},
+		{"ip-configurations-per-application-group", MaxIPConfigsPerASG, "IP configurations", "application security group", LimitsSource, true},
+		{"rules-per-security-group", MaxRulesPerNSG, "security rules", "network security group", LimitsSource, true},
+		{"addresses-per-security-rule", MaxAddressesPerRule, "addresses and ranges", "side of a security rule", LimitsSource, true},
+		{"application-groups-per-security-rule", MaxASGsPerRuleSide, "application security groups", "side of a security rule", LimitsSource, true},
+		{"application-groups-per-security-group", MaxASGsPerNSG, "application security groups", "all rules of a network security group", LimitsSource, true},
+		{"routes-per-table", MaxRoutesPerTable, "routes", "route table", LimitsSource, false},
+		{"service-tag-routes-per-table", MaxTagRoutesPerTable, "routes of service tags", "route table", docRoutes, true},
+		{"admin-rules-per-manager", MaxAdminRules, "security admin rules", "network manager", docManager, false},
+		{"admin-prefixes-per-manager", MaxAdminPrefixes, "prefixes in security admin rules", "network manager", docManager, false},
+		{"frontends-per-load-balancer", MaxFrontends, "frontends", "load balancer", LimitsSource, true},
+		{"rules-per-load-balancer", MaxBalancerRules, "load-balancing and inbound NAT rules", "load balancer", LimitsSource, true},
+		{"outbound-rules-per-load-balancer", MaxOutboundRules, "outbound rules", "load balancer", LimitsSource, true},
+		{"members-per-pool", MaxPoolMembers, "members", "backend pool", LimitsSource, true},
+		{"addresses-per-nat-gateway", MaxIPsPerNATGateway, "public addresses", "NAT gateway", docNAT, true},
+		{"peers-per-route-server", MaxRouteServerPeers, "BGP peers", "Route Server", docServer, true},
+		{"storage-address-rules", MaxStorageIPRules, "IP rules", "storage account", docService, false},
+		{"storage-network-rules", MaxStorageVNetRules, "virtual network rules", "storage account", docService, false},
+		{"key-vault-address-rules", MaxVaultIPRules, "IP rules", "key vault", docService, false},
+		{"key-vault-network-rules", MaxVaultVNetRules, "virtual network rules", "key vault", docService, false},
+		{"sql-network-rules", MaxSQLVNetRules, "virtual network rules", "SQL server", docService, false},
+	}
+}
+
+// Limits of load balancers, network managers, Route Server and services.
+const (
+	MaxLoadBalancers    = 1000
+	MaxFrontends        = 600
+	MaxBalancerRules    = 1500 // load-balancing and inbound NAT rules together
+	MaxOutboundRules    = 600
+	MaxPoolMembers      = 5000
+	MaxAdminRules       = 100  // unconfirmed: raised later
+	MaxAdminPrefixes    = 1000 // unconfirmed: raised later
+	MaxRouteServerPeers = 8
+	MaxStorageIPRules   = 400 // unconfirmed, as are those below: older texts say 200
+	MaxStorageVNetRules = 400
+	MaxVaultIPRules     = 1000
+	MaxVaultVNetRules   = 200
+	MaxSQLVNetRules     = 128
+)
