@@ -9,12 +9,14 @@ import (
 type Delta struct {
 	// Filters have other rules than before, in the same places.
 	Filters []FilterID
+	// Tables have other routes than before, in the same places.
+	Tables []TableID
 	// Whole means that anything else may differ, positions included.
 	Whole bool
 }
 
 // None reports whether nothing differs.
-func (d *Delta) None() bool { return len(d.Filters) == 0 && !d.Whole }
+func (d *Delta) None() bool { return len(d.Filters)+len(d.Tables) == 0 && !d.Whole }
 
 // Compare returns in what an image differs from the one before it. Images of
 // one incremental compilation share their sets; of others nothing is known.
@@ -36,9 +38,21 @@ func Compare(before, after *Image) Delta {
 			d.Filters = append(d.Filters, FilterID(i))
 		}
 	}
-	// All but the filters' rules must be as it was, whatever an image may hold.
+	if len(before.Tables) != len(after.Tables) {
+		return Delta{Whole: true}
+	}
+	for i := range before.Tables {
+		t, u := &before.Tables[i], &after.Tables[i]
+		if t.Name != u.Name || t.Origin != u.Origin {
+			return Delta{Whole: true}
+		}
+		if !slices.Equal(t.Routes, u.Routes) {
+			d.Tables = append(d.Tables, TableID(i))
+		}
+	}
+	// All but the rules and routes must be as it was, whatever an image may hold.
 	x, y := *before, *after
-	x.Filters, y.Filters, x.Sets, y.Sets = nil, nil, nil, nil
+	x.Filters, y.Filters, x.Sets, y.Sets, x.Tables, y.Tables = nil, nil, nil, nil, nil, nil
 	x.Epoch = y.Epoch
 	if !reflect.DeepEqual(&x, &y) {
 		return Delta{Whole: true}

@@ -25,9 +25,9 @@ type Isolation struct {
 	Subnets   int
 	Rules     int // of security groups, without the default rules
 	Planted   []Planted
-	// Spare is the ID of a security group that guards a subnet without a fault:
-	// for measuring a change.
-	Spare model.ID
+	// Spare is the ID of a security group that guards a subnet without a fault,
+	// and Tagged that of a virtual network: for measuring changes.
+	Spare, Tagged model.ID
 	// Claim is the expectation that the faults break.
 	Claim model.Expectation
 }
@@ -504,7 +504,7 @@ func (g *isolation) emitSpoke(s *spokePlan) {
 		g.emitNSG(v, n, s.strict, s.holes[n], s.hub.side(s.prod))
 	}
 	if s.strict && !s.prod && len(s.holes) == 0 && g.out.Spare.IsZero() {
-		g.out.Spare = model.MustParseID(g.nsgID(v, 2))
+		g.out.Spare, g.out.Tagged = model.MustParseID(g.nsgID(v, 2)), model.MustParseID(g.vnetID(v))
 	}
 	nic := func(n, subnet int, addr uint32, more object) {
 		p := object{"privateIPAddress": dotted(addr), "subnet": refTo(g.subnetID(v, subnet))}

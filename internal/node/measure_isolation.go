@@ -109,10 +109,15 @@ func BenchIncremental(ctx context.Context, vnets, rounds int) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	var spare *model.Resource
+	var spare, table, tagged *model.Resource
 	for _, r := range d.Resources {
-		if r.ID.Equal(d.Spare) {
+		switch {
+		case r.ID.Equal(d.Spare):
 			spare = r
+		case r.ID.Equal(d.Tagged):
+			tagged = r
+		case table == nil && r.Type() == model.TypeRouteTable:
+			table = r // of a hub's spokes
 		}
 	}
 	k, err := compile.Follow(d.Resources, compile.Options{})
@@ -131,19 +136,28 @@ func BenchIncremental(ctx context.Context, vnets, rounds int) (*Bench, error) {
 		p["securityRules"] = append([]any{rule}, p["securityRules"].([]any)...)
 		return r
 	}
-	steps := []struct {
+	routed := table.Clone()
+	routes := routed.Doc["properties"].(object)
+	routes["routes"] = append([]any{object{"name": "none", "properties": object{"addressPrefix": "172.16.0.0/24", "nextHopType": "None"}}}, routes["routes"].([]any)...)
+	retagged := tagged.Clone()
+	retagged.Doc["tags"].(object)["owner"] = "somebody"
+	type step struct {
 		name string
 		to   *model.Resource
 		want proof.Status
-	}{
+	}
+	steps := []step{
 		{"a rule that opens nothing", with(ruleDoc("extra", 150, true, true, "Tcp", "192.168.0.0/24", "*", "22")), proof.Holds},
 		{"a rule that opens a hole", with(ruleDoc("extra", 150, true, true, "Tcp", "10.0.4.0/26", "*", "22")), proof.Broken},
 		{"the hole closed", spare, proof.Holds},
 	}
 	runtime.GC()
-	for range max(rounds, 1) {
+	for round := range max(rounds, 1) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if round == max(rounds, 1)-1 {
+			steps = append(steps, step{"a route", routed, proof.Holds}, step{"a route back", table, proof.Holds}, step{"a tag of a network", retagged, proof.Holds})
 		}
 		for _, step := range steps {
 			begin := time.Now()
@@ -156,7 +170,7 @@ func BenchIncremental(ctx context.Context, vnets, rounds int) (*Bench, error) {
 			finding := w.Update(img, delta)[0]
 			s.add(step.name+", compiled", "µs", float64(compiled)/float64(time.Microsecond))
 			s.add(step.name+", decided", "µs", float64(time.Since(begin))/float64(time.Microsecond))
-			if finding.Status != step.want || delta.Whole {
+			if finding.Status != step.want || delta.None() {
 				return nil, fmt.Errorf("after %s the claim is %s: %s", step.name, finding.Status, finding.Why)
 			}
 		}

@@ -54,10 +54,15 @@ func benchLists(ctx context.Context, sizes []int) (*Bench, error) {
 	for _, l := range f.Lists {
 		name := func(what string) string { return fmt.Sprintf("%s %d, %s", l.Family, l.Rules, what) }
 		micro := func(what string, d time.Duration) { s.add(name(what), "µs", float64(d)/float64(time.Microsecond)) }
-		micro("contract", l.Contract)
-		if l.Z3Contract > 0 {
-			s.addTime(name("contract by z3"), l.Z3Contract)
-			s.add(name("contract, ratio"), "times", l.Ratio)
+		for _, q := range []struct {
+			what string
+			classbench.Contract
+		}{{"contract, open: ", l.Open}, {"contract, held: ", l.Held}} {
+			micro(q.what+q.Status.String(), q.Took)
+			if q.Z3 > 0 {
+				s.addTime(name(q.what+"z3"), q.Z3)
+				s.add(name(q.what+"ratio"), "times", q.Ratio)
+			}
 		}
 		s.addTime(name("all shadowed rules"), l.ShadowedTook)
 		s.add(name("shadowed rules"), "count", float64(l.Shadowed))

@@ -2,19 +2,22 @@ package proof
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
 )
 
 // Watch keeps claims decided while a network changes. After a change of the
-// rules of filters it decides again only what they can affect:
+// rules of filters or of routes it decides again only what they can affect:
 //
 //   - a denied claim is affected by ingress filters only where its contract did
 //     not exclude the destinations behind them, or no longer does; by egress
 //     filters only where sources behind them are left to search;
-//   - any other claim by filters of its own sources and destinations, and of
-//     whatever forwards.
+//   - it is affected by route tables of its sources and of forwarders that they
+//     may reach;
+//   - any other claim by filters and tables of its own sources and destinations,
+//     and of whatever forwards.
 //
 // A claim is searched only among the packets that are affected and those that
 // broke it before: all others meet the same rules as before. Every other change decides all claims
@@ -123,10 +126,13 @@ func (w *Watch) Update(img *fabric.Image, d fabric.Delta) []Finding {
 		return w.Findings()
 	}
 	before := w.p
-	w.p = w.p.after(img, d.Filters)
+	w.p = w.p.after(img, &d)
 	w.a.follow(img)
 	for i, st := range w.claims {
 		switch {
+		case w.routed(st, d.Tables):
+			w.Again.Whole++
+			w.claims[i] = w.decide(st.finding.Expectation)
 		case st.sides != nil:
 			w.again(i, before, d.Filters)
 		case w.concerns(st, d.Filters) || !w.refresh(&st.finding):
@@ -145,11 +151,21 @@ func (w *Watch) expectations() []model.Expectation {
 	return out
 }
 
-// after returns a prover of an image that differs in the rules of filters only.
-func (p *Prover) after(img *fabric.Image, filters []fabric.FilterID) *Prover {
+// after returns a prover of an image that differs in the rules of filters and
+// the routes of tables only.
+func (p *Prover) after(img *fabric.Image, d *fabric.Delta) *Prover {
 	next := &Prover{img: img, class: p.class, layer: p.layer, layers: p.layers, unique: p.unique, partitions: p.partitions}
+	if len(d.Tables) > 0 {
+		next.partitions = make([]atomic.Pointer[partition], len(p.partitions))
+		for i := range p.partitions {
+			next.partitions[i].Store(p.partitions[i].Load())
+		}
+		for _, id := range d.Tables {
+			next.partitions[id].Store(nil)
+		}
+	}
 	s := p.shapeOf()
-	for _, id := range filters {
+	for _, id := range d.Filters {
 		if vague(&img.Filters[id]) != s.vague[id] {
 			return next // its shape is made anew
 		}
@@ -239,6 +255,39 @@ func (j *judge) closeSide() {
 	}
 	j.broken.show(j)
 	j.unknown.show(j)
+}
+
+// routed reports whether packets of a claim may meet one of some route tables.
+func (w *Watch) routed(st *standing, tables []fabric.TableID) bool {
+	if len(tables) == 0 {
+		return false
+	}
+	changed := make(map[fabric.TableID]bool, len(tables))
+	for _, t := range tables {
+		changed[t] = true
+	}
+	if st.sides != nil {
+		for _, s := range st.sides {
+			if s.c != nil && slices.ContainsFunc(s.c.emitters, func(e emitter) bool { return changed[e.table] }) {
+				return true
+			}
+		}
+		return false
+	}
+	switch st.finding.Expectation.Verb {
+	case model.Resolves, model.NoMore:
+		return false
+	}
+	if st.finding.Status != Holds {
+		return true
+	}
+	for i := range w.p.img.Ports {
+		p := &w.p.img.Ports[i]
+		if p.Kind != fabric.PortEdge && changed[p.Routes] && (single(p) || st.ports[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // concerns reports whether filters may matter to a claim that no contract

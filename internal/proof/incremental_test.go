@@ -9,12 +9,22 @@ import (
 	"github.com/ceruleannet/cerulean/model"
 )
 
-// edited returns a copy of an image with other rules in one filter or two, and
-// what changed.
+// edited returns a copy of an image with other rules in one filter or two, or
+// other routes in a table, and what changed.
 func edited(rng *rand.Rand, img *fabric.Image) (*fabric.Image, fabric.Delta) {
 	next := *img
 	next.Filters = slices.Clone(img.Filters)
 	var d fabric.Delta
+	if rng.IntN(4) == 0 {
+		id := fabric.TableID(rng.IntN(len(img.Tables)))
+		other := &img.Tables[rng.IntN(len(img.Tables))]
+		next.Tables = slices.Clone(img.Tables)
+		next.Tables[id].Routes = slices.Clone(other.Routes)
+		d.Tables = append(d.Tables, id)
+		if rng.IntN(2) == 0 {
+			return &next, d
+		}
+	}
 	for range 1 + rng.IntN(2) {
 		id := fabric.FilterID(rng.IntN(len(img.Filters)))
 		if slices.Contains(d.Filters, id) {

@@ -12,8 +12,9 @@ import (
 
 // Compilation is a compiled network that follows edits of its resources. A
 // change of the rules of security groups writes the filters of those groups
-// anew and nothing else; every other change runs the passes again, with
-// documents and rules that did not change taken from memory. Either way the
+// anew and nothing else, a change of a route table the effective tables made of
+// it; every other change runs the passes again, with documents and rules that
+// did not change taken from memory. Either way the
 // image is the one that [Compile] makes of the same resources: its digest is
 // the same, only the order of what it stores may differ.
 //
@@ -24,6 +25,7 @@ type Compilation struct {
 	memory    *memory
 	resources map[string]*model.Resource
 	written   map[*ruleSet][]written
+	filtered  map[*subnet]bool // subnets with a security group, their own or an interface's
 }
 
 // written is a filter that was written from a rule set.
@@ -61,6 +63,12 @@ func (k *Compilation) take(c *compiler) {
 	for key, id := range c.filterIDs {
 		k.written[key.rules] = append(k.written[key.rules], written{key, id})
 	}
+	k.filtered = map[*subnet]bool{}
+	for _, p := range c.ports {
+		if p.subnet != nil && (p.subnet.nsg != nil || p.nsg != nil) {
+			k.filtered[p.subnet] = true
+		}
+	}
 }
 
 // Update applies an edit. The delta says in what the new image differs from
@@ -71,6 +79,12 @@ func (k *Compilation) Update(e Edit, opts Options) (*fabric.Image, fabric.Delta,
 			for _, r := range e.Put {
 				k.resources[r.ID.Key()] = r
 			}
+			return k.c.img, d, nil
+		}
+	}
+	if table, r, ok := k.tableOf(e); ok {
+		if d, ok := k.reroute(table, r, opts); ok {
+			k.resources[r.ID.Key()] = r
 			return k.c.img, d, nil
 		}
 	}
@@ -119,7 +133,7 @@ func (k *Compilation) rewrite(groups []*model.Resource, opts Options) (fabric.De
 	var changes []change
 	for _, r := range groups {
 		n := c.nsgs[r.ID.Key()]
-		if n.rules == nil || c.portless[n.rules] != nil || c.probedGroups[n] || r.ID.String() != n.res.ID.String() || k.noted(n) || k.children(n) {
+		if n.rules == nil || c.portless[n.rules] != nil || c.probedGroups[n] || r.ID.String() != n.res.ID.String() || k.noted(r.ID) || k.children(n) {
 			return fabric.Delta{}, false
 		}
 		it := &item[wire.NSG]{res: r, key: n.key}
@@ -171,12 +185,6 @@ func (k *Compilation) rewrite(groups []*model.Resource, opts Options) (fabric.De
 	img.Sets = c.sets.list
 	c.img = &img
 	return d, true
-}
-
-// noted reports whether something about a security group is not modelled.
-func (k *Compilation) noted(n *nsg) bool {
-	id := n.res.ID.String()
-	return slices.ContainsFunc(k.c.img.Notes, func(note fabric.Note) bool { return note.Origin.Resource == id })
 }
 
 // children reports whether a security group has rules declared on their own.
