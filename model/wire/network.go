@@ -151,6 +151,7 @@ type RouteProperties struct {
 	AddressPrefix    string `json:"addressPrefix"`
 	NextHopType      string `json:"nextHopType"` // VirtualAppliance, VirtualNetworkGateway, VnetLocal, Internet, None
 	NextHopIPAddress string `json:"nextHopIpAddress,omitempty"`
+	HasBGPOverride   bool   `json:"hasBgpOverride,omitempty"`
 }
 
 // NIC is Microsoft.Network/networkInterfaces.

@@ -52,6 +52,7 @@ func (c *compiler) addresses() {
 	}
 	c.endpointPorts(&dynamic)
 	c.loadBalancers(&dynamic)
+	c.gatewayPorts(&dynamic)
 	for _, o := range c.claims.opaques {
 		c.opaquePort(o, &dynamic)
 	}
@@ -62,6 +63,8 @@ func (c *compiler) addresses() {
 		c.vacantPort(s)
 	}
 	c.platformServices()
+	c.sitePorts()
+	c.learn()
 	c.own()
 	c.members()
 }
@@ -315,7 +318,7 @@ func (c *compiler) vacantPort(s *subnet) {
 func (c *compiler) own() {
 	for _, p := range c.ports {
 		out := &c.img.Ports[p.id]
-		if out.Kind != fabric.PortVacant {
+		if out.Kind != fabric.PortVacant && out.Kind != fabric.PortSite {
 			addrs := make([]netip.Addr, 0, len(p.addrs))
 			for _, a := range p.addrs {
 				if !a.addr.IsValid() {

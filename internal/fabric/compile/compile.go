@@ -46,6 +46,7 @@ func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error
 		storageRegions: map[string]bool{},
 		publicMarks:    map[string]*publicMark{},
 		portless:       map[*ruleSet]*ruleSet{},
+		multipath:      map[string]*port{},
 		unknowns:       map[unknownKey]fabric.PortID{},
 
 		probedGroups: map[*nsg]bool{},
@@ -101,7 +102,10 @@ type compiler struct {
 	groupSets map[string]fabric.SetID // addresses of a network group's members
 
 	// connectivity
-	claims claims
+	claims   claims
+	gateways []*gateway
+	sites    []*site
+	servers  []*routeServer
 
 	// addresses
 	ports    []*port // by PortID
@@ -109,6 +113,8 @@ type compiler struct {
 	walls    []*wall
 	asgAddrs map[string][]fabric.Range
 	configs  map[string]configAddr // IP configurations of interfaces by lower-case ID
+
+	multipath map[string]*port // next hops of equal cost by their names
 
 	// load balancers
 	balancers    []*balancer
@@ -163,6 +169,9 @@ type port struct {
 	endpoint  *endpoint
 	link      *item[wire.PrivateLinkService]
 	service   *service
+	gateway   *gateway
+	site      *site
+	paths     bool // next hops of equal cost
 	undecided bool // stands for a target that is not known
 
 	pools []*pool // it is a member of

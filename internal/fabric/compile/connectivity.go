@@ -40,6 +40,7 @@ type half struct {
 // connected groups.
 func (c *compiler) connectivity() {
 	c.claims = c.unmodelled()
+	c.hybrid()
 	halves := c.halves()
 	byPair := map[[2]fabric.SpaceID]*half{}
 	for _, h := range halves {
@@ -66,8 +67,11 @@ func (c *compiler) connectivity() {
 			to: h.to, kind: kind, prefixes: h.to.prefixes, unknown: h.partial || back.partial,
 			inTag: h.access, origin: origin(h.res, h.pointer, h.name),
 		})
-		if gateway, ok := c.claims.gateways[h.to]; ok && h.remote && back.transit {
-			h.from.gateway = gateway.res
+		if h.remote && back.transit {
+			h.from.remote = h.to
+			if gateway, ok := c.claims.gateways[h.to]; ok {
+				h.from.gateway = gateway.res
+			}
 		}
 		c.checkOverlap(h)
 	}

@@ -68,6 +68,14 @@ type documents struct {
 	sqlNetworks      table[wire.SQLNetworkRule]
 	vaults           table[wire.KeyVault]
 
+	gateways       table[wire.Gateway]
+	localGateways  table[wire.LocalGateway]
+	connections    table[wire.Connection]
+	circuits       table[wire.Circuit]
+	hubs           table[wire.VirtualHub]
+	hubConfigs     table[wire.HubIPConfiguration]
+	bgpConnections table[wire.BGPConnection]
+
 	unmodelled []*item[struct{}]
 	managed    []*model.Resource // for package avnm
 }
@@ -110,6 +118,13 @@ func (c *compiler) decode(resources []*model.Resource) {
 		model.TypeSQLFirewallRule:     reader(c, &d.sqlRules),
 		model.TypeSQLNetworkRule:      reader(c, &d.sqlNetworks),
 		model.TypeKeyVault:            reader(c, &d.vaults),
+		typeGateway:                   reader(c, &d.gateways),
+		typeLocalGateway:              reader(c, &d.localGateways),
+		typeConnection:                reader(c, &d.connections),
+		typeCircuit:                   reader(c, &d.circuits),
+		typeVirtualHub:                reader(c, &d.hubs),
+		typeHubIP:                     reader(c, &d.hubConfigs),
+		typeBGPConnection:             reader(c, &d.bgpConnections),
 	}
 	for _, owner := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypePrivateLinkService} {
 		readers[owner+"/privateEndpointConnections"] = reader(c, &d.approvals)

@@ -68,6 +68,14 @@ func (c *compiler) systemTable(s *subnet) fabric.TableID {
 
 // portTable returns the table of a port.
 func (c *compiler) portTable(p *port) fabric.TableID {
+	switch {
+	case p.gateway != nil:
+		return c.gatewayTable(p.gateway)
+	case p.site != nil:
+		return c.siteTable(p.site)
+	case c.announces(p):
+		return c.ownTable(p)
+	}
 	if p.endpoint != nil || p.balancer != nil || p.service != nil {
 		return c.systemTable(p.subnet)
 	}

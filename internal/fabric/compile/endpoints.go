@@ -246,6 +246,12 @@ func (c *compiler) deviceFilters(p *port) bool {
 		}
 	case p.link != nil:
 		out.Ingress = c.fixed(fabric.Drop, origin(p.link.res, "", ""), "takes no flows of its own network")
+	case p.gateway != nil:
+		out.Forward = &fabric.Forward{}
+	case p.site != nil:
+		// What a site lets through is its own affair.
+	case p.paths:
+		out.Silent = true
 	case p.service != nil:
 		out.Silent = true
 		out.Egress = c.fixed(fabric.Drop, origin(p.service.res, "", ""), neverStarts)

@@ -74,6 +74,13 @@ func (c *compiler) tags() {
 				prefixes = append(prefixes, r.prefixes...)
 			}
 		}
+		// What gateways know of ("Virtual network service tags": on-premises
+		// address spaces).
+		for _, l := range v.learned {
+			if l.prefix.Bits() > 0 {
+				prefixes = append(prefixes, l.prefix)
+			}
+		}
 		own := fabric.PrefixSet(prefixes...)
 		v.own = c.sets.id(fabric.PrefixSet(v.prefixes...))
 		v.tag = c.sets.id(own.Union(host))
@@ -337,9 +344,6 @@ func (c *compiler) opaqueFilters(p *port) {
 	out.Ingress = add(fabric.Unknown, "not modelled")
 	if o.sends {
 		out.Egress = add(fabric.Unknown, "not modelled")
-		if kindOf(o.item.key) == kindGateway {
-			out.Forward = &fabric.Forward{} // it may send from addresses behind it
-		}
 	} else {
 		out.Silent = true
 		out.Egress = add(fabric.Drop, "never starts a flow")

@@ -43,7 +43,15 @@ func (c *compiler) labels() {
 				label(model.LabelVNet, p.subnet.vnet.res.ID.Name()),
 				label(model.LabelRegion, p.subnet.vnet.region),
 			})
-		case p.undecided:
+		case p.undecided, p.paths:
+		case p.gateway != nil:
+			out.Labels = unique([]fabric.Label{
+				label(model.LabelGateway, p.gateway.res.ID.Name()),
+				label(model.LabelVNet, p.subnet.vnet.res.ID.Name()),
+				label(model.LabelRegion, p.subnet.vnet.region),
+			})
+		case p.site != nil:
+			out.Labels = []fabric.Label{label(model.LabelSite, p.site.name)}
 		case p.balancer != nil, p.endpoint != nil, p.link != nil, p.service != nil:
 			out.Labels = c.deviceLabels(p, shared[p.subnet])
 		case p.nic != nil:

@@ -25,8 +25,11 @@ type vnet struct {
 
 	// connectivity
 	reach []reach
-	// gateway is the unmodelled gateway it uses, its own or a peer's.
+	// gateway is what may teach it any prefix: something that is not modelled, its
+	// own or a peer's.
 	gateway *model.Resource
+	remote  *vnet          // the peer whose gateway it uses
+	learned []learnedRoute // by gateways and Route Servers
 
 	// filters
 	own      fabric.SetID // its prefixes

@@ -94,6 +94,9 @@ func (c *compiler) outbound() {
 			out.Outbound = c.firewallOutbound(p, use)
 		case p.opaque != nil:
 			// What it sends is unknown already.
+		case p.gateway != nil:
+			c.gatewayPublics(p.gateway, use)
+		case p.site != nil, p.paths:
 		case p.service != nil:
 			out.Outbound = p.service.outbound()
 		case p.balancer != nil, p.endpoint != nil, p.link != nil:

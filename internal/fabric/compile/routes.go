@@ -91,6 +91,12 @@ func (c *compiler) table(s *subnet, chained bool) fabric.TableID {
 
 // effective merges system, peering, gateway and user routes of a subnet.
 func (c *compiler) effective(s *subnet, chained bool) fabric.Table {
+	return c.effectiveWith(s, chained, fabric.None, s.vnet.learned)
+}
+
+// effectiveWith is effective for one port, or None for any, with other learned
+// routes than the network's.
+func (c *compiler) effectiveWith(s *subnet, chained bool, self fabric.PortID, learned []learnedRoute) fabric.Table {
 	v := s.vnet
 	t := fabric.Table{Name: v.res.ID.Name() + " system routes", Origin: v.origin}
 	switch {
@@ -106,6 +112,9 @@ func (c *compiler) effective(s *subnet, chained bool) fabric.Table {
 	all = c.privateRoutes(all, v, users)
 	all = c.serviceRoutes(all, s)
 	all = c.nearRoutes(all, s, users)
+	if !users.noBGP {
+		all = c.gatewayRoutes(all, self, learned, users)
+	}
 	for i := range users.routes {
 		u := &users.routes[i]
 		all = append(all, ranked{fabric.Route{
@@ -206,10 +215,20 @@ func (c *compiler) userHop(v *vnet, u *userRoute) fabric.Hop {
 	case routeInternet:
 		return fabric.Hop{Kind: fabric.HopInternet}
 	case routeGateway:
-		if v.gateway != nil {
-			return fabric.Hop{Kind: fabric.HopUnknown}
+		hub := v
+		if v.remote != nil && !c.branches(v) {
+			hub = v.remote
 		}
-		return fabric.Hop{Kind: fabric.HopDrop} // no gateway: nothing to hand packets to
+		switch vpn, express := c.gatewayOf(hub, true), c.gatewayOf(hub, false); {
+		case v.gateway != nil:
+			return fabric.Hop{Kind: fabric.HopUnknown}
+		case vpn != nil && express == nil:
+			return fabric.Hop{Kind: fabric.HopPort, Port: vpn.port.id, Via: c.firstAddr(vpn.port.id)}
+		default:
+			// No gateway, or an ExpressRoute gateway: such a route leads nowhere
+			// ("Virtual network traffic routing": VPN gateways only).
+			return fabric.Hop{Kind: fabric.HopDrop}
+		}
 	case routeAppliance:
 		key := hopKey{v, u.via}
 		hop, ok := c.hops[key]
@@ -263,6 +282,8 @@ type userRoute struct {
 	via    netip.Addr
 	rank   int
 	origin fabric.Origin
+	// overrides means that it beats longer learned routes (hasBgpOverride).
+	overrides bool
 }
 
 // userRoutes are the user routes of a subnet.
@@ -326,7 +347,7 @@ func (c *compiler) userRoute(u *userRoutes, seen map[string]string, r *model.Res
 		return
 	}
 	seen[dst] = name
-	route := userRoute{origin: origin(r, pointer, name)}
+	route := userRoute{origin: origin(r, pointer, name), overrides: p.HasBGPOverride}
 	at := pointer + "/properties/nextHopType"
 	i := slices.IndexFunc([]string{routeAppliance, routeGateway, routeVnetLocal, routeInternet, routeNone}, func(k string) bool {
 		return strings.EqualFold(k, p.NextHopType)

@@ -29,9 +29,6 @@ func isInert(kind string) bool {
 	return false
 }
 
-// kindGateway is the type of VPN and ExpressRoute gateways, in lower case.
-const kindGateway = "microsoft.network/virtualnetworkgateways"
-
 // opaque is something in a subnet whose behaviour is not modelled: a gateway
 // load balancer's frontend, an application gateway, a scale set. It gets a port
 // that owns its address and whose rules are unknown.
@@ -85,6 +82,11 @@ func (c *compiler) unmodelled() claims {
 			things = append(things, &item[struct{}]{res: it.res, key: it.key})
 		}
 	}
+	for _, it := range c.docs.hubs.list {
+		if inWAN(it) {
+			things = append(things, &item[struct{}]{res: it.res, key: it.key})
+		}
+	}
 	for _, it := range things {
 		kind := kindOf(it.key)
 		if kind == "microsoft.network/loadbalancers" {
@@ -119,10 +121,7 @@ func (c *compiler) unmodelled() claims {
 			}
 		})
 		for s := range found {
-			switch kind {
-			case kindGateway:
-				cl.gateways[s.vnet] = it
-			case "microsoft.network/applicationgateways":
+			if kind == "microsoft.network/applicationgateways" {
 				cl.noAdmin[s] = true
 			}
 		}

@@ -42,7 +42,8 @@ func TestUnmodelled(t *testing.T) {
 	}
 }
 
-// A gateway may have learned any private range.
+// A gateway whose connections are not among the resources may have learned any
+// private range.
 func TestGatewayIsUnknown(t *testing.T) {
 	n := &network{t: t}
 	n.nsg("g")
@@ -57,6 +58,7 @@ func TestGatewayIsUnknown(t *testing.T) {
 	n.add("vnet/hub/virtualNetworkPeerings/wants", `{"properties":{"remoteVirtualNetwork":{"id":"~vnet/wants"}}}`)
 	n.add("vnet/wants/virtualNetworkPeerings/hub", `{"properties":{"useRemoteGateways":true,"remoteVirtualNetwork":{"id":"~vnet/hub"}}}`)
 	n.add("vgw/vpn", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"ip","properties":{"subnet":{"id":"~vnet/hub/subnets/GatewaySubnet"}}}]}}`)
+	n.add("conn/lost", `{"location":"westeurope","properties":{"connectionType":"IPsec","virtualNetworkGateway1":{"id":"~vgw/vpn"},"localNetworkGateway2":{"id":"elsewhere"}}}`)
 	n.nic("h", "hub/s", "").nic("s", "spoke/s", "").nic("o", "other/s", "")
 	expect(t, n.compile(),
 		// A user route's prefix is surely in the VirtualNetwork tag, another
@@ -67,7 +69,7 @@ func TestGatewayIsUnknown(t *testing.T) {
 		"o: tcp 10.2.0.4 192.168.7.1:80 = deny route-drop: o",
 		"w: tcp 10.3.0.4 192.168.7.1:80 = deny route-drop: w",
 		"h: tcp 10.0.1.4 10.1.0.4:80 = allow delivered: h > s",
-		"vpn: tcp 192.168.7.1 10.0.1.4:80 = unknown rule not modelled: vpn",
+		"vpn: tcp 192.168.7.1 10.0.1.4:80 = unknown rule AllowVnetInBound: vpn > h",
 	)
 }
 
