@@ -34,6 +34,11 @@ func Limits(resources []*model.Resource, img *fabric.Image) []Finding {
 		t.image(img)
 	}
 	findings := t.unknown
+	for _, r := range resources {
+		if r.ID.Is(model.TypeLoadBalancer) {
+			findings = append(findings, t.outboundPorts(r)...)
+		}
+	}
 	for _, l := range catalog.Limits() {
 		for _, c := range t.counts[l.Name] {
 			if f, ok := judge(l, c); ok {

@@ -14,11 +14,12 @@ type Limit struct {
 
 // Documents of limits besides [LimitsSource].
 const (
-	docNAT     = `"Azure NAT Gateway resource", 2023-07`
-	docRoutes  = `"Virtual network traffic routing", 2023-05`
-	docManager = `"Azure Virtual Network Manager limits", 2024-06`
-	docServer  = `"Azure Route Server frequently asked questions"`
-	docService = `firewall documents of Storage, SQL and Key Vault; not re-read`
+	docBalancer = `load balancer limits of the same page, 2024-10`
+	docNAT      = `NAT gateway resource, 2023-07`
+	docRoutes   = `"Virtual network traffic routing", 2023-05`
+	docManager  = `limits of Azure Virtual Network Manager, 2024-06`
+	docServer   = `documents of Azure Route Server; not re-read`
+	docService  = `firewall documents of Storage, SQL and Key Vault; not re-read`
 )
 
 // Limits returns the published limits that a network is held against.
@@ -29,7 +30,7 @@ func Limits() []Limit {
 		{"security-groups-per-region", MaxNSGs, "network security groups", "region and subscription", LimitsSource, true},
 		{"route-tables-per-region", MaxRouteTables, "route tables", "region and subscription", LimitsSource, true},
 		{"application-groups-per-region", MaxASGs, "application security groups", "region and subscription", LimitsSource, true},
-		{"load-balancers-per-region", MaxLoadBalancers, "load balancers", "region and subscription", LimitsSource, true},
+		{"load-balancers-per-region", MaxLoadBalancers, "load balancers", "region and subscription", docBalancer, false},
 		{"subnets-per-virtual-network", MaxSubnetsPerVNet, "subnets", "virtual network", LimitsSource, true},
 		{"peerings-per-virtual-network", MaxPeeringsPerVNet, "declared peerings", "virtual network", LimitsSource, true},
 		{"effective-peerings-per-virtual-network", MaxPeeringsPerHub, "peerings, those of a network manager included", "virtual network", LimitsSource, true},
@@ -48,12 +49,12 @@ func Limits() []Limit {
 		{"service-tag-routes-per-table", MaxTagRoutesPerTable, "routes of service tags", "route table", docRoutes, true},
 		{"admin-rules-per-manager", MaxAdminRules, "security admin rules", "network manager", docManager, false},
 		{"admin-prefixes-per-manager", MaxAdminPrefixes, "prefixes in security admin rules", "network manager", docManager, false},
-		{"frontends-per-load-balancer", MaxFrontends, "frontends", "load balancer", LimitsSource, true},
-		{"rules-per-load-balancer", MaxBalancerRules, "load-balancing and inbound NAT rules", "load balancer", LimitsSource, true},
-		{"outbound-rules-per-load-balancer", MaxOutboundRules, "outbound rules", "load balancer", LimitsSource, true},
-		{"members-per-pool", MaxPoolMembers, "members", "backend pool", LimitsSource, true},
-		{"addresses-per-nat-gateway", MaxIPsPerNATGateway, "public addresses", "NAT gateway", docNAT, true},
-		{"peers-per-route-server", MaxRouteServerPeers, "BGP peers", "Route Server", docServer, true},
+		{"frontends-per-load-balancer", MaxFrontends, "frontends", "load balancer", docBalancer, false},
+		{"rules-per-load-balancer", MaxBalancerRules, "load-balancing and inbound NAT rules", "load balancer", docBalancer, false},
+		{"outbound-rules-per-load-balancer", MaxOutboundRules, "outbound rules", "load balancer", docBalancer, false},
+		{"members-per-pool", MaxPoolMembers, "members", "backend pool", docBalancer, false},
+		{"addresses-per-nat-gateway", MaxIPsPerNATGateway, "public addresses", "NAT gateway", docNAT, false},
+		{"peers-per-route-server", MaxRouteServerPeers, "BGP peers", "Route Server", docServer, false},
 		{"storage-address-rules", MaxStorageIPRules, "IP rules", "storage account", docService, false},
 		{"storage-network-rules", MaxStorageVNetRules, "virtual network rules", "storage account", docService, false},
 		{"key-vault-address-rules", MaxVaultIPRules, "IP rules", "key vault", docService, false},
