@@ -22,8 +22,8 @@ import "github.com/ceruleannet/cerulean/internal/fabric"
 // Every step looks at more than can happen: routes without regard to longer
 // prefixes, any way to a forwarder. So what is excluded is neither delivered nor
 // undecided, and the answer about the rest is the answer about all. Whatever
-// may be unknown on the way is kept. ok is false where the contract does not
-// apply: packets may meet a redirect.
+// may be unknown on the way is kept, and whatever may meet a redirect. ok is
+// false where the contract does not apply: destinations are the platform's own.
 func (w *walk) residue(q *question) (kept []state, ok bool) {
 	c, ok := w.contractOf(q)
 	if !ok {
@@ -41,9 +41,7 @@ func (w *walk) contractOf(q *question) (*contract, bool) {
 	}
 	for {
 		before := c.sources
-		if !c.spread() {
-			return nil, false
-		}
+		c.spread()
 		if c.sources == before {
 			break
 		}
@@ -112,7 +110,7 @@ type contract struct {
 	ofEdge     int32
 	todo       []int32 // forwarders to look at
 	deliver    []delivery
-	applicable bool
+	redirected bool         // something may meet a redirect
 	verdicts   [2][]ingress // of sources inside, and of those from the internet
 	match      matcher
 	unions     map[uint64]setID // what join found
@@ -215,7 +213,7 @@ func (c *contract) reset() {
 		c.verdicts[i] = make([]ingress, len(c.shape.ins.lists))
 	}
 	c.outside = c.a.union(c.sources, c.a.intern(c.shape.outbound))
-	c.applicable = true
+	c.redirected = false
 	c.match.reset(c)
 }
 
@@ -229,7 +227,7 @@ func (c *contract) emitterOf(class fabric.PortID) int32 {
 }
 
 // spread finds the emitters, from the sources on.
-func (c *contract) spread() bool {
+func (c *contract) spread() {
 	for i := range c.q.begin {
 		class := c.q.begin[i].from.class
 		p := &c.img.Ports[class]
@@ -242,7 +240,7 @@ func (c *contract) spread() bool {
 			c.ofTable[p.Routes] = c.emit(emitter{table: p.Routes, forward: fabric.None, out: c.began})
 		}
 	}
-	for i := 0; i < len(c.emitters) && c.applicable; i++ {
+	for i := 0; i < len(c.emitters); i++ {
 		if c.emitters[i].forward != fabric.None {
 			c.forwards(int32(i))
 		}
@@ -250,7 +248,6 @@ func (c *contract) spread() bool {
 			c.routes(int32(i))
 		}
 	}
-	return c.applicable
 }
 
 func (c *contract) emit(e emitter) int32 {
@@ -394,7 +391,9 @@ func (c *contract) space(by int32, space fabric.SpaceID, prefix fabric.Set, part
 func (c *contract) arrives(by int32, q fabric.PortID, public bool, part func() setID) {
 	port := &c.img.Ports[q]
 	if port.Inward != nil {
-		c.applicable = false
+		// Where it is handed to is for the search to find.
+		c.redirected = true
+		c.keep(by, c.lift(part()), allSet)
 		return
 	}
 	if _, ok := c.target[q]; ok {

@@ -268,7 +268,7 @@ func (w *Watch) routed(st *standing, tables []fabric.TableID) bool {
 	}
 	if st.sides != nil {
 		for _, s := range st.sides {
-			if s.c != nil && slices.ContainsFunc(s.c.emitters, func(e emitter) bool { return changed[e.table] }) {
+			if s.c != nil && (s.c.redirected || slices.ContainsFunc(s.c.emitters, func(e emitter) bool { return changed[e.table] })) {
 				return true
 			}
 		}

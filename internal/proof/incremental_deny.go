@@ -97,7 +97,7 @@ func (w *Watch) affected(s *oneWay, before *Prover, filters []fabric.FilterID) (
 				_, target := c.target[u.port]
 				_, known := stacks[k]
 				switch {
-				case doubt:
+				case doubt || c.redirected: // perhaps a target of a redirect
 					return nil, true
 				case target && !known:
 					stacks[k] = u.port
