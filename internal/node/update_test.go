@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/internal/fabric/compile"
@@ -39,7 +40,19 @@ func (e *editor) edit() (compile.Edit, string) {
 		l, _ := p["properties"].(object)[name].([]any)
 		return l
 	}
-	switch n := e.rng.IntN(12); {
+	switch n := e.rng.IntN(14); {
+	case n >= 12:
+		// A rule declared on its own, new or, half of the time, one to go.
+		if i := slices.IndexFunc(e.now, func(r *model.Resource) bool { return r.Type() == model.TypeSecurityRule }); i >= 0 && e.rng.IntN(2) == 0 {
+			r := e.now[i]
+			e.now = append(e.now[:i:i], e.now[i+1:]...)
+			return compile.Edit{Remove: []model.ID{r.ID}}, "without " + r.ID.Name()
+		}
+		group := e.now[e.some(model.TypeNSG)]
+		doc := ruleDoc("", 2000+e.rng.IntN(500), e.rng.IntN(2) == 0, e.rng.IntN(2) == 0, "Tcp", "10.1.0.0/16", "*", "33").(object)
+		r := &model.Resource{ID: group.ID.Child("securityRules", fmt.Sprint("own-", e.rng.Uint32())), Doc: doc}
+		e.now = append(e.now, r)
+		return compile.Edit{Put: []*model.Resource{r}}, "rule " + r.ID.Name()
 	case n < 5:
 		return change(model.TypeNSG, func(doc object) {
 			rules := list(doc, "securityRules")

@@ -3,11 +3,9 @@ package compile
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
-	"github.com/ceruleannet/cerulean/model/wire"
 )
 
 // Compilation is a compiled network that follows edits of its resources. A
@@ -76,6 +74,9 @@ func (k *Compilation) take(c *compiler) {
 func (k *Compilation) Update(e Edit, opts Options) (*fabric.Image, fabric.Delta, error) {
 	if groups, ok := k.groupsOf(e); ok {
 		if d, ok := k.rewrite(groups, opts); ok {
+			for _, id := range e.Remove {
+				delete(k.resources, id.Key())
+			}
 			for _, r := range e.Put {
 				k.resources[r.ID.Key()] = r
 			}
@@ -105,99 +106,4 @@ func (k *Compilation) Update(e Edit, opts Options) (*fabric.Image, fabric.Delta,
 	k.memory.forget(next)
 	k.take(c)
 	return c.img, d, nil
-}
-
-// groupsOf returns the security groups of an edit that changes nothing but
-// their documents.
-func (k *Compilation) groupsOf(e Edit) ([]*model.Resource, bool) {
-	if len(e.Remove) > 0 || len(e.Put) == 0 {
-		return nil, false
-	}
-	for _, r := range e.Put {
-		if _, known := k.c.nsgs[r.ID.Key()]; !known {
-			return nil, false
-		}
-	}
-	return e.Put, true
-}
-
-// rewrite writes the filters of security groups anew. It changes nothing and
-// returns false where that is not all there is to do.
-func (k *Compilation) rewrite(groups []*model.Resource, opts Options) (fabric.Delta, bool) {
-	type change struct {
-		group *nsg
-		to    *item[wire.NSG]
-		rules *ruleSet
-	}
-	c := k.c
-	var changes []change
-	for _, r := range groups {
-		n := c.nsgs[r.ID.Key()]
-		if n.rules == nil || c.portless[n.rules] != nil || c.probedGroups[n] || r.ID.String() != n.res.ID.String() || k.noted(r.ID) || k.children(n) {
-			return fabric.Delta{}, false
-		}
-		it := &item[wire.NSG]{res: r, key: n.key}
-		if wire.Decode(r.Doc, &it.view) != nil {
-			return fabric.Delta{}, false
-		}
-		problems, notes := len(c.problems), len(c.img.Notes)
-		rules := c.parseNSG(it, nil)
-		if problems != len(c.problems) || notes != len(c.img.Notes) {
-			// The full way says what is wrong, or not known.
-			for _, note := range c.img.Notes[notes:] {
-				delete(c.notes, note)
-			}
-			c.problems, c.img.Notes = c.problems[:problems], c.img.Notes[:notes]
-			return fabric.Delta{}, false
-		}
-		if rules.virtual != n.rules.virtual || rules.internet != n.rules.internet {
-			return fabric.Delta{}, false
-		}
-		changes = append(changes, change{n, it, rules})
-	}
-	img := *c.img
-	img.Epoch = opts.Epoch
-	img.Filters = slices.Clone(img.Filters)
-	var d fabric.Delta
-	for _, x := range changes {
-		list := k.written[x.group.rules]
-		delete(k.written, x.group.rules)
-		at := origin(x.to.res, "", "")
-		for i := range list {
-			delete(c.filterIDs, list[i].key)
-			list[i].key.rules = x.rules
-			f := &img.Filters[list[i].id]
-			f.Rules, f.Origin = c.write(&list[i].key), at
-			c.filterIDs[list[i].key] = list[i].id
-			d.Filters = append(d.Filters, list[i].id)
-		}
-		k.written[x.rules] = list
-		delete(k.memory.items, x.group.res)
-		delete(k.memory.rules, x.group.item)
-		k.memory.items[x.to.res] = x.to
-		if !namesGroups(x.to) {
-			k.memory.rules[x.to] = x.rules
-		}
-		c.docs.nsgs.replace(x.to)
-		x.group.item, x.group.rules = x.to, x.rules
-	}
-	slices.Sort(d.Filters)
-	img.Sets = c.sets.list
-	c.img = &img
-	return d, true
-}
-
-// children reports whether a security group has rules declared on their own.
-func (k *Compilation) children(n *nsg) bool {
-	list := k.c.docs.rules.list
-	prefix := n.key + "/"
-	i, _ := slices.BinarySearchFunc(list, prefix, func(it *item[wire.SecurityRule], key string) int { return strings.Compare(it.key, key) })
-	return i < len(list) && strings.HasPrefix(list[i].key, prefix)
-}
-
-// replace puts an item in place of the one with the same ID.
-func (t *table[T]) replace(it *item[T]) {
-	t.byKey[it.key] = it
-	i, _ := slices.BinarySearchFunc(t.list, it.key, func(x *item[T], key string) int { return strings.Compare(x.key, key) })
-	t.list[i] = it
 }
