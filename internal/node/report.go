@@ -24,7 +24,12 @@ type Report struct {
 // real bytes, before anybody sees it.
 func (d *Design) Check() *Report {
 	begin := time.Now()
-	r := &Report{Findings: d.Prover.Check(d.Network().Expectations), Notes: d.Image.Notes, image: d.Image, network: d.Network().Name}
+	return d.report(d.Prover.Check(d.Network().Expectations), begin)
+}
+
+// report completes findings of the prover.
+func (d *Design) report(findings []proof.Finding, begin time.Time) *Report {
+	r := &Report{Findings: findings, Notes: d.Image.Notes, image: d.Image, network: d.Network().Name}
 	d.baselines(r.Findings)
 	for i := range r.Findings {
 		f := &r.Findings[i]

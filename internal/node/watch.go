@@ -6,11 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ceruleannet/cerulean/intent"
+	"github.com/ceruleannet/cerulean/internal/fabric/compile"
 	"github.com/ceruleannet/cerulean/internal/proof"
+	"github.com/ceruleannet/cerulean/model"
 )
 
 // Watch proves a network again whenever its files change. It is a core: it
@@ -19,6 +23,12 @@ type Watch struct {
 	path   string
 	stamps map[string]stamp
 	report *Report // of the last version that could be read
+	// What the last version that compiled left behind: an edit re-does only what
+	// it can affect.
+	resources map[string]*model.Resource // by ID
+	compiled  *compile.Compilation
+	claims    *proof.Watch
+	expected  []model.Expectation
 }
 
 // stamp is what tells two versions of a file apart.
@@ -51,17 +61,64 @@ func (w *Watch) Poll() *Update {
 	}
 	u := &Update{Files: files, First: w.stamps == nil}
 	w.stamps = now
-	design, err := Open(w.path, LockRead)
+	begin := time.Now()
+	declared, err := intent.Load(w.path, intent.Options{})
+	if err == nil {
+		u.Report, err = w.prove(declared, begin)
+	}
 	if err != nil {
 		u.Err = err
 		return u
 	}
-	u.Report = design.Check()
 	if w.report != nil {
 		u.Changed = changedFindings(w.report.Findings, u.Report.Findings)
 	}
 	w.report = u.Report
 	return u
+}
+
+// prove compiles and proves the next version from the last.
+func (w *Watch) prove(declared *intent.Declared, begin time.Time) (*Report, error) {
+	next := make(map[string]*model.Resource, len(declared.Network.Resources))
+	var edit compile.Edit
+	for _, r := range declared.Network.Resources {
+		key := r.ID.Key()
+		if was := w.resources[key]; was != nil && reflect.DeepEqual(was, r) {
+			next[key] = was
+			continue
+		}
+		next[key] = r
+		edit.Put = append(edit.Put, r)
+	}
+	for key, r := range w.resources {
+		if next[key] == nil {
+			edit.Remove = append(edit.Remove, r.ID)
+		}
+	}
+	exps := declared.Network.Expectations
+	var findings []proof.Finding
+	if w.compiled == nil {
+		c, err := compile.Follow(declared.Network.Resources, compile.Options{})
+		if err != nil {
+			return nil, err
+		}
+		w.compiled, w.claims = c, proof.NewWatch(proof.New(c.Image()), exps)
+		findings = w.claims.Findings()
+	} else {
+		img, delta, err := w.compiled.Update(edit, compile.Options{})
+		if err != nil {
+			return nil, err
+		}
+		if reflect.DeepEqual(exps, w.expected) {
+			findings = w.claims.Update(img, delta)
+		} else {
+			w.claims = proof.NewWatch(proof.New(img), exps)
+			findings = w.claims.Findings()
+		}
+	}
+	w.resources, w.expected = next, exps
+	d := &Design{Declared: declared, Image: w.compiled.Image(), Prover: w.claims.Prover()}
+	return d.report(findings, begin), nil
 }
 
 // look takes the stamps of the network's files. A file that cannot be read has

@@ -10,6 +10,22 @@ import (
 	"github.com/ceruleannet/cerulean/internal/node"
 )
 
+// fresh holds a report to that of a network which was never watched.
+func fresh(t *testing.T, dir string, got *node.Report) {
+	t.Helper()
+	d, err := node.Open(dir, node.LockRead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := d.Check()
+	for i := range want.Findings {
+		a, b := &got.Findings[i], &want.Findings[i]
+		if a.Status != b.Status || a.Why != b.Why || a.Expectation.Pos != b.Expectation.Pos {
+			t.Errorf("%s is %s (%s), without a watch %s (%s)", a.Expectation.Name, a.Status, a.Why, b.Status, b.Why)
+		}
+	}
+}
+
 // TestWatch edits a network under a watch: nothing is proved twice without a
 // change, a mistake is told and the next good version proved, and only what
 // changed is reported.
@@ -53,11 +69,19 @@ func TestWatch(t *testing.T) {
 	if u == nil || u.Err != nil || len(u.Changed) == 0 || !u.Report.Failed() {
 		t.Fatalf("a hole is not told: %+v", u)
 	}
+	fresh(t, dir, u.Report)
+	write("allow: app -> any tcp/6379", "allow: app -> any tcp/6380")
+	u = w.Poll()
+	if u == nil || u.Err != nil {
+		t.Fatalf("an edit: %+v", u)
+	}
+	fresh(t, dir, u.Report)
 	write("", "")
 	u = w.Poll()
 	if u == nil || len(u.Changed) == 0 || u.Report.Failed() {
 		t.Fatalf("the repair is not told: %+v", u)
 	}
+	fresh(t, dir, u.Report)
 	var b strings.Builder
 	if err := u.WriteText(&b, false); err != nil || !strings.Contains(b.String(), "expectations hold") || strings.Contains(b.String(), "broken") {
 		t.Errorf("text: %q, %v", b.String(), err)
