@@ -15,6 +15,9 @@
 //     the addresses that lead to others (leads.go).
 //  3. A box is a product of five sets, one per packet field (state.go). Sets
 //     are interned, so that equal work is done once (sets.go).
+//     For claims that nothing is delivered contract.go narrows the boxes to what
+//     no policy, route or forwarder excludes by itself (contract_shape.go,
+//     contract_match.go), and contract_search.go follows them in parts.
 //  4. walk.go moves boxes through the image step by step as ref moves packets,
 //     splitting them where rules, routes and owners (branch.go) tell packets
 //     apart; inward.go has redirects, which make a box for every target, and
@@ -31,7 +34,9 @@
 //  6. explain.go follows one concrete flow and, where it is blocked, tries the
 //     smallest change that lets it pass, until it passes: the blockers of a
 //     complete path.
-//  7. hops.go and text.go say all of it to people.
+//  7. incremental.go keeps claims decided while filters and routes change
+//     (incremental_deny.go).
+//  8. hops.go and text.go say all of it to people.
 //
 // A search has a budget of steps. When it runs out the answer is unknown, never
 // "safe".

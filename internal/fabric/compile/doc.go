@@ -21,6 +21,10 @@
 //  11. names: private DNS zones and the public names of services become views;
 //  12. labels and image: labels, regions, delays, the internet's port.
 //
+// [Follow] compiles and then follows edits (update.go): rules of security groups
+// (update_rules.go) and route tables (update_routes.go) in place, everything
+// else by the passes with what memory.go remembers.
+//
 // Equal sets, filters and tables are stored once. What Azure's documents leave
 // open is a named constant in assumptions.go; docs/azure-semantics.md lists the
 // rules with their documents.
