@@ -42,7 +42,7 @@ func (p *Prover) Questions(exps []model.Expectation) ([]certificate.Claim, []Unc
 	var left []Uncertified
 	for i := range exps {
 		e := &exps[i]
-		if e.Verb != model.Deny || len(e.NotThrough) > 0 {
+		if e.Verb != model.Deny || len(e.NotThrough) > 0 || p.balanced(e) {
 			left = append(left, Uncertified{e.Name, notDenied})
 			continue
 		}
@@ -55,9 +55,29 @@ func (p *Prover) Questions(exps []model.Expectation) ([]certificate.Claim, []Unc
 
 const notDenied = "only claims that nothing is delivered have certificates"
 
+// balanced reports whether an expectation speaks of what a load balancer hands
+// on: that arrives elsewhere.
+func (p *Prover) balanced(e *model.Expectation) bool {
+	sides := []*model.Selector{&e.To}
+	if e.Both {
+		sides = append(sides, &e.From)
+	}
+	for _, sel := range sides {
+		for _, x := range p.parties(sel) {
+			if p.img.Ports[x.port].Kind == fabric.PortBalancer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // certify writes the claims of one expectation.
 func (p *Prover) certify(e *model.Expectation) ([]certificate.Claim, error) {
 	var out []certificate.Claim
+	if p.balanced(e) {
+		return nil, errors.New("claims about load balancers have no certificates")
+	}
 	for _, pair := range p.pairs(e) {
 		claim, err := newProof(p, e, pair[0], pair[1]).walk()
 		if err != nil {
@@ -129,6 +149,7 @@ type certifying struct {
 	begin []state
 	own   map[fabric.PortID]fabric.Set // addresses of the senders
 	meant targets
+	boxes []box // the traffic, as it arrives
 	// varied are the boxes written so far of which balancers decide, by sender.
 	varied map[place][]cube
 	failed error
@@ -169,7 +190,9 @@ func newProof(p *Prover, e *model.Expectation, from, to []party) *certifying {
 	dst := w.a.intern(certificate.Destinations(p.img, reached))
 	four := w.a.intern(fabric.Set{mapped})
 	six := w.a.subtract(allSet, four)
-	for _, b := range boxes(w.a, e.Traffic, false) {
+	wide := certificate.TranslatesPorts(p.img)
+	c.boxes = boxes(w.a, e.Traffic, false)
+	for _, b := range c.boxes {
 		c.claim.Traffic = append(c.claim.Traffic, certificate.Traffic{
 			Protocols: certificate.NumRanges(w.a.get(b.protos)), SourcePorts: certificate.NumRanges(w.a.get(b.srcPorts)),
 			DestinationPorts: certificate.NumRanges(w.a.get(b.dstPorts)), IPv4: b.v4, IPv6: b.v6,
@@ -179,10 +202,16 @@ func newProof(p *Prover, e *model.Expectation, from, to []party) *certifying {
 				if family == four && !b.v4 || family == six && !b.v6 {
 					continue
 				}
-				s := state{from: at}
-				s.cube = cube{w.a.intersect(w.a.union(sets[at]...), family), w.a.intersect(dst, family), b.srcPorts, b.dstPorts, b.protos}
-				if s.cube[fabric.Src] != emptySet && s.cube[fabric.Dst] != emptySet {
-					c.begin = append(c.begin, s)
+				ports := []setID{b.dstPorts}
+				if wide {
+					ports = append(ports, w.a.subtract(b.srcPorts, b.dstPorts))
+				}
+				for _, port := range ports {
+					s := state{from: at}
+					s.cube = cube{w.a.intersect(w.a.union(sets[at]...), family), w.a.intersect(dst, family), b.srcPorts, port, b.protos}
+					if s.cube[fabric.Src] != emptySet && s.cube[fabric.Dst] != emptySet && port != emptySet {
+						c.begin = append(c.begin, s)
+					}
 				}
 			}
 		}
@@ -203,6 +232,17 @@ func (c *certifying) walk() (*certificate.Claim, error) {
 	return c.claim, nil
 }
 
+// spokenOf reports whether packets of a leaf arrive as traffic of the claim.
+func (c *certifying) spokenOf(l *leaf) bool {
+	port := l.now[fabric.DstPort]
+	if port == emptySet {
+		port = l.cube[fabric.DstPort]
+	}
+	return slices.ContainsFunc(c.boxes, func(b box) bool {
+		return c.w.a.intersect(b.protos, l.cube[fabric.Proto]) != emptySet && c.w.a.intersect(b.dstPorts, port) != emptySet
+	})
+}
+
 func (c *certifying) fail(err error) { c.failed, c.w.stopped = err, true }
 
 // leaf writes down one leaf.
@@ -215,7 +255,7 @@ func (c *certifying) leaf(l leaf) {
 		return
 	case fabric.VerdictAllow:
 		end, arrived := ended(&l)
-		if _, _, hit, _ := w.ends(l.state, end, arrived, &c.meant); hit && l.code != fabric.CodePlatform {
+		if _, _, hit, _ := w.ends(l.state, end, arrived, &c.meant); hit && l.code != fabric.CodePlatform && c.spokenOf(&l) {
 			c.fail(errors.New("it does not hold"))
 			return
 		}

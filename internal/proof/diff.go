@@ -83,6 +83,15 @@ func Diff(before, after *Prover, scope Scope) (*Difference, error) {
 	if scope.Budget == 0 {
 		scope.Budget = DefaultBudget
 	}
+	if scope.To != nil {
+		for _, p := range [2]*Prover{before, after} {
+			for _, x := range p.parties(scope.To) {
+				if p.img.Ports[x.port].Kind == fabric.PortBalancer {
+					return nil, fmt.Errorf("%s is a load balancer, where nothing ends; name its members", quoted(scope.To))
+				}
+			}
+		}
+	}
 	old, now := newIdentity(before.img), newIdentity(after.img)
 	d := &differ{scope: scope, out: &Difference{}, index: map[changeKey]int{}}
 	for _, dir := range [2]direction{

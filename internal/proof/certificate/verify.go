@@ -65,11 +65,20 @@ func verify(img *fabric.Image, c *Claim) error {
 		return err
 	}
 	// The question: each sender's packets, to every destination that can lead to
-	// a port of the claim.
+	// a port of the claim, and of every destination port where something changes
+	// those: the claim is about packets as they arrive.
 	question := map[fabric.PortID][]box{}
 	dst := Destinations(img, to)
-	for at, src := range from {
+	asked := traffic
+	if TranslatesPorts(img) {
+		asked = nil
 		for _, b := range traffic {
+			b[fabric.DstPort] = b[fabric.SrcPort].Union(b[fabric.DstPort])
+			asked = append(asked, b)
+		}
+	}
+	for at, src := range from {
+		for _, b := range asked {
 			b[fabric.Src], b[fabric.Dst] = b[fabric.Src].Intersect(src), b[fabric.Dst].Intersect(dst)
 			if !b.empty() {
 				question[at] = append(question[at], b)
@@ -92,7 +101,7 @@ func verify(img *fabric.Image, c *Claim) error {
 			if b[fabric.Src] = b[fabric.Src].Intersect(own); b.empty() {
 				return fmt.Errorf("leaf %d has no packet of port %d", i, at)
 			}
-			if err := follow(img, l, at, b, to); err != nil {
+			if err := follow(img, l, at, b, goal{img, to, traffic}); err != nil {
 				return fmt.Errorf("leaf %d from %s: %w", i, img.Ports[at].Name, err)
 			}
 			answered[at] = append(answered[at], b)
@@ -107,7 +116,7 @@ func verify(img *fabric.Image, c *Claim) error {
 }
 
 // follow holds that a leaf's packets end as it says.
-func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, to map[fabric.PortID]fabric.Set) error {
+func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, g goal) error {
 	var bad error
 	f := &follower{img: img, steps: maxSteps}
 	f.leaf = func(b box, v fabric.Verdict, r fabric.Reason) {
@@ -115,7 +124,7 @@ func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, to map[fabric.P
 		case bad != nil:
 		case v == fabric.VerdictUnknown:
 			bad = fmt.Errorf("what becomes of %s is unknown", b)
-		case v == fabric.VerdictAllow && r.Code != fabric.CodePlatform && hits(img, to, r.Port, b):
+		case v == fabric.VerdictAllow && r.Code != fabric.CodePlatform && g.hits(r.Port, b):
 			bad = fmt.Errorf("%s is delivered at %s", b, img.Ports[r.Port].Name)
 		case l.Varies:
 		case (v == fabric.VerdictAllow) != l.Elsewhere:
@@ -131,11 +140,38 @@ func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, to map[fabric.P
 	return bad
 }
 
+// goal is where nothing of a claim may arrive.
+type goal struct {
+	img     *fabric.Image
+	to      map[fabric.PortID]fabric.Set
+	traffic []box
+}
+
 // hits reports whether packets that a port takes are the claim's: for an
-// address of it that the claim speaks of, or floated to it by a balancer.
-func hits(img *fabric.Image, to map[fabric.PortID]fabric.Set, at fabric.PortID, b box) bool {
-	set, ok := to[at]
-	return ok && (set.Overlaps(b[fabric.Dst]) || !b[fabric.Dst].SubsetOf(img.Sets[img.Ports[at].Addrs]))
+// address of it that the claim speaks of, or floated to it by a balancer, and of
+// the claim's traffic as they arrive.
+func (g goal) hits(at fabric.PortID, b box) bool {
+	set, ok := g.to[at]
+	if !ok || !set.Overlaps(b[fabric.Dst]) && b[fabric.Dst].SubsetOf(g.img.Sets[g.img.Ports[at].Addrs]) {
+		return false
+	}
+	return slices.ContainsFunc(g.traffic, func(t box) bool {
+		return t[fabric.Proto].Overlaps(b[fabric.Proto]) && t[fabric.DstPort].Overlaps(b[fabric.DstPort])
+	})
+}
+
+// TranslatesPorts reports whether anything changes destination ports.
+func TranslatesPorts(img *fabric.Image) bool {
+	for i := range img.Ports {
+		if in := img.Ports[i].Inward; in != nil {
+			for _, r := range in.Redirects {
+				if slices.ContainsFunc(r.Targets, func(t fabric.Target) bool { return t.DstPort != 0 }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // Destinations returns every destination a packet can begin with and end at one
