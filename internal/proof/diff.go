@@ -87,7 +87,7 @@ func Diff(before, after *Prover, scope Scope) (*Difference, error) {
 		for _, p := range [2]*Prover{before, after} {
 			for _, x := range p.parties(scope.To) {
 				if p.img.Ports[x.port].Kind == fabric.PortBalancer {
-					return nil, fmt.Errorf("%s is a load balancer, where nothing ends; name its members", quoted(scope.To))
+					return nil, fmt.Errorf("%s is a load balancer, where nothing ends; name its members", quoted(scope.To.Text))
 				}
 			}
 		}
