@@ -197,6 +197,7 @@ func (j *judge) delivered(l *leaf) {
 	e := &j.f.Expectation
 	if len(e.NotThrough) == 0 {
 		j.broken.add(j, *l, cause{what: "delivered"}, nil)
+		j.enough()
 		return
 	}
 	for i := range e.NotThrough {
