@@ -105,7 +105,7 @@ Exit codes: 0 success, 1 a claim is false, 2 wrong usage or wrong input.`,
 		&cobra.Group{ID: "cloud", Title: "Apply it:"},
 		&cobra.Group{ID: "run", Title: "Run it:"},
 	)
-	for _, c := range []*cobra.Command{newCheck(), newExplain(), newDiff(), newVerifyCertificate(), newCoverage(), newRoutes(), newRules(), newShow(), newSchema()} {
+	for _, c := range []*cobra.Command{newCheck(), newExplain(), newDiff(), newVerifyCertificate(), newCoverage(), newFilters(), newRoutes(), newRules(), newShow(), newSchema()} {
 		c.GroupID = "design"
 		root.AddCommand(c)
 	}
