@@ -82,7 +82,7 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 	output = outputFlag(cmd, "text", "json", "junit", "sarif")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "prove again whenever a file of the network is saved")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "write the proofs of the deny expectations to this file")
-	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if the network assigns addresses that cerulean.lock does not record")
+	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if cerulean.lock does not record every assigned address")
 	return cmd
 }
 
@@ -148,7 +148,7 @@ func newExplain() *cobra.Command {
 	var ask node.Ask
 	cmd := &cobra.Command{
 		Use:   "explain FROM TO[:PORT]",
-		Short: "Show the path between two places, every rule and route that decides, and every blocker",
+		Short: "Show the path between two places, what decides on it, and every blocker",
 		Long: `FROM and TO are a host, a subnet ("app in prod-westeurope"), a virtual network, a
 group, an address, or "internet". TO may end in a port (":5432", which means TCP)
 or a protocol and port (":udp/53", ":icmp").
@@ -271,7 +271,7 @@ func newRoutes() *cobra.Command {
 }
 
 func newRules() *cobra.Command {
-	return newEffective("rules HOST|NIC", "Show the effective security rules of a network interface, in the order they are met",
+	return newEffective("rules HOST|NIC", "Show the effective security rules of a network interface, in order",
 		"  cerulean rules db-prod-eastus -n examples/globojava", (*node.Design).WriteRules)
 }
 

@@ -18,7 +18,7 @@ func newUp() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "up [PATH]",
-		Short: "Declare, compile, prove, apply and run a network, and probe it with real packets",
+		Short: "Declare, compile, prove, apply, run and probe a network",
 		Long: `Runs the whole spine: the declared network is compiled and proved, applied to an
 embedded cloud through its API, compiled again from what the cloud now holds, and
 run: every host is a TCP/IP stack whose packets meet the network's rules, routes
