@@ -32,6 +32,7 @@ func newRandomNetwork(rng *rand.Rand) *randomNetwork {
 	n.balancers()
 	n.interfaces()
 	n.services()
+	n.hybrid()
 	model.SortResources(n.list)
 	return n
 }
