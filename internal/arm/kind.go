@@ -196,6 +196,7 @@ var (
 	groupName   = regexp.MustCompile(`^[-\w.()]{0,89}[-\w()]$`)
 	networkName = regexp.MustCompile(`^[A-Za-z0-9]([\w.-]{0,78}[\w])?$`)
 	machineName = regexp.MustCompile(`^[A-Za-z0-9]([\w.-]{0,62}[A-Za-z0-9_-])?$`)
+	serviceName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,78}[A-Za-z0-9])?$`)
 	zoneName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*$`)
 	recordName  = regexp.MustCompile(`^(@|\*|(\*\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*)$`)
 	policyName  = regexp.MustCompile(`^[^<>*%&:\\?+/]{0,127}[^<>*%&:\\?+/. ]$`)

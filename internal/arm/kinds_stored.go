@@ -42,6 +42,9 @@ func storedKinds() []*kind {
 		name string
 		ref  reference
 	}{
+		{"privateEndpoints/privateDnsZoneGroups", ref(model.TypePrivateZone, "properties.privateDnsZoneConfigs.*.properties.privateDnsZoneId")},
+		{"virtualHubs/ipConfigurations", ref(model.TypeSubnet, "properties.subnet.id")},
+		{"virtualHubs/bgpConnections", ref(network+"virtualHubs/hubVirtualNetworkConnections", "properties.hubVirtualNetworkConnection.id")},
 		{"virtualHubs/hubVirtualNetworkConnections", ref(model.TypeVirtualNetwork, "properties.remoteVirtualNetwork.id")},
 		{"dnsResolvers/inboundEndpoints", ref(model.TypeSubnet, "properties.ipConfigurations.*.subnet.id")},
 		{"dnsResolvers/outboundEndpoints", ref(model.TypeSubnet, "properties.subnet.id")},
@@ -50,6 +53,17 @@ func storedKinds() []*kind {
 	} {
 		out = append(out, &kind{Type: network + c.name, Name: networkName, State: true, Refs: []reference{c.ref}})
 	}
+	// Platform services: what private endpoints lead to and service endpoints
+	// name.
+	for _, t := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypeEndpointPolicy} {
+		out = append(out, &kind{Type: t, Place: inGroup, Location: locationRequired, Name: serviceName, State: true, Refs: []reference{
+			ref(model.TypeSubnet, "properties.networkAcls.virtualNetworkRules.*.id"),
+		}})
+	}
+	out = append(out,
+		&kind{Type: model.TypeSQLFirewallRule, Name: policyName},
+		&kind{Type: model.TypeSQLNetworkRule, Name: networkName, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
+	)
 	for _, k := range out {
 		k.InUse = inUse("InUseResourceCannotBeDeleted", "Resource %s is in use by %s and cannot be deleted.") // code unconfirmed
 	}

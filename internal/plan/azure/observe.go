@@ -34,11 +34,12 @@ func (c *Client) Observe(ctx context.Context, desired []*model.Resource, network
 			o.wanted[r.ID.Key()] = r.ID
 		}
 	}
-	work, ctx := errgroup.WithContext(ctx)
+	// The group's context ends with the group; the rest is asked for after it.
+	work, together := errgroup.WithContext(ctx)
 	o.work = work
-	work.Go(func() error { return o.resourceGroups(ctx) })
+	work.Go(func() error { return o.resourceGroups(together) })
 	for _, t := range []string{model.TypePolicyDefinition, model.TypePolicyAssignment} {
-		work.Go(func() error { return o.policies(ctx, t) })
+		work.Go(func() error { return o.policies(together, t) })
 	}
 	if err := work.Wait(); err != nil {
 		return nil, err
