@@ -67,6 +67,12 @@ func (c *compiler) connectivity() {
 			to: h.to, kind: kind, prefixes: h.to.prefixes, unknown: h.partial || back.partial,
 			inTag: h.access, origin: origin(h.res, h.pointer, h.name),
 		})
+		switch {
+		case h.remote && !back.transit:
+			c.note(h.res, h.pointer, h.name, fmt.Sprintf("it wants the gateway of %q, but the peering back does not allow gateway transit: nothing is learned", h.to.res.ID.Name()))
+		case h.remote && c.branches(h.from):
+			c.note(h.res, h.pointer, h.name, "it wants a remote gateway, but the network has one of its own, which is used")
+		}
 		if h.remote && back.transit {
 			h.from.remote = h.to
 			if gateway, ok := c.claims.gateways[h.to]; ok {

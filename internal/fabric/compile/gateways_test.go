@@ -189,6 +189,53 @@ func TestVNetToVNet(t *testing.T) {
 	}
 }
 
+// With BGP a gateway tells the other of its spokes and offices as well ("About
+// BGP with Azure VPN Gateway": transit routing).
+func TestVNetToVNetBGP(t *testing.T) {
+	build := func(bgp bool) *fabric.Image {
+		n := &network{t: t}
+		for i, name := range []string{"a", "b"} {
+			n.vnet(name, fmt.Sprintf("10.%d.0.0/16", i), fmt.Sprintf("GatewaySubnet 10.%d.0.0/27", i), fmt.Sprintf("s 10.%d.1.0/24", i))
+			n.gw("gw-"+name, name, "Vpn").nic("host-"+name, name+"/s", "")
+		}
+		for _, pair := range []string{"ab", "ba"} {
+			n.add("conn/"+pair, fmt.Sprintf(`{"location":"westeurope","properties":{"connectionType":"Vnet2Vnet","enableBgp":%v,
+				"virtualNetworkGateway1":{"id":"~vgw/gw-%c"},"virtualNetworkGateway2":{"id":"~vgw/gw-%c"}}}`, bgp, pair[0], pair[1]))
+		}
+		n.vnet("spoke", "10.9.0.0/16", "s 10.9.0.0/24").transit("b", "spoke").nic("far", "spoke/s", "")
+		n.office("office", "192.168.0.0/16", bgp, "gw-b")
+		return n.compile()
+	}
+	expect(t, build(true),
+		"host-a: tcp 10.0.1.4 10.9.0.4:80 = allow delivered: host-a > gw-a > gw-b > far",
+		"host-a: tcp 10.0.1.4 192.168.0.1:80 = allow delivered: host-a > gw-a > gw-b > office",
+		"office: tcp 192.168.0.1 10.0.1.4:80 = allow delivered: office > gw-b > gw-a > host-a",
+	)
+	expect(t, build(false),
+		"host-a: tcp 10.0.1.4 10.1.1.4:80 = allow delivered: host-a > gw-a > gw-b > host-b",
+		"host-a: tcp 10.0.1.4 10.9.0.4:80 = deny route-drop: host-a",
+		"host-a: tcp 10.0.1.4 192.168.0.1:80 = deny route-drop: host-a",
+		"office: tcp 192.168.0.1 10.0.1.4:80 = deny no-route: office",
+	)
+}
+
+// Both families pass gateways.
+func TestGatewayIPv6(t *testing.T) {
+	n := &network{t: t}
+	n.add("vnet/hub", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16","fd00:1::/48"]},"subnets":[
+		{"name":"GatewaySubnet","properties":{"addressPrefixes":["10.0.0.0/27","fd00:1::/64"]}},
+		{"name":"s","properties":{"addressPrefixes":["10.0.1.0/24","fd00:1:0:1::/64"]}}]}}`)
+	n.add("nic/h", `{"location":"westeurope","properties":{"ipConfigurations":[
+		{"name":"four","properties":{"primary":true,"privateIPAddress":"10.0.1.4","subnet":{"id":"~vnet/hub/subnets/s"}}},
+		{"name":"six","properties":{"privateIPAddressVersion":"IPv6","privateIPAddress":"fd00:1:0:1::4","subnet":{"id":"~vnet/hub/subnets/s"}}}]}}`)
+	n.add("vm/h", `{"location":"westeurope","properties":{"networkProfile":{"networkInterfaces":[{"id":"~nic/h"}]}}}`)
+	n.gw("vpn", "hub", "Vpn").office("office", "192.168.0.0/16 fd00:9::/48", true, "vpn")
+	expect(t, n.compile(),
+		"h: tcp fd00:1:0:1::4 [fd00:9::1]:80 = allow delivered: h > vpn > office",
+		"office: tcp fd00:9::1 [fd00:1:0:1::4]:80 = allow delivered: office > vpn > h",
+	)
+}
+
 // An ExpressRoute circuit's routes come from its tags; two gateways to one site
 // prefer ExpressRoute ("ExpressRoute and VPN coexistence").
 func TestExpressRoute(t *testing.T) {

@@ -32,6 +32,13 @@ type offer struct {
 // learn finds what every virtual network learns. It runs when the ports exist.
 func (c *compiler) learn() {
 	c.peers()
+	for _, g := range c.gateways {
+		for i := range g.tunnels {
+			if t := &g.tunnels[i]; t.far != nil && t.bgp {
+				t.prefixes = c.told(t.far, map[*gateway]bool{g: true})
+			}
+		}
+	}
 	for _, v := range c.vnets {
 		if !c.branches(v) && v.remote == nil {
 			continue
@@ -48,6 +55,36 @@ func (c *compiler) learn() {
 	for _, s := range c.sites {
 		s.routes = c.joined(s.gateways[0].vnet, c.advertised(s))
 	}
+}
+
+// told is what a gateway announces to another over BGP: its network, the peers
+// that use it and what it learned from its other connections, default routes
+// excepted ("About BGP with Azure VPN Gateway").
+func (c *compiler) told(g *gateway, asked map[*gateway]bool) []netip.Prefix {
+	asked[g] = true
+	out := slices.Clone(g.vnet.prefixes)
+	for _, v := range c.vnets {
+		if v.remote == g.vnet && !c.branches(v) {
+			out = append(out, v.prefixes...)
+		}
+	}
+	for _, t := range g.tunnels {
+		switch {
+		case !t.bgp || t.far != nil && asked[t.far]:
+		case t.far != nil:
+			out = append(out, c.told(t.far, asked)...)
+		default:
+			for _, p := range t.prefixes {
+				if p.Bits() > 0 {
+					out = append(out, p)
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	return slices.Compact(out)
 }
 
 // branches reports whether a network has a gateway or Route Server of its own.
@@ -146,7 +183,7 @@ func (c *compiler) advertised(s *site) map[netip.Prefix][]offer {
 		}
 		own := slices.IndexFunc(g.tunnels, func(l tunnel) bool { return l.site == s })
 		for _, l := range g.tunnels {
-			if l.site == s || l.far == nil && !(g.vpn && l.bgp && own >= 0 && g.tunnels[own].bgp) {
+			if l.site == s || !(g.vpn && l.bgp && own >= 0 && g.tunnels[own].bgp) {
 				continue
 			}
 			for _, p := range l.prefixes {

@@ -227,6 +227,9 @@ func (c *compiler) userHop(v *vnet, u *userRoute) fabric.Hop {
 		default:
 			// No gateway, or an ExpressRoute gateway: such a route leads nowhere
 			// ("Virtual network traffic routing": VPN gateways only).
+			if express != nil {
+				c.noteAt(u.origin, "routes to a gateway need a VPN gateway and no ExpressRoute gateway beside it: this one leads nowhere")
+			}
 			return fabric.Hop{Kind: fabric.HopDrop}
 		}
 	case routeAppliance:
