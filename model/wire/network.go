@@ -230,6 +230,50 @@ type FirewallProperties struct {
 	SKU              *SKU              `json:"sku,omitempty"` // AZFW_VNet; Standard, Premium, Basic
 	FirewallPolicy   *Ref              `json:"firewallPolicy,omitempty"`
 	IPConfigurations []IPConfiguration `json:"ipConfigurations,omitempty"`
+
+	// Classic rules, of firewalls without a policy.
+	NetworkRuleCollections     []ClassicCollection            `json:"networkRuleCollections,omitempty"`
+	NATRuleCollections         []ClassicCollection            `json:"natRuleCollections,omitempty"`
+	ApplicationRuleCollections []ClassicApplicationCollection `json:"applicationRuleCollections,omitempty"`
+}
+
+// ClassicCollection is a collection of network or NAT rules inside a Firewall.
+type ClassicCollection struct {
+	Name       string                      `json:"name"`
+	Properties ClassicCollectionProperties `json:"properties"`
+}
+
+// ClassicCollectionProperties are the properties of a ClassicCollection.
+type ClassicCollectionProperties struct {
+	Priority int                  `json:"priority"` // 100..65000
+	Action   RuleCollectionAction `json:"action"`   // Allow, Deny; Dnat, Snat
+	Rules    []ClassicRule        `json:"rules,omitempty"`
+}
+
+// ClassicRule is a network or NAT rule inside a Firewall.
+type ClassicRule struct {
+	Name                 string   `json:"name"`
+	Protocols            []string `json:"protocols,omitempty"` // TCP, UDP, ICMP, Any
+	SourceAddresses      []string `json:"sourceAddresses,omitempty"`
+	SourceIPGroups       []string `json:"sourceIpGroups,omitempty"`
+	DestinationAddresses []string `json:"destinationAddresses,omitempty"`
+	DestinationIPGroups  []string `json:"destinationIpGroups,omitempty"`
+	DestinationFQDNs     []string `json:"destinationFqdns,omitempty"`
+	DestinationPorts     []string `json:"destinationPorts,omitempty"`
+	TranslatedAddress    string   `json:"translatedAddress,omitempty"`
+	TranslatedFQDN       string   `json:"translatedFqdn,omitempty"`
+	TranslatedPort       string   `json:"translatedPort,omitempty"`
+}
+
+// ClassicApplicationCollection is a collection of application rules inside a
+// Firewall.
+type ClassicApplicationCollection struct {
+	Name       string `json:"name"`
+	Properties struct {
+		Priority int                  `json:"priority"`        // 100..65000
+		Action   RuleCollectionAction `json:"action"`          // Allow, Deny
+		Rules    []FirewallRule       `json:"rules,omitempty"` // without RuleType
+	} `json:"properties"`
 }
 
 // FirewallPolicy is Microsoft.Network/firewallPolicies.
@@ -290,7 +334,11 @@ type FirewallRule struct {
 	DestinationPorts     []string                      `json:"destinationPorts,omitempty"`
 	Protocols            []FirewallApplicationProtocol `json:"protocols,omitempty"`
 	TargetFQDNs          []string                      `json:"targetFqdns,omitempty"`
+	FQDNTags             []string                      `json:"fqdnTags,omitempty"`
+	WebCategories        []string                      `json:"webCategories,omitempty"`
+	TargetURLs           []string                      `json:"targetUrls,omitempty"`
 	TranslatedAddress    string                        `json:"translatedAddress,omitempty"`
+	TranslatedFQDN       string                        `json:"translatedFqdn,omitempty"`
 	TranslatedPort       string                        `json:"translatedPort,omitempty"`
 }
 

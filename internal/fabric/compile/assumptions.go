@@ -43,6 +43,19 @@ const (
 	// ipv6DefaultRoute gives subnets of virtual networks with IPv6 a route of
 	// ::/0 to the internet, as IPv4 has.
 	ipv6DefaultRoute = true
+
+	// dnatMasquerades gives what a NAT rule of a firewall translates the
+	// firewall's own private address as its source, so that replies come back
+	// by it.
+	dnatMasquerades = true
+
+	// firewallsDropIPv6 ends IPv6 at Azure Firewall, which has no addresses of
+	// that family.
+	firewallsDropIPv6 = true
+
+	// appliancesAreStateful lets appliances refuse replies to flows they never
+	// saw, as most products do, unless the tag cerulean-stateful is "false".
+	appliancesAreStateful = true
 )
 
 // Names of effective routes, as seen in answers of the service; its SDK's list

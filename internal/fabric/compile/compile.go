@@ -61,11 +61,11 @@ func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error
 	c.publicAddresses()
 	c.routes()
 	c.filters()
-	c.firewalls()
 	c.outbound()
 	c.balance()
 	c.serviceFirewalls()
 	c.names()
+	c.firewalls()
 	c.labels()
 	c.finish()
 	if err := c.sortedProblems().Err(); err != nil {

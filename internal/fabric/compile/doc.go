@@ -14,11 +14,13 @@
 //  6. public: public addresses and ways out;
 //  7. routes: effective route tables;
 //  8. filters: security groups and admin rules;
-//  9. firewalls: policies become filters of forwarders;
-//  10. redirects: the rules of load balancers, with the health of their
+//  9. redirects: the rules of load balancers, with the health of their
 //     members as probes find it; services: what storage accounts, SQL servers
 //     and key vaults let in;
-//  11. names: private DNS zones and the public names of services become views;
+//  10. names: private DNS zones and the public names of services become views;
+//  11. firewalls: NAT rules become redirects (firewall_nat.go), policies and
+//     rules inside firewalls become filters (firewall_rules.go); appliances:
+//     hosts that forward;
 //  12. labels and image: labels, regions, delays, the internet's port.
 //
 // [Follow] compiles and then follows edits (update.go): rules of security groups

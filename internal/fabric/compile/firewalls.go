@@ -15,57 +15,145 @@ import (
 
 // policyCollection is a rule collection with the numbers that order it.
 type policyCollection struct {
-	group    *item[wire.RuleCollectionGroup]
-	at       string // JSON pointer within the group
+	res      *model.Resource // that declares it
+	at       string          // JSON pointer within the resource
+	rules    string          // JSON pointer of its rules
 	view     *wire.RuleCollection
 	priority [2]int // of the group, of the collection
 }
 
-// firewalls turns policies into the filters of the forwarding ports ("Azure
-// Firewall rule processing logic": network rules, then application rules, then
-// deny).
+// policyKey is what the filter of a policy depends on: names mean something
+// else in every network, and appliances are no Azure Firewalls.
+type policyKey struct {
+	policy    *item[wire.FirewallPolicy]
+	vnet      *vnet // nil where no rule has names
+	appliance bool
+}
+
+// policyReader turns firewall policies into filters.
+type policyReader struct {
+	*compiler
+	groups  map[string][]*item[wire.RuleCollectionGroup] // by lower-case ID of the policy
+	filters map[policyKey]fabric.FilterID
+}
+
+// firewalls turns policies and the rules inside firewalls into redirects and
+// filters of the forwarding ports ("Azure Firewall rule processing logic": NAT
+// rules, then network rules, then application rules, then deny). It comes after
+// the names because rules may use them.
 func (c *compiler) firewalls() {
-	groups := map[string][]*item[wire.RuleCollectionGroup]{}
+	r := &policyReader{c, map[string][]*item[wire.RuleCollectionGroup]{}, map[policyKey]fabric.FilterID{}}
 	for _, it := range c.docs.groups.list {
 		parent := it.res.ID.Parent().Key()
 		if _, ok := c.docs.policies.get(parent); !ok {
 			c.problem(it.res, "", fmt.Sprintf("rule collection group %q belongs to a firewall policy that does not exist", it.res.ID.Name()), "declare the policy")
 		}
-		groups[parent] = append(groups[parent], it)
-	}
-	filters := map[*item[wire.FirewallPolicy]]fabric.FilterID{}
-	for _, it := range c.docs.policies.list {
-		filters[it] = c.policyFilter(it, groups)
+		r.groups[parent] = append(r.groups[parent], it)
 	}
 	for _, w := range c.walls {
-		forward := &fabric.Forward{Stateful: true}
-		ref := w.view.Properties.FirewallPolicy
-		switch {
-		case ref != nil:
-			if policy, ok := c.docs.policies.get(ref.ID); ok {
-				forward.Policy = []fabric.FilterID{filters[policy]}
-			} else {
-				c.dangling(w.res, "/properties/firewallPolicy", "firewall policy", ref.ID)
-			}
-		default:
-			forward.Policy = []fabric.FilterID{c.classicFilter(w)}
+		r.firewall(w)
+	}
+	r.appliances()
+	r.unused()
+}
+
+// unused compiles the policies of nobody for the problems they have.
+func (r *policyReader) unused() {
+	used := map[*item[wire.FirewallPolicy]]bool{}
+	for key := range r.filters {
+		used[key.policy] = true
+	}
+	for _, it := range r.docs.policies.list {
+		if !used[it] {
+			r.filter(it, nil, false)
 		}
-		c.img.Ports[w.port.id].Forward = forward
 	}
 }
 
-// classicFilter is the policy of a firewall without one: deny, unless it holds
-// rules of its own, which are not modelled.
-func (c *compiler) classicFilter(w *wall) fabric.FilterID {
-	f := fabric.Filter{Name: w.res.ID.Name(), Origin: origin(w.res, "", ""), Stage: fabric.StagePolicy}
-	for _, name := range []string{"networkRuleCollections", "applicationRuleCollections"} {
-		if has(w.res, name) {
-			at := "/properties/" + name
-			c.note(w.res, at, name, "rules inside a firewall are not modelled; use a firewall policy")
-			f.Rules = []fabric.Rule{{Action: fabric.Unknown, Origin: origin(w.res, at, name)}}
+func (r *policyReader) firewall(w *wall) {
+	forward := &fabric.Forward{Stateful: true}
+	var nat []policyCollection
+	ref := w.view.Properties.FirewallPolicy
+	switch {
+	case ref == nil:
+		classic := r.classic(w)
+		nat = classic.nat
+		f := fabric.Filter{Name: w.res.ID.Name(), Origin: origin(w.res, "", ""), Stage: fabric.StagePolicy}
+		network, application := r.rules(classic.filter, r.view(w.port.subnet.vnet))
+		f.Rules = slices.Concat(r.noIPv6(f.Origin), network, application)
+		forward.Policy = []fabric.FilterID{r.addFilter(f)}
+		text, _ := r.additional(w)["Network.SNAT.PrivateRanges"].(string)
+		forward.Private = r.privateRanges(w.res, "/properties/additionalProperties", strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' }))
+	default:
+		policy, ok := r.docs.policies.get(ref.ID)
+		if !ok {
+			r.dangling(w.res, "/properties/firewallPolicy", "firewall policy", ref.ID)
+			break
+		}
+		forward.Policy = []fabric.FilterID{r.filter(policy, w.port.subnet.vnet, false)}
+		var ranges []string
+		if snat := policy.view.Properties.SNAT; snat != nil {
+			ranges = snat.PrivateRanges
+		}
+		forward.Private = r.privateRanges(policy.res, "/properties/snat/privateRanges", ranges)
+		// NAT collections are not inherited ("Azure Firewall Manager policy
+		// overview").
+		nat = r.collections(r.groups[policy.key])
+	}
+	for _, a := range w.port.addrs {
+		if a.addr.IsValid() {
+			forward.Own = append(forward.Own, a.addr)
 		}
 	}
-	return c.addFilter(f)
+	out := &r.img.Ports[w.port.id]
+	out.Forward = forward
+	if r.translates(w) {
+		inward := r.translations(w, nat)
+		r.img.Ports[w.port.id].Inward = inward // out may have moved
+	}
+}
+
+// additional returns the settings of a classic firewall.
+func (r *policyReader) additional(w *wall) map[string]any {
+	m, _ := w.res.Properties()["additionalProperties"].(map[string]any)
+	return m
+}
+
+// privateRanges returns the destinations towards which sources are kept ("Azure
+// Firewall SNAT private IP address ranges"): those of RFC 1918 and RFC 6598
+// unless the ranges say otherwise. 0.0.0.0/0 is every destination and
+// 255.255.255.255/32 in effect none.
+func (r *policyReader) privateRanges(res *model.Resource, pointer string, texts []string) fabric.SetID {
+	if len(texts) == 0 {
+		return r.sets.id(fabric.PrefixSet(catalog.ReservedRoutes()...))
+	}
+	b := operandBuilder{c: r.compiler}
+	for _, s := range texts {
+		if strings.EqualFold(s, "IANAPrivateRanges") {
+			b.ranges = append(b.ranges, fabric.PrefixSet(catalog.ReservedRoutes()...)...)
+			continue
+		}
+		if x, ok := parseRange(strings.TrimSpace(s)); ok {
+			b.ranges = append(b.ranges, x)
+			continue
+		}
+		r.problem(res, pointer, fmt.Sprintf("private range %q is not an address or prefix", s), "write it like 10.0.0.0/8 or IANAPrivateRanges")
+	}
+	return r.sets.id(fabric.NewSet(b.ranges...))
+}
+
+// noIPv6 is the rule that ends IPv6 at a firewall, where the network has any.
+func (r *policyReader) noIPv6(at fabric.Origin) []fabric.Rule {
+	if !firewallsDropIPv6 || !slices.ContainsFunc(r.vnets, func(v *vnet) bool {
+		return slices.ContainsFunc(v.prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() })
+	}) {
+		return nil
+	}
+	at.Name = "IPv6"
+	v6 := fabric.AllValues().Subtract(fabric.PrefixSet(netip.MustParsePrefix("0.0.0.0/0")))
+	out := fabric.Rule{Action: fabric.Drop, Origin: at}
+	out.Match[fabric.Src] = r.sets.id(v6)
+	return []fabric.Rule{out}
 }
 
 func (c *compiler) addFilter(f fabric.Filter) fabric.FilterID {
@@ -99,36 +187,51 @@ func (c *compiler) lineage(it *item[wire.FirewallPolicy]) []*item[wire.FirewallP
 	return line
 }
 
-// policyFilter is the policy with all it inherits: the network rules of the
-// whole lineage, then its application rules.
-func (c *compiler) policyFilter(it *item[wire.FirewallPolicy], groups map[string][]*item[wire.RuleCollectionGroup]) fabric.FilterID {
+// filter is the policy with all it inherits: the network rules of the whole
+// lineage, then its application rules. Names are those of a network, or
+// nobody's.
+func (r *policyReader) filter(it *item[wire.FirewallPolicy], v *vnet, appliance bool) fabric.FilterID {
+	line := r.lineage(it)
+	key := policyKey{it, nil, appliance}
+	var list []policyCollection
+	for _, p := range line {
+		list = append(list, r.collections(r.groups[p.key])...)
+	}
+	if slices.ContainsFunc(list, named) {
+		key.vnet = v
+	}
+	if id, ok := r.filters[key]; ok {
+		return id
+	}
 	f := fabric.Filter{Name: it.res.ID.Name(), Origin: origin(it.res, "", ""), Stage: fabric.StagePolicy}
-	c.policyNotes(it)
-	var network, application []fabric.Rule
-	for _, p := range c.lineage(it) {
-		for _, pc := range c.collections(groups[p.key]) {
-			for i := range pc.view.Rules {
-				r := &pc.view.Rules[i]
-				at := fmt.Sprintf("%s/rules/%d", pc.at, i)
-				switch strings.ToLower(r.RuleType) {
-				case "networkrule":
-					network = c.networkRule(network, pc, r, at)
-				case "applicationrule":
-					application = c.applicationRule(application, pc, r, at)
-				case "natrule":
-					// Translations are not modelled: see translates.
-				default:
-					c.problem(pc.group.res, at+"/ruleType", fmt.Sprintf("rule type %q of rule %q is not known", r.RuleType, r.Name), "use NetworkRule, ApplicationRule or NatRule")
-				}
-			}
-		}
+	r.policyNotes(it)
+	var names *fabric.View
+	if key.vnet != nil && !ownServers(it) {
+		names = r.view(v)
 	}
-	f.Rules = append(network, application...)
-	if changed := c.translated(it); !changed.IsEmpty() {
-		c.note(it.res, "/properties/snat", "", "the firewall gives packets to addresses outside its private ranges a source of its own, which is not modelled between virtual networks; list the ranges in snat.privateRanges to keep sources")
-		f.Rules = c.doubt(f.Rules, changed)
+	network, application := r.rules(list, names)
+	if !appliance {
+		f.Rules = r.noIPv6(f.Origin)
 	}
-	return c.addFilter(f)
+	f.Rules = slices.Concat(f.Rules, network, application)
+	id := r.addFilter(f)
+	r.filters[key] = id
+	return id
+}
+
+// named reports whether some rule of a collection uses names.
+func named(pc policyCollection) bool {
+	return slices.ContainsFunc(pc.view.Rules, func(r wire.FirewallRule) bool { return len(r.DestinationFQDNs)+len(r.TargetFQDNs) > 0 })
+}
+
+func (c *compiler) view(v *vnet) *fabric.View { return &c.img.Spaces[v.space].View }
+
+// ownServers reports whether a policy asks DNS servers of its own, whose
+// answers are not modelled.
+func ownServers(it *item[wire.FirewallPolicy]) bool {
+	settings, _ := it.res.Properties()["dnsSettings"].(map[string]any)
+	servers, _ := settings["servers"].([]any)
+	return slices.ContainsFunc(servers, func(s any) bool { return s != catalog.WireServer.String() })
 }
 
 // policyNotes records settings of a policy whose effect is not modelled.
@@ -136,45 +239,11 @@ func (c *compiler) policyNotes(it *item[wire.FirewallPolicy]) {
 	if strings.EqualFold(it.view.Properties.ThreatIntelMode, "Deny") {
 		c.note(it.res, "/properties/threatIntelMode", "", "addresses and names on Microsoft's threat intelligence list are denied in Azure; the list is not public")
 	}
-}
-
-// translated returns the addresses of the virtual networks that a policy's
-// firewalls reach with a source of their own ("Azure Firewall SNAT private IP
-// address ranges": everything but the private ranges, which are those of RFC
-// 1918 and RFC 6598 unless the policy says otherwise).
-func (c *compiler) translated(it *item[wire.FirewallPolicy]) fabric.Set {
-	kept := fabric.PrefixSet(catalog.ReservedRoutes()...)
-	if snat := it.view.Properties.SNAT; snat != nil && len(snat.PrivateRanges) > 0 {
-		b := operandBuilder{c: c}
-		for _, s := range snat.PrivateRanges {
-			if strings.EqualFold(s, "IANAPrivateRanges") {
-				b.ranges = append(b.ranges, kept...)
-				continue
-			}
-			b.text(s)
+	if snat, _ := it.res.Properties()["snat"].(map[string]any); snat != nil {
+		if s, _ := snat["autoLearnPrivateRanges"].(string); strings.EqualFold(s, "Enabled") {
+			c.note(it.res, "/properties/snat/autoLearnPrivateRanges", "", "private ranges that a firewall learns from a Route Server are not modelled")
 		}
-		kept = fabric.NewSet(b.ranges...)
 	}
-	var prefixes []netip.Prefix
-	for _, v := range c.vnets {
-		prefixes = append(prefixes, v.prefixes...)
-	}
-	return fabric.PrefixSet(prefixes...).Subtract(kept)
-}
-
-// doubt puts a rule of unknown outcome before every rule that passes packets to
-// destinations of a set.
-func (c *compiler) doubt(rules []fabric.Rule, of fabric.Set) []fabric.Rule {
-	out := make([]fabric.Rule, 0, len(rules))
-	for _, r := range rules {
-		if dst := c.sets.get(r.Match[fabric.Dst]).Intersect(of); r.Action == fabric.Pass && !dst.IsEmpty() {
-			unknown := r
-			unknown.Action, unknown.Match[fabric.Dst] = fabric.Unknown, c.sets.id(dst)
-			out = append(out, unknown)
-		}
-		out = append(out, r)
-	}
-	return out
 }
 
 // collections returns the rule collections of one policy in the order they are
@@ -190,13 +259,17 @@ func (c *compiler) collections(groups []*item[wire.RuleCollectionGroup]) []polic
 			rc := &p.RuleCollections[i]
 			at := fmt.Sprintf("/properties/ruleCollections/%d", i)
 			c.firewallPriority(g.res, at+"/priority", rc.Name, rc.Priority, within)
-			out = append(out, policyCollection{group: g, at: at, view: rc, priority: [2]int{p.Priority, rc.Priority}})
+			out = append(out, policyCollection{res: g.res, at: at, rules: at + "/rules", view: rc, priority: [2]int{p.Priority, rc.Priority}})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b policyCollection) int {
+	sortCollections(out)
+	return out
+}
+
+func sortCollections(list []policyCollection) {
+	slices.SortStableFunc(list, func(a, b policyCollection) int {
 		return cmp.Or(cmp.Compare(a.priority[0], b.priority[0]), cmp.Compare(a.priority[1], b.priority[1]))
 	})
-	return out
 }
 
 func (c *compiler) firewallPriority(r *model.Resource, pointer, name string, priority int, seen map[int]string) {
@@ -209,138 +282,47 @@ func (c *compiler) firewallPriority(r *model.Resource, pointer, name string, pri
 	seen[priority] = name
 }
 
-// action reads what a filter collection does.
-func (c *compiler) action(pc policyCollection) fabric.Action {
-	switch strings.ToLower(pc.view.Action.Type) {
-	case "allow":
-		return fabric.Pass
-	case "deny":
-	default:
-		c.problem(pc.group.res, pc.at+"/action", fmt.Sprintf("action %q of rule collection %q is not known", pc.view.Action.Type, pc.view.Name), "use Allow or Deny")
-	}
-	return fabric.Drop
-}
+// classicRules are the rules inside a firewall, in the order of evaluation.
+type classicRules struct{ nat, filter []policyCollection }
 
-// networkRule appends a network rule, once per protocol that differs in ports.
-func (c *compiler) networkRule(to []fabric.Rule, pc policyCollection, r *wire.FirewallRule, at string) []fabric.Rule {
-	res := pc.group.res
-	out := rule{
-		action: c.action(pc), priority: pc.view.Priority, origin: origin(res, at, r.Name),
-		src: c.firewallSide(res, at+"/source", r.Name, r.SourceAddresses, r.SourceIPGroups, nil),
-		dst: c.firewallSide(res, at+"/destination", r.Name, r.DestinationAddresses, r.DestinationIPGroups, r.DestinationFQDNs),
+// classic reads the rules inside a firewall without a policy. They work as those
+// of a policy do ("Azure Firewall rule processing logic").
+func (c *compiler) classic(w *wall) classicRules {
+	var out classicRules
+	p := &w.view.Properties
+	add := func(to *[]policyCollection, seen map[int]string, list string, i int, rc *wire.RuleCollection) {
+		at := fmt.Sprintf("/properties/%s/%d", list, i)
+		c.firewallPriority(w.res, at+"/properties/priority", rc.Name, rc.Priority, seen)
+		*to = append(*to, policyCollection{res: w.res, at: at + "/properties", rules: at + "/properties/rules", view: rc, priority: [2]int{0, rc.Priority}})
 	}
-	if len(r.IPProtocols) == 0 {
-		c.problem(res, at+"/ipProtocols", fmt.Sprintf("rule %q names no protocol", r.Name), "use TCP, UDP, ICMP or Any")
-	}
-	ports, bad := parsePorts(r.DestinationPorts)
-	if bad != "" || len(r.DestinationPorts) == 0 {
-		c.problem(res, at+"/destinationPorts", fmt.Sprintf("rule %q: %q is not a port or range of ports", r.Name, bad), "write it like 443, 8000-8080 or *")
-	}
-	var withPorts, without fabric.Set
-	for _, name := range r.IPProtocols {
-		set, has, ok := parseProtocol(name)
-		switch {
-		case !ok:
-			c.problem(res, at+"/ipProtocols", fmt.Sprintf("rule %q: protocol %q is not known", r.Name, name), "use TCP, UDP, ICMP or Any")
-		case has:
-			withPorts = withPorts.Union(set)
-		default:
-			without = without.Union(set)
-		}
-	}
-	everywhere := &scope{virtual: c.sets.empty, internet: c.sets.empty, uncertain: c.sets.empty}
-	if !withPorts.IsEmpty() {
-		out.proto, out.dstPorts = c.sets.id(withPorts), c.sets.id(ports)
-		to = c.instantiate(to, &out, everywhere)
-	}
-	if !without.IsEmpty() {
-		out.proto, out.dstPorts = c.sets.id(without), fabric.AnySet
-		to = c.instantiate(to, &out, everywhere)
-	}
-	return to
-}
-
-// applicationRule appends the part of an application rule that addresses and
-// ports show. Whether it matches depends on names inside the connection, so its
-// outcome is unknown.
-func (c *compiler) applicationRule(to []fabric.Rule, pc policyCollection, r *wire.FirewallRule, at string) []fabric.Rule {
-	res := pc.group.res
-	src := c.firewallSide(res, at+"/source", r.Name, r.SourceAddresses, r.SourceIPGroups, nil)
-	var ports []fabric.Range
-	for i, p := range r.Protocols {
-		port := p.Port
-		if port == 0 {
-			port = map[string]int{"http": 80, "https": 443, "mssql": 1433}[strings.ToLower(p.ProtocolType)]
-		}
-		if port < 1 || port > 65535 {
-			c.problem(res, fmt.Sprintf("%s/protocols/%d", at, i), fmt.Sprintf("rule %q: protocol %q with port %d is not known", r.Name, p.ProtocolType, p.Port), "use Http, Https or Mssql with a port")
-			continue
-		}
-		n := fabric.Num(uint16(port))
-		ports = append(ports, fabric.Range{Lo: n, Hi: n})
-	}
-	c.action(pc)
-	sure, perhaps := c.resolve(&src, &scope{virtual: c.sets.empty, internet: c.sets.empty, uncertain: c.sets.empty})
-	out := fabric.Rule{Action: fabric.Unknown, Priority: int32(pc.view.Priority), Origin: origin(res, at, r.Name)}
-	out.Match[fabric.Src] = c.sets.union(sure, perhaps)
-	out.Match[fabric.Proto] = c.sets.id(fabric.NumSet(fabric.ProtoTCP, fabric.ProtoTCP))
-	out.Match[fabric.DstPort] = c.sets.id(fabric.NewSet(ports...))
-	return append(to, out)
-}
-
-// firewallSide reads one side of a firewall rule. No networks of its own are
-// tied to a policy, so the tags VirtualNetwork and Internet are not resolved.
-func (c *compiler) firewallSide(r *model.Resource, pointer, name string, addresses, groups, fqdns []string) operand {
-	b := operandBuilder{c: c}
-	for _, s := range addresses {
-		b.text(s)
-	}
-	for i, id := range groups {
-		g, ok := c.docs.ipGroups.get(id)
-		if !ok {
-			c.dangling(r, fmt.Sprintf("%sIpGroups/%d", pointer, i), "IP group", id)
-			continue
-		}
-		for _, s := range g.view.Properties.IPAddresses {
-			b.text(s)
-		}
-	}
-	if b.out.virtual || b.out.internet {
-		b.out.virtual, b.out.internet, b.out.unresolved = false, false, true
-	}
-	b.out.unresolved = b.out.unresolved || len(fqdns) > 0
-	if len(addresses)+len(groups)+len(fqdns) == 0 {
-		c.problem(r, pointer+"Addresses", fmt.Sprintf("rule %q lacks addresses on one side", name), "give addresses, IP groups or *")
-	}
-	c.operandProblems(r, pointer+"Addresses", name, &b)
-	return b.done()
-}
-
-// translates reports whether a firewall has NAT rules. They are not inherited
-// from a parent policy.
-func (c *compiler) translates(w *wall) bool {
-	if has(w.res, "natRuleCollections") {
-		return true
-	}
-	ref := w.view.Properties.FirewallPolicy
-	if ref == nil {
-		return false
-	}
-	policy, ok := c.docs.policies.get(ref.ID)
-	if !ok {
-		return false
-	}
-	for _, g := range c.docs.groups.list {
-		if g.res.ID.Parent().Key() != policy.key {
-			continue
-		}
-		for i := range g.view.Properties.RuleCollections {
-			for _, r := range g.view.Properties.RuleCollections[i].Rules {
-				if strings.EqualFold(r.RuleType, "NatRule") {
-					return true
-				}
+	plain := func(to *[]policyCollection, list, kind string, of []wire.ClassicCollection) {
+		seen := map[int]string{}
+		for i := range of {
+			rc := &wire.RuleCollection{Name: of[i].Name, Priority: of[i].Properties.Priority, Action: of[i].Properties.Action}
+			for _, r := range of[i].Properties.Rules {
+				rc.Rules = append(rc.Rules, wire.FirewallRule{
+					RuleType: kind, Name: r.Name, IPProtocols: r.Protocols,
+					SourceAddresses: r.SourceAddresses, SourceIPGroups: r.SourceIPGroups,
+					DestinationAddresses: r.DestinationAddresses, DestinationIPGroups: r.DestinationIPGroups,
+					DestinationFQDNs: r.DestinationFQDNs, DestinationPorts: r.DestinationPorts,
+					TranslatedAddress: r.TranslatedAddress, TranslatedFQDN: r.TranslatedFQDN, TranslatedPort: r.TranslatedPort,
+				})
 			}
+			add(to, seen, list, i, rc)
 		}
 	}
-	return false
+	plain(&out.nat, "natRuleCollections", "NatRule", p.NATRuleCollections)
+	plain(&out.filter, "networkRuleCollections", "NetworkRule", p.NetworkRuleCollections)
+	seen := map[int]string{}
+	for i := range p.ApplicationRuleCollections {
+		of := &p.ApplicationRuleCollections[i]
+		rc := &wire.RuleCollection{Name: of.Name, Priority: of.Properties.Priority, Action: of.Properties.Action, Rules: slices.Clone(of.Properties.Rules)}
+		for j := range rc.Rules {
+			rc.Rules[j].RuleType = "ApplicationRule"
+		}
+		add(&out.filter, seen, "applicationRuleCollections", i, rc)
+	}
+	sortCollections(out.nat)
+	sortCollections(out.filter)
+	return out
 }

@@ -282,10 +282,15 @@ func (c *compiler) firewallOutbound(p *port, use useFunc) *fabric.Outbound {
 			}
 		}
 	}
+	translates := c.translates(p.wall)
 	for i := range it.view.Properties.IPConfigurations {
 		at := fmt.Sprintf("/properties/ipConfigurations/%d/properties/publicIPAddress", i)
 		if public, ok := c.publicOf(it.res, at, it.view.Properties.IPConfigurations[i].Properties.PublicIPAddress); ok {
 			o.Pool = append(o.Pool, public.addr)
+			if translates { // its NAT rules decide
+				use(public, p.id, public.addr, it.res, at)
+				continue
+			}
 			use(public, fabric.None, netip.Addr{}, it.res, at)
 		}
 	}
@@ -294,10 +299,6 @@ func (c *compiler) firewallOutbound(p *port, use useFunc) *fabric.Outbound {
 
 // publics lists every public address of the network.
 func (c *compiler) publics(users map[string]fabric.Public) {
-	translating := map[string]bool{} // firewalls with NAT rules, by ID
-	for _, w := range c.walls {
-		translating[w.res.ID.String()] = c.translates(w)
-	}
 	own := map[netip.Addr]bool{}
 	for _, it := range c.docs.publicIPs.list {
 		p, ok := c.publicAddrs[it.key]
@@ -310,7 +311,7 @@ func (c *compiler) publics(users map[string]fabric.Public) {
 			_, claimed := c.claims.publics[it.key]
 			entry.Unknown = claimed || has(it.res, "ipConfiguration")
 		}
-		entry.Unknown = entry.Unknown || p.marks(c).unknown || translating[entry.Origin.Resource]
+		entry.Unknown = entry.Unknown || p.marks(c).unknown
 		entry.Closed = p.marks(c).closed
 		own[p.addr] = true
 		c.img.Publics = append(c.img.Publics, entry)
