@@ -35,13 +35,16 @@ func lockMode(frozen bool, otherwise node.Lock) node.Lock {
 func newCheck() *cobra.Command {
 	var frozen bool
 	var certificate string
-	var watch bool
+	var watch, strict bool
 	cmd := &cobra.Command{
 		Use:   "check [PATH]",
 		Short: "Compile a network and prove its expectations",
 		Long: `Compiles the declared network and proves every expectation over all packets.
 A broken expectation comes with a witness: a packet that shows it, hop by hop.
-Exits with 1 when an expectation is broken or cannot be decided.`,
+Then come limits of Azure that the network approaches or breaks, asymmetric
+paths, and routes and groups without effect.
+Exits with 1 when an expectation is broken or cannot be decided; with --strict
+also when something breaks a limit that Azure enforces.`,
 		Example: `  cerulean check examples/globojava
   cerulean check examples/broken -o json
   cerulean check -o sarif . > findings.sarif
@@ -60,6 +63,7 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 			return err
 		}
 		report := d.Check()
+		report.Advise(d)
 		w := cmd.OutOrStdout()
 		switch *output {
 		case "json":
@@ -74,12 +78,13 @@ Exits with 1 when an expectation is broken or cannot be decided.`,
 		if err == nil && certificate != "" {
 			err = certify(cmd, d, certificate)
 		}
-		if err == nil && report.Failed() {
+		if err == nil && (report.Failed() || strict && report.Refused()) {
 			err = errFalse
 		}
 		return err
 	}
 	output = outputFlag(cmd, "text", "json", "junit", "sarif")
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail also on findings of severity error")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "prove again whenever a file of the network is saved")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "write the proofs of the deny expectations to this file")
 	cmd.Flags().BoolVar(&frozen, "locked", false, "fail if cerulean.lock does not record every assigned address")

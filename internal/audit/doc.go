@@ -1,9 +1,15 @@
 // Package audit finds what is legal in a network and still likely to hurt:
-// published limits that it approaches or breaks ([Limits]), and groups and
-// tables without effect ([Unattached]).
+// published limits that it approaches or breaks ([Limits]), connections whose
+// two directions take different ways ([Asymmetry]), routes that lead nowhere or
+// are never used ([Routes]), and groups and tables without effect
+// ([Unattached]).
 //
 // [Limits] reads every resource once and counts what it uses of each limit of
 // model/catalog (count.go); the counts are then held against the limits
 // (limits.go) and become findings (finding.go). What cannot be read or counted
 // is a finding too, never a silent pass.
+//
+// [Asymmetry] follows connections between ends that stand for all others like
+// them (asymmetry.go), with the reference evaluator, and names the cause of what
+// differs (asymmetry_rules.go). [Routes] reads the image's route tables.
 package audit

@@ -27,6 +27,13 @@ type Finding struct {
 	Used     int       `json:"used,omitempty"`  // in the limit's unit
 	Limit    int       `json:"limit,omitempty"` // in the limit's unit
 	Fix      string    `json:"fix"`
+	Shown    *Shown    `json:"shown,omitempty"` // a connection that shows it
+}
+
+// String formats the finding on one line: "severity: where: what; fix [rule]".
+func (f *Finding) String() string {
+	p := model.Problem{Pos: f.Pos, Resource: f.Resource, What: f.What, Fix: f.Fix}
+	return string(f.Severity) + ": " + p.Error() + " [" + f.Rule + "]"
 }
 
 // sortFindings orders findings by resource, rule and place.

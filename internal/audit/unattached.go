@@ -6,12 +6,12 @@ import (
 	"github.com/ceruleannet/cerulean/model"
 )
 
-// RuleUnattached is a security group or route table that nothing names: it has
-// no effect.
+// RuleUnattached is a security group, application security group or route table
+// that nothing names: it has no effect.
 const RuleUnattached = "unattached"
 
-// Unattached returns a note for every network security group and route table
-// that no other resource refers to, sorted. Any mention of its ID counts, so
+// Unattached returns a note for every network security group, application
+// security group and route table that no other resource refers to, sorted. Any mention of its ID counts, so
 // resources whose meaning is not modelled attach it too.
 func Unattached(resources []*model.Resource) []Finding {
 	named := map[string]bool{}
@@ -20,11 +20,11 @@ func Unattached(resources []*model.Resource) []Finding {
 	}
 	var findings []Finding
 	for _, r := range resources {
-		if (r.ID.Is(model.TypeNSG) || r.ID.Is(model.TypeRouteTable)) && !named[r.ID.Key()] {
+		if (r.ID.Is(model.TypeNSG) || r.ID.Is(model.TypeASG) || r.ID.Is(model.TypeRouteTable)) && !named[r.ID.Key()] {
 			findings = append(findings, Finding{
 				Severity: Note, Rule: RuleUnattached, Resource: r.ID.String(), Pos: r.Pos,
 				What: r.ID.Name() + " is attached to nothing and has no effect",
-				Fix:  "attach it to a subnet or interface, or delete it",
+				Fix:  "use it, or delete it",
 			})
 		}
 	}

@@ -119,7 +119,8 @@ type (
 
 // WriteSARIF writes the report as SARIF: a result for every expectation that
 // does not hold, at the declared line of the expectation, with the rule or route
-// that decides as a related location; and one for what is not modelled.
+// that decides as a related location; one for what is not modelled; and one for
+// each finding of the advice.
 func (r *Report) WriteSARIF(w io.Writer) error {
 	run := sarifRun{Results: []sarifResult{}, Tool: sarifTool{sarifDriver{Name: "cerulean", Rules: []sarifRule{
 		{"expectation-broken", sarifText{"An expectation of the network is false; the message has a packet that shows it."}},
@@ -147,6 +148,9 @@ func (r *Report) WriteSARIF(w io.Writer) error {
 			RuleID: "not-modelled", Level: "note", Message: sarifText{n.What}, Locations: locations(parsePlace(n.Origin.Place), ""),
 		})
 	}
+	results, rules := r.adviceResults()
+	run.Results = append(run.Results, results...)
+	run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rules...)
 	return writeJSON(w, sarifLog{Version: "2.1.0", Schema: "https://json.schemastore.org/sarif-2.1.0.json", Runs: []sarifRun{run}})
 }
 

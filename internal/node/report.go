@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ceruleannet/cerulean/internal/audit"
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/live"
 	"github.com/ceruleannet/cerulean/internal/proof"
@@ -14,6 +15,8 @@ import (
 type Report struct {
 	Findings []proof.Finding
 	Notes    []fabric.Note
+	// Advice is filled by [Report.Advise].
+	Advice   []audit.Finding
 	image    *fabric.Image
 	network  string
 	warnings []string
@@ -84,7 +87,8 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		Findings []proof.Finding `json:"expectations"`
 		Notes    []note          `json:"notes,omitempty"`
 		Warnings []string        `json:"warnings,omitempty"`
-	}{Network: r.network, OK: !r.Failed(), MS: ms(r.took), Findings: r.Findings, Warnings: r.warnings}
+		Advice   []audit.Finding `json:"findings,omitempty"`
+	}{Network: r.network, OK: !r.Failed(), MS: ms(r.took), Findings: r.Findings, Warnings: r.warnings, Advice: r.Advice}
 	for _, n := range r.Notes {
 		doc.Notes = append(doc.Notes, note{n.Origin.Resource, n.Origin.Name, n.Origin.Place, n.What})
 	}

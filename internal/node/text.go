@@ -26,6 +26,7 @@ func (r *Report) WriteText(w io.Writer, color bool) error {
 	for _, t := range r.warnings {
 		fmt.Fprintf(w, "warning: %s\n", t)
 	}
+	r.writeAdvice(w)
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.network, r.Headline())
 	return err
 }

@@ -1,0 +1,369 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/ref"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// maxPairs is how many pairs of ends are tried; past it the search says that
+// it is not complete.
+const maxPairs = 20_000
+
+// maxChoices is how many targets of one redirect are tried, for a packet and
+// again for its reply.
+const maxChoices = 3
+
+// Shown is a connection that shows a finding.
+type Shown struct {
+	Packet  string   `json:"packet"`
+	Forward []string `json:"forward"` // names of the ports passed
+	Reply   []string `json:"reply"`
+	// Outcome is what becomes of the reply: the code of its reason.
+	Outcome string `json:"outcome"`
+}
+
+// There is the way of the first packet as text: "a > nva > b".
+func (s *Shown) There() string { return strings.Join(s.Forward, " > ") }
+
+// Back is the way of the reply.
+func (s *Shown) Back() string { return strings.Join(s.Reply, " > ") }
+
+// Asymmetry returns a finding for every cause of connections whose replies take
+// another way than their first packets, sorted; each with a connection, followed
+// by the reference evaluator, that shows it. One port stands for all of its
+// segment with the same kind and routes.
+func Asymmetry(resources []*model.Resource, img *fabric.Image) []Finding {
+	s := newSearch(resources, img)
+	sources, destinations := s.ends()
+	pairs, skipped := 0, 0
+	for shift := range destinations {
+		for i, from := range sources {
+			to := destinations[(i+shift)%len(destinations)]
+			if from.port == to.port || !s.steered(from, to) {
+				continue
+			}
+			if pairs == maxPairs {
+				skipped++
+				continue
+			}
+			pairs++
+			s.try(from, to)
+		}
+	}
+	if skipped > 0 {
+		s.findings = append(s.findings, Finding{
+			Severity: Note, Rule: RuleAsymmetrySearch,
+			What: fmt.Sprintf("asymmetric paths were looked for between %d pairs of ends; %d more were left out", pairs, skipped),
+			Fix:  "check the parts of the network on their own",
+		})
+	}
+	sortFindings(s.findings)
+	return s.findings
+}
+
+// end is where a connection starts or leads.
+type end struct {
+	port fabric.PortID
+	addr fabric.Value
+}
+
+// search is one run of Asymmetry.
+type search struct {
+	img      *fabric.Image
+	byID     map[string]*model.Resource
+	machine  map[string]string // interface to its machine, both lower-case IDs
+	services []uint16          // destination ports worth a try
+	told     map[string]bool   // rule and resource of findings
+	findings []Finding
+}
+
+func newSearch(resources []*model.Resource, img *fabric.Image) *search {
+	s := &search{
+		img: img, byID: map[string]*model.Resource{}, machine: machines(resources),
+		services: services(img), told: map[string]bool{},
+	}
+	for _, r := range resources {
+		s.byID[r.ID.Key()] = r
+	}
+	return s
+}
+
+// services are the ports that filters and balancers speak of, the well-known
+// first.
+func services(img *fabric.Image) []uint16 {
+	out := []uint16{443, 80, 22, 3389, 1433, 5432}
+	add := func(id fabric.SetID) {
+		set := img.Sets[id]
+		if id == fabric.AnySet || set.IsEmpty() || len(out) >= 32 {
+			return
+		}
+		if n := set.Min(); n.Hi == 0 && n.Lo > 0 && n.Lo < 1<<16 && !slices.Contains(out, uint16(n.Lo)) {
+			out = append(out, uint16(n.Lo))
+		}
+	}
+	for i := range img.Ports {
+		if in := img.Ports[i].Inward; in != nil {
+			for j := range in.Redirects {
+				add(in.Redirects[j].Match[fabric.DstPort])
+			}
+		}
+	}
+	for i := range img.Filters {
+		for j := range img.Filters[i].Rules {
+			if r := &img.Filters[i].Rules[j]; r.Action == fabric.Pass || r.Action == fabric.Bypass {
+				add(r.Match[fabric.DstPort])
+			}
+		}
+	}
+	return out
+}
+
+// ends returns one source and one destination for each way a port can be
+// connected: its segment, kind, routes and whether it forwards. The internet is
+// a source, and every public address a destination.
+func (s *search) ends() (sources, destinations []end) {
+	type class struct {
+		segment  fabric.SegmentID
+		kind     fabric.PortKind
+		table    fabric.TableID
+		forwards bool
+	}
+	seen := map[class]bool{}
+	lived := map[fabric.SegmentID]bool{} // segments with hosts
+	for i := range s.img.Ports {
+		if p := &s.img.Ports[i]; p.Kind == fabric.PortHost {
+			lived[p.Segment] = true
+		}
+	}
+	for i := range s.img.Ports {
+		p, id := &s.img.Ports[i], fabric.PortID(i)
+		addrs := s.img.Sets[p.Addrs]
+		if addrs.IsEmpty() {
+			continue
+		}
+		e := end{id, addrs.Min()}
+		if p.Kind == fabric.PortEdge {
+			e.addr = addrs.Min()
+			if a := fabric.AddrValue(outsider); addrs.Contains(a) {
+				e.addr = a
+			}
+			sources = append(sources, e)
+			continue
+		}
+		c := class{p.Segment, p.Kind, p.Routes, p.Forward != nil}
+		if seen[c] {
+			continue
+		}
+		switch p.Kind {
+		case fabric.PortVacant:
+			if lived[p.Segment] || reserved(s.img.Segments[p.Segment].Origin.Resource) {
+				continue
+			}
+		case fabric.PortHost, fabric.PortSite:
+			if p.Forward != nil {
+				continue // an appliance is on the way, not an end
+			}
+		case fabric.PortEndpoint:
+			seen[c] = true
+			destinations = append(destinations, e)
+			continue
+		default:
+			continue
+		}
+		seen[c] = true
+		sources, destinations = append(sources, e), append(destinations, e)
+	}
+	for i := range s.img.Publics {
+		if p := &s.img.Publics[i]; p.Port != fabric.None && !p.Unknown && !p.Closed {
+			destinations = append(destinations, end{p.Port, fabric.AddrValue(p.Addr)})
+		}
+	}
+	return sources, destinations
+}
+
+// steered reports whether anything but the plain system routes of a virtual
+// network can lie between two ends. Public addresses are tried from the internet
+// only.
+func (s *search) steered(from, to end) bool {
+	public := s.isPublic(to)
+	if s.img.Ports[from.port].Kind == fabric.PortEdge || public {
+		return public && s.img.Ports[from.port].Kind == fabric.PortEdge
+	}
+	if from.addr.Addr().Is4() != to.addr.Addr().Is4() {
+		return false
+	}
+	return s.toPort(from, to) || s.toPort(to, from)
+}
+
+func (s *search) isPublic(e end) bool {
+	_, ok := s.img.PublicAt(e.addr.Addr())
+	return ok
+}
+
+func (s *search) toPort(from, to end) bool {
+	t := &s.img.Tables[s.img.Ports[from.port].Routes]
+	i, ok := t.Lookup(to.addr.Addr())
+	return ok && t.Routes[i].Hop.Kind == fabric.HopPort
+}
+
+// try follows connections between two ends until one is delivered, and that one
+// with a few choices of every redirect.
+func (s *search) try(from, to end) {
+	p := fabric.Packet{Src: from.addr.Addr(), Dst: to.addr.Addr(), SrcPort: 50_000, Proto: fabric.ProtoTCP}
+	for _, port := range s.services {
+		p.DstPort = port
+		conn := ref.Connect(s.img, from.port, p)
+		if conn.Forward.Verdict != fabric.VerdictAllow {
+			switch conn.Forward.Reason.Code {
+			case fabric.CodeRule, fabric.CodeFilterDefault, fabric.CodeNoRedirect:
+				continue // perhaps another service
+			}
+			return
+		}
+		if len(conn.Forward.Choices)+len(conn.Reply.Choices) == 0 {
+			s.judge(&conn)
+			return
+		}
+		for there := range maxChoices {
+			for back := range maxChoices {
+				conn := ref.ConnectBy(s.img, from.port, p, s.chooser(there, back, &p))
+				if conn.Forward.Verdict == fabric.VerdictAllow {
+					s.judge(&conn)
+				}
+			}
+		}
+		return
+	}
+}
+
+// chooser takes the there-th healthy target for packets from the source of p
+// and the back-th for the others.
+func (s *search) chooser(there, back int, p *fabric.Packet) fabric.Choose {
+	source := p.Src
+	return func(at fabric.PortID, redirect int32, q fabric.Packet) int32 {
+		var healthy []int32
+		for i, t := range s.img.Ports[at].Inward.Redirects[redirect].Targets {
+			if t.Down == "" {
+				healthy = append(healthy, int32(i))
+			}
+		}
+		n := there
+		if q.Dst == source {
+			n = back
+		}
+		return healthy[n%len(healthy)]
+	}
+}
+
+// way is what decides whether two directions are the same.
+type way struct {
+	appliances []string // devices that inspect what they forward
+	gateways   []string // devices that only route
+	ports      []fabric.PortID
+}
+
+func (s *search) way(t *fabric.Trace) way {
+	var w way
+	for i, id := range t.Path {
+		p := &s.img.Ports[id]
+		if i == 0 || p.Forward == nil || id == t.End() && t.Verdict == fabric.VerdictAllow {
+			continue
+		}
+		w.ports = append(w.ports, id)
+		switch name := s.device(p); {
+		case hasKind(p, model.LabelGateway):
+			w.gateways = append(w.gateways, name)
+		default:
+			w.appliances = append(w.appliances, name)
+		}
+	}
+	slices.Sort(w.appliances)
+	slices.Sort(w.gateways)
+	w.appliances, w.gateways = slices.Compact(w.appliances), slices.Compact(w.gateways)
+	return w
+}
+
+// device names what keeps the state: a machine for all of its interfaces.
+func (s *search) device(p *fabric.Port) string {
+	key := strings.ToLower(p.Origin.Resource)
+	if vm, ok := s.machine[key]; ok {
+		return vm
+	}
+	return key
+}
+
+func hasKind(p *fabric.Port, kind model.LabelKind) bool {
+	return slices.ContainsFunc(p.Labels, func(l fabric.Label) bool { return l.Kind == string(kind) })
+}
+
+func (s *search) show(c *fabric.Connection) *Shown {
+	names := func(t *fabric.Trace) []string {
+		out := make([]string, len(t.Path))
+		for i, id := range t.Path {
+			out[i] = s.img.Ports[id].Name
+		}
+		return out
+	}
+	outcome := c.Reply.Reason.Code.String()
+	return &Shown{Packet: c.Forward.Packet.String(), Forward: names(&c.Forward), Reply: names(&c.Reply), Outcome: outcome}
+}
+
+// tell adds a finding about a place of the image, once for each resource and
+// rule.
+func (s *search) tell(r *asymmetry, at fabric.Origin, c *fabric.Connection) {
+	key := r.rule + " " + strings.ToLower(at.Resource)
+	if s.told[key] {
+		return
+	}
+	s.told[key] = true
+	shown := s.show(c)
+	// The reply itself may arrive: the packet after it is the one that is lost.
+	outcome := "a stateful appliance that sees one direction drops the flow"
+	if r.routers {
+		outcome = "routers carry that, a stateful appliance on either way does not"
+	}
+	if c.Reply.Verdict != fabric.VerdictAllow {
+		outcome = "the reply is lost (" + shown.Outcome + ")"
+	}
+	f := Finding{
+		Severity: Warning, Rule: r.rule, Resource: at.Resource, Pos: s.pos(at), Shown: shown, Fix: r.fix,
+		What: r.what + ": " + outcome,
+	}
+	if r.routers && c.Reply.Verdict == fabric.VerdictAllow {
+		f.Severity = Note
+	}
+	s.findings = append(s.findings, f)
+}
+
+// pos returns where a part of the image was declared.
+func (s *search) pos(o fabric.Origin) model.Pos { return place(s.byID, o) }
+
+// place reads an origin's "file:line:column", or takes its resource's.
+func place(byID map[string]*model.Resource, o fabric.Origin) model.Pos {
+	text, p := o.Place, model.Pos{}
+	for _, n := range []*int{&p.Column, &p.Line} {
+		i := strings.LastIndexByte(text, ':')
+		if i < 0 {
+			break
+		}
+		v, err := strconv.Atoi(text[i+1:])
+		if err != nil {
+			break
+		}
+		text, *n = text[:i], v
+	}
+	if p.Line > 0 && p.Column > 0 {
+		p.File = text
+		return p
+	}
+	if r := byID[strings.ToLower(o.Resource)]; r != nil {
+		return r.Pos
+	}
+	return model.Pos{}
+}

@@ -1,0 +1,39 @@
+package audit
+
+import "github.com/ceruleannet/cerulean/model/catalog"
+
+// Describe says in a sentence what a rule finds; the rule itself if it has no
+// description.
+func Describe(rule string) string {
+	for _, l := range catalog.Limits() {
+		if l.Name == rule {
+			return "The network approaches or breaks the limit of " + l.Unit + " in one " + l.Scope + "."
+		}
+	}
+	for _, a := range asymmetries() {
+		if a.rule == rule {
+			return "Asymmetric path: " + a.what + "."
+		}
+	}
+	switch rule {
+	case RuleUnreadable:
+		return "A document could not be counted."
+	case RuleUncounted:
+		return "What is used of a limit is not known."
+	case RuleOutboundPorts:
+		return "Outbound rules promise more ports than their addresses have."
+	case RuleUnattached:
+		return "A security group, application security group or route table has no effect."
+	case RuleOwnSubnet:
+		return "A route's next hop is in a subnet that uses the route's table."
+	case RuleNoNextHop:
+		return "Nothing has a route's next-hop address."
+	case RuleNotForwarding:
+		return "A route's next hop does not forward."
+	case RuleUnusedRoute:
+		return "A user route is never used."
+	case RuleAsymmetrySearch:
+		return "Asymmetric paths were not looked for between all ends."
+	}
+	return rule
+}
