@@ -33,6 +33,7 @@ func newRandomNetwork(rng *rand.Rand) *randomNetwork {
 	n.interfaces()
 	n.services()
 	n.hybrid()
+	n.firewall()
 	model.SortResources(n.list)
 	return n
 }
