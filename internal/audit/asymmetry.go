@@ -36,8 +36,9 @@ func (s *Shown) Back() string { return strings.Join(s.Reply, " > ") }
 
 // Asymmetry returns a finding for every cause of connections whose replies take
 // another way than their first packets, sorted; each with a connection, followed
-// by the reference evaluator, that shows it. One port stands for all of its
-// segment with the same kind and routes.
+// by the reference evaluator, that shows it. A few ends stand for all that are
+// steered alike; that rules differ between those is not looked at, so a network
+// without findings is not proved symmetric: the expectation "symmetric" does that.
 func Asymmetry(resources []*model.Resource, img *fabric.Image) []Finding {
 	s := newSearch(resources, img)
 	sources, destinations := s.ends()
@@ -125,8 +126,8 @@ func services(img *fabric.Image) []uint16 {
 }
 
 // ends returns one source and one destination for each way a port can be
-// connected: its segment, kind, routes and whether it forwards. The internet is
-// a source, and every public address a destination.
+// connected: its segment, kind and routes; of segments that are alike a few. The
+// internet is a source, and every public address a destination.
 func (s *search) ends() (sources, destinations []end) {
 	type class struct {
 		segment  fabric.SegmentID
@@ -134,7 +135,7 @@ func (s *search) ends() (sources, destinations []end) {
 		table    fabric.TableID
 		forwards bool
 	}
-	seen := map[class]bool{}
+	seen, alike := map[class]bool{}, newAlike(s.img)
 	lived := map[fabric.SegmentID]bool{} // segments with hosts
 	for i := range s.img.Ports {
 		if p := &s.img.Ports[i]; p.Kind == fabric.PortHost {
@@ -160,6 +161,7 @@ func (s *search) ends() (sources, destinations []end) {
 		if seen[c] {
 			continue
 		}
+		seen[c] = true
 		switch p.Kind {
 		case fabric.PortVacant:
 			if lived[p.Segment] || reserved(s.img.Segments[p.Segment].Origin.Resource) {
@@ -170,14 +172,16 @@ func (s *search) ends() (sources, destinations []end) {
 				continue // an appliance is on the way, not an end
 			}
 		case fabric.PortEndpoint:
-			seen[c] = true
-			destinations = append(destinations, e)
+			if alike.fresh(e) {
+				destinations = append(destinations, e)
+			}
 			continue
 		default:
 			continue
 		}
-		seen[c] = true
-		sources, destinations = append(sources, e), append(destinations, e)
+		if alike.fresh(e) {
+			sources, destinations = append(sources, e), append(destinations, e)
+		}
 	}
 	for i := range s.img.Publics {
 		if p := &s.img.Publics[i]; p.Port != fabric.None && !p.Unknown && !p.Closed {

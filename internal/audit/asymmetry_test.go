@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -133,4 +134,33 @@ func lines(fs []Finding) []string {
 		out[i] = "\n" + fs[i].String()
 	}
 	return out
+}
+
+// Ends that are steered alike are tried once; the one that is not is found
+// among many.
+func TestAsymmetryAmongMany(t *testing.T) {
+	n := &net{t: t}
+	n.table("all", "", "10.0.0.0/8 10.0.0.4").vnet("hub", "10.0.0.0/16", "s 10.0.0.0/24").nic("nva", "hub/s", "10.0.0.4")
+	for i := 1; i <= 30; i++ {
+		name, table := fmt.Sprintf("v%d", i), " all"
+		if i == 23 {
+			table = ""
+			n.peer("v22", name, false)
+		}
+		n.vnet(name, fmt.Sprintf("10.%d.0.0/16", i), fmt.Sprintf("s 10.%d.0.0/24%s", i, table), fmt.Sprintf("t 10.%d.1.0/24%s", i, table))
+		n.peer("hub", name, false)
+	}
+	img := n.compile()
+	fs := Asymmetry(n.resources, img)
+	if len(fs) == 0 || find(fs, RuleAsymmetrySearch) != nil {
+		t.Fatalf("got %v", lines(fs))
+	}
+	for _, f := range fs {
+		if f.Rule != RuleAsymmetricSpokes || !strings.Contains(f.Resource, "/v23/") {
+			t.Errorf("got %s", f.String())
+		}
+	}
+	if sources, _ := newSearch(n.resources, img).ends(); len(sources) > 20 {
+		t.Errorf("%d ends of 31 networks", len(sources))
+	}
 }
