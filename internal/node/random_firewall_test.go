@@ -50,7 +50,15 @@ func (n *randomNetwork) firewall() {
 	n.add("Microsoft.Network/azureFirewalls", "fw", fmt.Sprintf(`%s,"ipConfigurations":[{"name":"ip","properties":{%s,%s}}]`,
 		link("firewallPolicy", policy), link("subnet", randomScope+"Microsoft.Network/virtualNetworks/vnet0/subnets/AzureFirewallSubnet"), link("publicIPAddress", front)))
 	for _, r := range n.list {
-		routes, _ := r.Properties()["routes"].([]any)
+		routes, isTable := r.Properties()["routes"].([]any)
+		for i, prefix := range []string{"8.0.0.0/5", "10.1.0.0/17", "203.0.113.0/25", "10.0.0.0/17"} {
+			if isTable && !n.one(4) {
+				routes = append(routes, map[string]any{"name": fmt.Sprintf("fw%d", i), "properties": map[string]any{
+					"addressPrefix": prefix, "nextHopType": "VirtualAppliance", "nextHopIpAddress": self,
+				}})
+				r.Properties()["routes"] = routes
+			}
+		}
 		for _, x := range routes {
 			p := x.(map[string]any)["properties"].(map[string]any)
 			if p["nextHopType"] == "VirtualAppliance" && !n.one(3) {
