@@ -22,9 +22,10 @@ const maxChoices = 3
 // Shown is a connection that shows a finding.
 type Shown struct {
 	Packet  string   `json:"packet"`
-	Forward []string `json:"forward"` // names of the ports passed
-	Reply   []string `json:"reply"`
-	// Outcome is what becomes of the reply: the code of its reason.
+	Forward []string `json:"forward"`         // names of the ports passed
+	Reply   []string `json:"reply,omitempty"` // none if the first packet is lost
+	// Outcome is what becomes of it, or of the reply if it was delivered: the
+	// code of the reason.
 	Outcome string `json:"outcome"`
 }
 
@@ -306,16 +307,17 @@ func hasKind(p *fabric.Port, kind model.LabelKind) bool {
 	return slices.ContainsFunc(p.Labels, func(l fabric.Label) bool { return l.Kind == string(kind) })
 }
 
-func (s *search) show(c *fabric.Connection) *Shown {
+// shown describes a connection.
+func shown(img *fabric.Image, c *fabric.Connection) *Shown {
 	names := func(t *fabric.Trace) []string {
 		out := make([]string, len(t.Path))
 		for i, id := range t.Path {
-			out[i] = s.img.Ports[id].Name
+			out[i] = img.Ports[id].Name
 		}
 		return out
 	}
-	outcome := c.Reply.Reason.Code.String()
-	return &Shown{Packet: c.Forward.Packet.String(), Forward: names(&c.Forward), Reply: names(&c.Reply), Outcome: outcome}
+	_, reason := c.Verdict()
+	return &Shown{Packet: c.Forward.Packet.String(), Forward: names(&c.Forward), Reply: names(&c.Reply), Outcome: reason.Code.String()}
 }
 
 // tell adds a finding about a place of the image, once for each resource and
@@ -326,7 +328,7 @@ func (s *search) tell(r *asymmetry, at fabric.Origin, c *fabric.Connection) {
 		return
 	}
 	s.told[key] = true
-	shown := s.show(c)
+	shown := shown(s.img, c)
 	// The reply itself may arrive: the packet after it is the one that is lost.
 	outcome := "a stateful appliance that sees one direction drops the flow"
 	if r.routers {

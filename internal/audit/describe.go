@@ -32,6 +32,12 @@ func Describe(rule string) string {
 		return "A route's next hop does not forward."
 	case RuleUnusedRoute:
 		return "A user route is never used."
+	case RuleLoop:
+		return "Packets go round on a route."
+	case RuleBlackHole:
+		return "Packets for an address that exists are dropped by a route, or have none."
+	case RuleLostSearch:
+		return "The search for loops and black holes was given up."
 	case RuleAsymmetrySearch:
 		return "Asymmetric paths were not looked for between all ends."
 	}

@@ -1,8 +1,8 @@
 // Package audit finds what is legal in a network and still likely to hurt:
 // published limits that it approaches or breaks ([Limits]), connections whose
 // two directions take different ways ([Asymmetry]), routes that lead nowhere or
-// are never used ([Routes]), and groups and tables without effect
-// ([Unattached]).
+// are never used ([Routes]), loops and black holes ([Lost]), and groups and
+// tables without effect ([Unattached]).
 //
 // [Limits] reads every resource once and counts what it uses of each limit of
 // model/catalog (count.go); the counts are then held against the limits
@@ -10,6 +10,7 @@
 // is a finding too, never a silent pass.
 //
 // [Asymmetry] follows connections between ends that stand for all others like
-// them (asymmetry.go), with the reference evaluator, and names the cause of what
-// differs (asymmetry_rules.go). [Routes] reads the image's route tables.
+// them (alike.go, asymmetry.go), with the reference evaluator, and names the
+// cause of what differs (asymmetry_rules.go). [Routes] reads the image's route
+// tables (lints.go). [Lost] words what the proof found (lost.go).
 package audit

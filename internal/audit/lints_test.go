@@ -3,9 +3,11 @@ package audit
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/proof"
 )
 
 // A next hop must be reachable, forward, and be outside of the subnets that use
@@ -62,7 +64,7 @@ func TestUnusedRoute(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	rules := []string{
 		"routes-per-table", RuleUnreadable, RuleUncounted, RuleOutboundPorts, RuleUnattached, RuleOwnSubnet, RuleNoNextHop,
-		RuleNotForwarding, RuleUnusedRoute, RuleAsymmetrySearch,
+		RuleNotForwarding, RuleUnusedRoute, RuleAsymmetrySearch, RuleLoop, RuleBlackHole, RuleLostSearch,
 	}
 	for _, a := range asymmetries() {
 		rules = append(rules, a.rule)
@@ -70,6 +72,24 @@ func TestDescribe(t *testing.T) {
 	for _, r := range rules {
 		if Describe(r) == r {
 			t.Errorf("%s has no description", r)
+		}
+	}
+}
+
+// A loop is shown by a packet that goes round; without the route there is none.
+func TestLost(t *testing.T) {
+	for _, route := range []string{"10.9.0.0/16 10.0.0.9", "10.9.0.0/16 10.0.1.4"} {
+		n := &net{t: t}
+		n.table("r", "", route).vnet("hub", "10.0.0.0/16", "s 10.0.0.0/24 r", "nva 10.0.1.0/24")
+		n.nic("a", "hub/s", "10.0.0.4").nic("nva-in", "hub/s", "10.0.0.9").nic("nva-out", "hub/nva", "10.0.1.4")
+		img := n.compile()
+		fs := Lost(n.resources, img, proof.New(img).Faults())
+		f, loops := find(fs, RuleLoop), strings.HasSuffix(route, ".0.9")
+		if (f != nil) != loops {
+			t.Errorf("%s: got %v", route, lines(fs))
+		}
+		if f != nil && (f.Pos.Line == 0 || len(f.Shown.Forward) < 3 || f.Shown.Outcome != "loop") {
+			t.Errorf("%+v %+v", f, f.Shown)
 		}
 	}
 }

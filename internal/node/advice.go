@@ -17,7 +17,7 @@ func (r *Report) Advise(d *Design) {
 	resources := d.Network().Resources
 	r.Advice = slices.Concat(
 		audit.Limits(resources, d.Image), audit.Asymmetry(resources, d.Image),
-		audit.Routes(resources, d.Image), audit.Unattached(resources))
+		audit.Routes(resources, d.Image), audit.Lost(resources, d.Image, d.Prover.Faults()), audit.Unattached(resources))
 }
 
 // Refused reports whether the advice has errors: what Azure will refuse.
@@ -44,7 +44,9 @@ func (r *Report) writeAdvice(w io.Writer) {
 		writeFolded(w, f.What)
 		if f.Shown != nil {
 			writeFolded(w, "shown by "+f.Shown.Packet+": "+f.Shown.There())
-			writeFolded(w, "its reply: "+f.Shown.Back()+" ("+f.Shown.Outcome+")")
+			if len(f.Shown.Reply) > 0 {
+				writeFolded(w, "its reply: "+f.Shown.Back()+" ("+f.Shown.Outcome+")")
+			}
 		}
 		writeFolded(w, "fix: "+f.Fix)
 	}
@@ -74,7 +76,11 @@ func (r *Report) adviceResults() (results []sarifResult, rules []sarifRule) {
 		}
 		text := f.What
 		if f.Shown != nil {
-			text += fmt.Sprintf(" (%s: %s, reply %s)", f.Shown.Packet, f.Shown.There(), f.Shown.Back())
+			text += " (" + f.Shown.Packet + ": " + f.Shown.There()
+			if len(f.Shown.Reply) > 0 {
+				text += ", reply " + f.Shown.Back()
+			}
+			text += ")"
 		}
 		results = append(results, sarifResult{
 			RuleID: f.Rule, Level: string(f.Severity), Message: sarifText{text + "; " + f.Fix}, Locations: locations(f.Pos, ""),
