@@ -2,8 +2,12 @@ package audit
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/ref"
 )
 
 // The asymmetric paths that a stateful appliance does not survive. Each case
@@ -162,5 +166,35 @@ func TestAsymmetryAmongMany(t *testing.T) {
 	}
 	if sources, _ := newSearch(n.resources, img).ends(); len(sources) > 20 {
 		t.Errorf("%d ends of 31 networks", len(sources))
+	}
+}
+
+// What is symmetric is not told: appliances behind one internal load balancer
+// with an HA-ports rule, where both directions meet the same one ("High
+// availability ports overview").
+func TestSymmetric(t *testing.T) {
+	n := &net{t: t}
+	n.table("via", "", "10.0.0.0/8 10.0.9.9", "0.0.0.0/0 10.0.9.9")
+	n.vnet("hub", "10.0.0.0/16", "nva 10.0.9.0/24").vnet("a", "10.1.0.0/16", "s 10.1.0.0/24 via").vnet("b", "10.2.0.0/16", "s 10.2.0.0/24 via")
+	n.peer("hub", "a", false).peer("hub", "b", false).nic("a", "a/s", "10.1.0.4").nic("b", "b/s", "10.2.0.4")
+	n.add("lb/ha", `{"sku":{"name":"Standard"},"properties":{
+		"frontendIPConfigurations":[{"name":"f","properties":{"privateIPAddress":"10.0.9.9","privateIPAllocationMethod":"Static","subnet":{"id":"~vnet/hub/subnets/nva"}}}],
+		"backendAddressPools":[{"name":"p"}],
+		"loadBalancingRules":[{"name":"all","properties":{"protocol":"All","frontendPort":0,"backendPort":0,
+			"frontendIPConfiguration":{"id":"~lb/ha/frontendIPConfigurations/f"},"backendAddressPool":{"id":"~lb/ha/backendAddressPools/p"}}}]}}`)
+	for i, name := range []string{"nva1", "nva2"} {
+		n.nic(name, "hub/nva", fmt.Sprintf("10.0.9.%d", 4+i), `"loadBalancerBackendAddressPools":[{"id":"~lb/ha/backendAddressPools/p"}]`)
+	}
+	img := n.compile()
+	if fs := Asymmetry(n.resources, img); len(fs) > 0 {
+		t.Errorf("got %v", lines(fs))
+	}
+	p := fabric.Packet{Src: netip.MustParseAddr("10.1.0.4"), Dst: netip.MustParseAddr("10.2.0.4"), SrcPort: 50000, DstPort: 443, Proto: fabric.ProtoTCP}
+	for i := range img.Ports {
+		if img.Ports[i].Name == "a" {
+			if c := ref.Connect(img, fabric.PortID(i), p); c.Reply.Verdict != fabric.VerdictAllow || len(c.Forward.Choices) != 1 {
+				t.Errorf("the test's own network does not work: %+v", c.Forward.Reason)
+			}
+		}
 	}
 }
