@@ -32,6 +32,8 @@ func Describe(rule string) string {
 		return "A route's next hop does not forward."
 	case RuleUnusedRoute:
 		return "A user route is never used."
+	case RuleSubnetFull:
+		return "A subnet has few addresses left."
 	case RuleLoop:
 		return "Packets go round on a route."
 	case RuleBlackHole:

@@ -1,8 +1,8 @@
 // Package audit finds what is legal in a network and still likely to hurt:
-// published limits that it approaches or breaks ([Limits]), connections whose
-// two directions take different ways ([Asymmetry]), routes that lead nowhere or
-// are never used ([Routes]), loops and black holes ([Lost]), and groups and
-// tables without effect ([Unattached]).
+// published limits that it approaches or breaks ([Limits]), full subnets
+// ([Subnets]), connections whose two directions take different ways
+// ([Asymmetry]), routes that lead nowhere or are never used ([Routes]), loops and
+// black holes ([Lost]), and groups and tables without effect ([Unattached]).
 //
 // [Limits] reads every resource once and counts what it uses of each limit of
 // model/catalog (count.go); the counts are then held against the limits

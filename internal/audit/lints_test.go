@@ -64,7 +64,7 @@ func TestUnusedRoute(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	rules := []string{
 		"routes-per-table", RuleUnreadable, RuleUncounted, RuleOutboundPorts, RuleUnattached, RuleOwnSubnet, RuleNoNextHop,
-		RuleNotForwarding, RuleUnusedRoute, RuleAsymmetrySearch, RuleLoop, RuleBlackHole, RuleLostSearch,
+		RuleNotForwarding, RuleUnusedRoute, RuleAsymmetrySearch, RuleLoop, RuleBlackHole, RuleLostSearch, RuleSubnetFull,
 	}
 	for _, a := range asymmetries() {
 		rules = append(rules, a.rule)
