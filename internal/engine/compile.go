@@ -15,10 +15,14 @@ type program struct {
 	img     *fabric.Image
 	filters []*filter
 	tables  []*bart.Table[int32]
+	choose  fabric.Choose // the targets of redirects for new flows
 }
 
-func newProgram(img *fabric.Image) *program {
-	return &program{img: img, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}
+func newProgram(img *fabric.Image, choose fabric.Choose) *program {
+	if choose == nil {
+		choose = img.Pick
+	}
+	return &program{img: img, choose: choose, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}
 }
 
 // filter is a fabric.Filter as flat slices: the tests of rule i are

@@ -75,7 +75,7 @@ func New(img *fabric.Image, opts Options) *Engine {
 		opts.MaxFlows = DefaultMaxFlows
 	}
 	opts.MaxFlows = min(opts.MaxFlows, 1<<30)
-	return &Engine{prog: newProgram(img), epoch: 1, table: newTable(opts.MaxFlows), opts: opts}
+	return &Engine{prog: newProgram(img, opts.Choose), epoch: 1, table: newTable(opts.MaxFlows), opts: opts}
 }
 
 // Image returns the image in force.
@@ -164,15 +164,14 @@ func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte, r *Result
 func (e *Engine) renew(now time.Duration, n uint32, dir int, h *header) (again bool) {
 	f := e.table.flow(n)
 	w := &f.ways[dir]
+	opens := h.flags&tcpSYN != 0 && h.opens
 	switch {
 	case f.expired(now),
 		// Denied flows have no record to keep under a new image.
 		f.state&delivered == 0 && w.epoch != e.epoch,
-		h.flags&tcpSYN != 0 && h.opens && (f.closed() || w.reason.Code == fabric.CodeNoSession && dir == forward):
-		e.table.remove(n)
-		return true
-	}
-	if w.epoch != e.epoch && !e.compose(now, n, dir, h.opens) {
+		opens && f.closed(),
+		w.epoch != e.epoch && !e.compose(now, n, dir, h.opens),
+		opens && dir == forward && w.refused():
 		e.table.remove(n)
 		return true
 	}
@@ -188,6 +187,12 @@ func (e *Engine) renew(now time.Duration, n uint32, dir int, h *header) (again b
 		}
 	}
 	return false
+}
+
+// refused reports whether what stops this direction lets a new flow begin: no
+// session, or a target that is gone.
+func (w *way) refused() bool {
+	return w.reason.Code == fabric.CodeNoSession || w.reason.Code == fabric.CodeNoTarget
 }
 
 // begin is the first packet of a flow.
@@ -266,7 +271,7 @@ func (e *Engine) compose(now time.Duration, n uint32, dir int, opens bool) bool 
 	}
 	w := &e.walk
 	k := f.ways[backward].key
-	w.reset(e.prog, e.opts.Choose, k.packet())
+	w.reset(e.prog, e.epoch, k.packet())
 	w.dir, w.flow = backward, f
 	w.recheck = f.ways[forward].epoch != e.epoch
 	from := f.ways[forward].key

@@ -59,7 +59,7 @@ func (e *Engine) first(now time.Duration, k key, f *flow, opens bool) (ends, fab
 // try walks with one choice of the pool's source port.
 func (e *Engine) try(k key, f *flow, opens bool, sport int) ends {
 	w := &e.walk
-	w.reset(e.prog, e.opts.Choose, k.packet())
+	w.reset(e.prog, e.epoch, k.packet())
 	w.flow, w.recheck, w.opens, w.sport = f, f != nil, opens, sport
 	w.start(k.at())
 	final := k.with(w.p)

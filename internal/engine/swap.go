@@ -7,7 +7,7 @@ import "github.com/ceruleannet/cerulean/internal/fabric"
 // Ports are recognised by kind, name and origin, so positions may change.
 func (e *Engine) Swap(img *fabric.Image) {
 	old := e.prog.img
-	e.prog = newProgram(img)
+	e.prog = newProgram(img, e.opts.Choose)
 	e.epoch++
 	if to, same := renumber(old, img); !same {
 		e.move(to)
@@ -111,15 +111,19 @@ func movedChanges(changes []change, to []fabric.PortID) []change {
 	return out
 }
 
+// gone is the port of a pin whose target no image has any more: no target is
+// there.
+const gone fabric.PortID = fabric.None - 1
+
 func movedPins(pins []pin, to []fabric.PortID) []pin {
 	out := pins[:0]
 	for _, p := range pins {
 		if p.at = to[p.at]; p.at == fabric.None {
 			continue
 		}
-		if p.target.Port != fabric.None {
+		if p.target.Port >= 0 {
 			if p.target.Port = to[p.target.Port]; p.target.Port == fabric.None {
-				continue
+				p.target.Port = gone
 			}
 		}
 		out = append(out, p)

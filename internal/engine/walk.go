@@ -23,21 +23,30 @@ type change struct {
 	before, after fabric.Packet
 }
 
-// pin is a choice that a redirect made for a flow. The target is known by where
-// it leads: positions change with the image.
+// pin is a choice that a redirect made for a flow under the image of an epoch.
+// Redirect and target are known by name and by where they lead: positions
+// change with the image.
 type pin struct {
+	epoch    uint32
 	at       fabric.PortID
 	redirect int32
 	name     string
 	target   fabric.Target
 }
 
+// removedTargetEndsFlows says that an established TCP flow ends when its target
+// is taken out of the redirect, rather than moving to another in mid-stream.
+// Unconfirmed: Azure documents it for targets that are down only ("Azure Load
+// Balancer health probes"), where the flow stays.
+const removedTargetEndsFlows = true
+
 // walk composes the action of one direction of a flow. It mirrors package ref
 // step by step; the order of the functions is the order of a packet's life.
 // Its slices are scratch memory that the engine uses again.
 type walk struct {
-	prog *program
-	p    fabric.Packet
+	prog  *program
+	epoch uint32 // of the image
+	p     fabric.Packet
 	// values are p's fields, computed when a filter is first met.
 	values    [fabric.NumFields]fabric.Value
 	hasValues bool
@@ -68,11 +77,8 @@ type walk struct {
 	pins    []pin
 }
 
-func (w *walk) reset(prog *program, choose fabric.Choose, p fabric.Packet) {
-	if choose == nil {
-		choose = prog.img.Pick
-	}
-	*w = walk{prog: prog, p: p, choose: choose, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0]}
+func (w *walk) reset(prog *program, epoch uint32, p fabric.Packet) {
+	*w = walk{prog: prog, epoch: epoch, p: p, choose: prog.choose, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0]}
 }
 
 func (w *walk) reply() bool { return w.dir == backward }
@@ -105,6 +111,10 @@ func (w *walk) answer(at fabric.PortID) {
 	w.enter(at)
 	if w.contains(img.Platform, w.p.Dst) {
 		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoSession, at))
+		return
+	}
+	if by, i, ok := w.severed(); ok {
+		w.end(fabric.VerdictDeny, fabric.AtRedirect(fabric.CodeNoTarget, by, i))
 		return
 	}
 	kept := !w.contains(port.Addrs, w.p.Src)
@@ -375,23 +385,18 @@ func (w *walk) redirect(at fabric.PortID) {
 
 // target returns the target of a redirect that takes the packet: the one that
 // the flow has there, else one that is chosen. Under a new image an established
-// TCP flow keeps its target although that is down; any other moves on ("Azure
-// Load Balancer health probes").
+// TCP flow keeps its target although that is down, and ends if the redirect has
+// it no more; any other flow moves on ("Azure Load Balancer health probes").
 func (w *walk) target(at fabric.PortID, redirect int32, r *fabric.Redirect) (int32, bool) {
 	if w.flow != nil && (!r.Apart || !w.reply()) {
-		for _, have := range w.flow.pins {
-			if have.at != at || have.redirect != redirect && !(w.recheck && have.name == r.Name) {
-				continue
-			}
-			for i := range r.Targets {
-				t := &r.Targets[i]
-				if t.Port != have.target.Port || t.Addr != have.target.Addr || t.DstPort != have.target.DstPort {
-					continue
-				}
-				if t.Down == "" || w.reply() || w.p.Proto == fabric.ProtoTCP {
-					w.pins = append(w.pins, pin{at, redirect, r.Name, *t})
-					return int32(i), true
-				}
+		if have := w.flow.pinned(w.epoch, at, redirect, r.Name); have != nil {
+			n, ok := have.in(r)
+			switch {
+			case ok && (r.Targets[n].Down == "" || w.reply() || w.p.Proto == fabric.ProtoTCP):
+				w.pin(at, redirect, r, n)
+				return n, true
+			case !ok && w.severs(r):
+				return fabric.None, false
 			}
 		}
 	}
@@ -399,8 +404,70 @@ func (w *walk) target(at fabric.PortID, redirect int32, r *fabric.Redirect) (int
 		return fabric.None, false
 	}
 	n := w.choose(at, redirect, w.p)
-	w.pins = append(w.pins, pin{at, redirect, r.Name, r.Targets[n]})
+	w.pin(at, redirect, r, n)
 	return n, true
+}
+
+func (w *walk) pin(at fabric.PortID, redirect int32, r *fabric.Redirect, n int32) {
+	w.pins = append(w.pins, pin{w.epoch, at, redirect, r.Name, r.Targets[n]})
+}
+
+// severs reports whether the flow ends with its target at a redirect. Routers
+// with equal-cost paths keep no flows.
+func (w *walk) severs(r *fabric.Redirect) bool {
+	return removedTargetEndsFlows && w.p.Proto == fabric.ProtoTCP && !r.Apart
+}
+
+// severed returns the redirect that has a reply's sender as its target no more.
+func (w *walk) severed() (fabric.PortID, int32, bool) {
+	for i := range w.flow.pins {
+		have := &w.flow.pins[i]
+		if have.epoch == w.epoch {
+			continue
+		}
+		in := w.prog.img.Ports[have.at].Inward
+		if in == nil {
+			continue
+		}
+		for n := range in.Redirects {
+			r := &in.Redirects[n]
+			if w.flow.pinned(w.epoch, have.at, int32(n), r.Name) != have {
+				continue
+			}
+			if _, ok := have.in(r); !ok && w.severs(r) {
+				return have.at, int32(n), true
+			}
+		}
+	}
+	return fabric.None, fabric.None, false
+}
+
+// pinned returns the flow's pin at a redirect. The image that made the pin has
+// the redirect where it was. In another it is the one of the same name, and of
+// the same position where several, or all, have that name.
+func (f *flow) pinned(epoch uint32, at fabric.PortID, redirect int32, name string) *pin {
+	var found *pin
+	for i := range f.pins {
+		p := &f.pins[i]
+		switch {
+		case p.at != at:
+		case p.redirect == redirect && (p.epoch == epoch || p.name == name):
+			return p
+		case p.epoch != epoch && p.name == name && name != "":
+			found = p
+		}
+	}
+	return found
+}
+
+// in returns the position of the pin's target in a redirect.
+func (p *pin) in(r *fabric.Redirect) (int32, bool) {
+	for i := range r.Targets {
+		if t := &r.Targets[i]; t.Port == p.target.Port && t.Addr == p.target.Addr && t.DstPort == p.target.DstPort {
+			return int32(i), true
+		}
+	}
+	return fabric.None, false
 }
 
 // forward asks a forwarder's policy. A forwarder that the flow passed lets it
