@@ -11,7 +11,7 @@ import (
 )
 
 func TestExamples(t *testing.T) {
-	for _, name := range []string{"three-tier", "globojava"} {
+	for _, name := range []string{"three-tier", "globojava", "landing-zone"} {
 		t.Run(name, func(t *testing.T) {
 			l := lab.Open(t, "../examples/"+name)
 			l.Check()

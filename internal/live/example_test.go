@@ -32,7 +32,7 @@ func TestExamples(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		holds bool
-	}{{"three-tier", true}, {"globojava", true}, {"broken", false}} {
+	}{{"three-tier", true}, {"globojava", true}, {"landing-zone", true}, {"broken", false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			img, network := load(t, "../../examples/"+tt.name)
 			n, err := live.Start(img, network.Hosts, live.Options{})

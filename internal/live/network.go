@@ -35,7 +35,7 @@ type Network struct {
 	authority *authority
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge
-	others    []other          // platform services, private endpoints, sites
+	others    outsiders        // platform services, private endpoints, sites
 	floats    map[fabric.PortID][]netip.Addr
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -73,7 +73,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 		n.internet = &Host{net: n, Name: "internet", edge: true}
 		n.internet.join(img, []fabric.PortID{img.Edge})
 	}
-	n.startOthers(img)
+	n.others.join(n, img)
 	n.labelled(func() { go n.wire.run() })
 	return n, nil
 }
@@ -102,13 +102,18 @@ func portsByHost(img *fabric.Image) map[string][]fabric.PortID {
 	return m
 }
 
-// Host returns a declared host by its name, in any case, or "internet".
+// Host returns a declared host by its name, in any case, or "internet", or what
+// stands for a site, a platform service or a private endpoint of that name, the
+// first of these.
 func (n *Network) Host(name string) (*Host, error) {
 	if h := n.hosts[strings.ToLower(name)]; h != nil {
 		return h, nil
 	}
 	if n.internet != nil && strings.EqualFold(name, "internet") {
 		return n.internet, nil
+	}
+	if h := n.others.named(name); h != nil {
+		return h, nil
 	}
 	return nil, fmt.Errorf("no host %q; the network has %s", name, strings.Join(n.names(), ", "))
 }
@@ -151,7 +156,8 @@ func (n *Network) Stats() engine.Stats {
 
 // Swap puts another image in force. Hosts keep their connections as far as the
 // new image lets them; a host without a port in it is cut off until one
-// returns. Hosts that the network did not start with do not appear.
+// returns. Sites, platform services and private endpoints appear with the image
+// that first has them; hosts that the network did not start with do not.
 func (n *Network) Swap(img *fabric.Image) {
 	ports := portsByHost(img)
 	n.wire.mu.Lock()
@@ -162,10 +168,14 @@ func (n *Network) Swap(img *fabric.Image) {
 	for key, h := range n.hosts {
 		h.rejoin(img, ports[key])
 	}
-	if n.internet != nil && img.Edge != fabric.None {
-		n.internet.rejoin(img, []fabric.PortID{img.Edge})
+	if n.internet != nil {
+		var edge []fabric.PortID
+		if img.Edge != fabric.None {
+			edge = append(edge, img.Edge)
+		}
+		n.internet.rejoin(img, edge)
 	}
-	n.rejoinOthers(img)
+	n.others.join(n, img)
 }
 
 // Close stops every host and the wire and waits until all their goroutines
@@ -181,7 +191,7 @@ func (n *Network) Close() {
 		if n.internet != nil {
 			n.internet.close()
 		}
-		for _, o := range n.others {
+		for _, o := range n.others.all() {
 			o.host.close()
 		}
 	})

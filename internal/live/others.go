@@ -3,6 +3,8 @@ package live
 import (
 	"net/netip"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
@@ -12,32 +14,61 @@ import (
 // platform services and their private endpoints accept connections and say who
 // they are, and on-premises networks answer from their first addresses.
 
-// servicePorts are where platform services listen: HTTPS, SQL (TDS), file
-// shares (SMB).
-var servicePorts = []uint16{443, 1433, 445}
+// servicePorts are where platform services listen, by resource type: storage
+// accounts for HTTPS and file shares (SMB), SQL servers for TDS, key vaults for
+// HTTPS ("Azure SQL Database connectivity architecture", "Use Azure Files with
+// Windows"). Services of other types listen on all of these.
+var servicePorts = []struct {
+	kind  string
+	ports []uint16
+}{
+	{"microsoft.storage/storageaccounts", []uint16{443, 445}},
+	{"microsoft.sql/servers", []uint16{1433}},
+	{"microsoft.keyvault/vaults", []uint16{443}},
+	{"", []uint16{443, 445, 1433}},
+}
+
+// listens returns where the service behind a port listens: what the port is, or
+// what the private endpoint of that name leads to.
+func listens(img *fabric.Image, p *fabric.Port) []model.Service {
+	var out []model.Service
+	add := func(resource string) {
+		id := strings.ToLower(resource)
+		for _, k := range servicePorts {
+			if k.kind != "" && !strings.Contains(id, "/providers/"+k.kind+"/") || k.kind == "" && len(out) > 0 {
+				continue
+			}
+			for _, port := range k.ports {
+				if s := (model.Service{Kind: model.ServiceTCP, Port: port}); !slices.Contains(out, s) {
+					out = append(out, s)
+				}
+			}
+		}
+	}
+	if p.Kind == fabric.PortService {
+		add(p.Origin.Resource)
+		return out
+	}
+	for _, l := range p.Labels {
+		if l.Kind != string(model.LabelService) {
+			continue
+		}
+		for i := range img.Ports {
+			if q := &img.Ports[i]; q.Kind == fabric.PortService && q.Has(l) {
+				add(q.Origin.Resource)
+			}
+		}
+	}
+	if len(out) == 0 {
+		add("")
+	}
+	return out
+}
 
 // outsider reports whether something of the platform, or on premises, runs
 // behind a kind of port.
 func outsider(k fabric.PortKind) bool {
 	return k == fabric.PortEndpoint || k == fabric.PortService || k == fabric.PortSite
-}
-
-// startOthers makes a host for each such port.
-func (n *Network) startOthers(img *fabric.Image) {
-	for i := range img.Ports {
-		p := &img.Ports[i]
-		if !outsider(p.Kind) {
-			continue
-		}
-		h := &Host{net: n, Name: p.Name, wide: true, declared: model.Host{Name: p.Name}}
-		if p.Kind != fabric.PortSite {
-			for _, port := range servicePorts {
-				h.declared.Services = append(h.declared.Services, model.Service{Kind: model.ServiceTCP, Port: port})
-			}
-		}
-		h.join(img, []fabric.PortID{fabric.PortID(i)})
-		n.others = append(n.others, other{identityOf(p), h})
-	}
 }
 
 // other is a host that nobody declared, known by what its port is.
@@ -55,17 +86,87 @@ type identity struct {
 
 func identityOf(p *fabric.Port) identity { return identity{p.Kind, p.Origin.Resource, p.Name} }
 
-// rejoinOthers attaches them to the ports of a new image.
-func (n *Network) rejoinOthers(img *fabric.Image) {
-	for _, o := range n.others {
-		var ports []fabric.PortID
-		for i := range img.Ports {
-			if identityOf(&img.Ports[i]) == o.identity {
-				ports = []fabric.PortID{fabric.PortID(i)}
+// outsiders are the hosts that nobody declared.
+type outsiders struct {
+	mu   sync.Mutex
+	list []other // never changed in place
+}
+
+func (o *outsiders) all() []other {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.list
+}
+
+// join attaches them to the ports of an image: every port of theirs has a
+// host, from the image on where it first appears. The caller holds wire.mu or
+// is alone.
+func (o *outsiders) join(n *Network, img *fabric.Image) {
+	ports := map[identity]fabric.PortID{}
+	var order []identity
+	for i := range img.Ports {
+		p := &img.Ports[i]
+		if !outsider(p.Kind) {
+			continue
+		}
+		if _, twice := ports[identityOf(p)]; !twice {
+			order = append(order, identityOf(p))
+		}
+		ports[identityOf(p)] = fabric.PortID(i)
+	}
+	known := map[identity]bool{}
+	for _, x := range o.all() {
+		known[x.identity] = true
+		var at []fabric.PortID
+		if id, ok := ports[x.identity]; ok {
+			at = []fabric.PortID{id}
+		}
+		x.host.rejoin(img, at)
+	}
+	var fresh []other
+	for _, k := range order {
+		if known[k] {
+			continue
+		}
+		p := &img.Ports[ports[k]]
+		h := &Host{net: n, Name: p.Name, wide: true, declared: model.Host{Name: p.Name}}
+		if p.Kind != fabric.PortSite {
+			h.declared.Services = listens(img, p)
+		}
+		h.join(img, []fabric.PortID{ports[k]})
+		fresh = append(fresh, other{k, h})
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case <-n.closed:
+		for _, x := range fresh {
+			x.host.close()
+		}
+	default:
+	}
+	o.list = slices.Concat(o.list, fresh)
+}
+
+// named returns the host of a site, else of a platform service, else of a
+// private endpoint, by its name in any case: one that the image in force has,
+// if there is one.
+func (o *outsiders) named(name string) *Host {
+	var found *Host
+	for _, kind := range []fabric.PortKind{fabric.PortSite, fabric.PortService, fabric.PortEndpoint} {
+		for _, x := range o.all() {
+			if x.kind != kind || !strings.EqualFold(x.name, name) {
+				continue
+			}
+			if x.host.Port() != fabric.None {
+				return x.host
+			}
+			if found == nil {
+				found = x.host
 			}
 		}
-		o.host.rejoin(img, ports)
 	}
+	return found
 }
 
 // maxRanges bounds how many ranges of a site answer under an address of theirs.

@@ -73,13 +73,13 @@ func (n *Network) selected(img *fabric.Image, s *model.Selector) []selection {
 		hosts = []*Host{n.internet}
 	case s.OnPrem:
 		hosts = nil
-		for _, o := range n.others {
+		for _, o := range n.others.all() {
 			if o.kind == fabric.PortSite {
 				hosts = append(hosts, o.host)
 			}
 		}
 	case !s.Any:
-		for _, o := range n.others {
+		for _, o := range n.others.all() {
 			hosts = append(hosts, o.host)
 		}
 	}
