@@ -33,8 +33,9 @@ func WithLatency(scale float64) Option {
 	return func(o *live.Options) { o.Latency = scale }
 }
 
-// WithoutServices leaves the declared services of hosts ("serves: tcp/5432")
-// unstarted, so that a test can listen on their ports itself.
+// WithoutServices leaves the declared services of hosts ("serves: tcp/5432") and
+// those of the platform unstarted, so that a test can listen on their ports
+// itself.
 func WithoutServices() Option {
 	return func(o *live.Options) { o.NoServices = true }
 }
@@ -104,8 +105,13 @@ func (l *Lab) attach(t testing.TB, err error) *Lab {
 	return l
 }
 
-// Host returns a declared host by its name. In a test a name that is not
-// declared fails the test; elsewhere it gives a host whose every call fails.
+// Host returns a declared host by its name, or what stands for a site ("office")
+// or a platform service (a storage account, an SQL server, a key vault, or a
+// private endpoint of one) by its name: they dial and listen as hosts do. A
+// site speaks from the first usable address of its prefixes and takes packets
+// for all of them; a service already listens where its kind does, unless the
+// lab runs [WithoutServices]. In a test a name that is not declared fails the
+// test; elsewhere it gives a host whose every call fails.
 func (l *Lab) Host(name string) *Host {
 	h, err := l.live.Host(name)
 	if err != nil && l.tb != nil {
@@ -119,7 +125,7 @@ func (l *Lab) Host(name string) *Host {
 // It can dial the network's public addresses and listen for what comes out.
 func (l *Lab) Internet() *Host { return l.Host("internet") }
 
-// Hosts returns the names of the declared hosts.
+// Hosts returns the names of the declared hosts, without sites and services.
 func (l *Lab) Hosts() []string {
 	var out []string
 	for _, h := range l.live.Hosts() {
