@@ -26,6 +26,8 @@
 //     from the reference's.
 //   - After [Engine.Swap], established flows keep passing the filters of the
 //     ports they passed, are routed anew, and are dropped where the policy of a
-//     forwarder now denies them.
+//     forwarder now denies them. A TCP flow keeps the target that a redirect
+//     chose for it, down or not, and ends if the target was removed; any other
+//     flow moves to a target that is up.
 //   - The time to live is left alone: ports are not hops of the sender's path.
 package engine
