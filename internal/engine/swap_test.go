@@ -11,8 +11,8 @@ import (
 )
 
 // unsettle changes the targets of an image's redirects: some go down, some come
-// up, some are removed, and they change places. It reports whether the image
-// has routers with equal-cost paths, which keep no flows.
+// up, one of several is removed, and they change places. It reports whether the
+// image has routers with equal-cost paths, which keep no flows.
 func unsettle(rng *rand.Rand, img *fabric.Image) (apart bool) {
 	for i := range img.Ports {
 		if img.Ports[i].Inward == nil {
@@ -29,7 +29,7 @@ func unsettle(rng *rand.Rand, img *fabric.Image) (apart bool) {
 					r.Targets[k].Down = "probe"
 				}
 			}
-			if len(r.Targets) > 1 && rng.IntN(2) == 0 {
+			if len(r.Targets) > 1 {
 				r.Targets = r.Targets[1:]
 			}
 		}
@@ -88,12 +88,12 @@ func FuzzSwapKeeps(f *testing.F) {
 
 func TestSwapKeeps(t *testing.T) {
 	var kept, ended int
-	for seed := range uint64(1000) {
+	for seed := range uint64(2500) {
 		a, b := swapKeeps(t, seed)
 		kept, ended = kept+a, ended+b
 	}
 	t.Logf("%d flows through balancers kept, %d ended", kept, ended)
-	if kept < 20 || ended < 10 {
+	if kept < 30 || ended < 5 {
 		t.Error("the random changes do not exercise pins")
 	}
 }
