@@ -28,9 +28,16 @@ func addressKey(a netip.Addr) string {
 }
 
 // addressTerms are the terms of the private addresses of IP configurations.
-func addressTerms(r *model.Resource) []string {
+func addressTerms(r *model.Resource) []string { return termsOfConfigs(r, "ipConfigurations") }
+
+// frontendTerms are those of frontends.
+func frontendTerms(r *model.Resource) []string {
+	return termsOfConfigs(r, "frontendIPConfigurations")
+}
+
+func termsOfConfigs(r *model.Resource, property string) []string {
 	var terms []string
-	for _, cfg := range objects(r.Properties(), "ipConfigurations") {
+	for _, cfg := range objects(r.Properties(), property) {
 		p := object(cfg, "properties")
 		if a, err := netip.ParseAddr(text(p, "privateIPAddress")); err == nil {
 			terms = append(terms, termIP+strings.ToLower(refID(p, "subnet"))+"/"+addressKey(a))
@@ -112,15 +119,15 @@ func reserved(p netip.Prefix, a netip.Addr) bool {
 
 // assignAddresses gives every IP configuration of the document an address in
 // its subnet: the one asked for, the one it had, or the first free one.
-func (c *change) assignAddresses() *Fault {
+func (c *change) assignAddresses(property string) *Fault {
 	taken := map[string]bool{} // term, of this document
-	configs := objects(c.props(), "ipConfigurations")
+	configs := objects(c.props(), property)
 	// Addresses asked for come first: a free one must not be given away that a
 	// later configuration names.
 	for _, cfg := range configs {
 		p := object(cfg, "properties")
 		if text(p, "privateIPAddress") == "" {
-			if old, _ := named(c.oldProps(), "ipConfigurations", text(cfg, "name")); old != nil {
+			if old, _ := named(c.oldProps(), property, text(cfg, "name")); old != nil {
 				was := object(old, "properties")
 				if strings.EqualFold(refID(was, "subnet"), refID(p, "subnet")) && text(was, "privateIPAddress") != "" {
 					p["privateIPAddress"] = was["privateIPAddress"]
@@ -179,8 +186,8 @@ func (c *change) freeAddress(p map[string]any, taken map[string]bool) *Fault {
 	base := termIP + subnet.Key() + "/"
 	// What this document had before is free unless it claimed it again.
 	own := map[string]bool{}
-	if c.old != nil {
-		for _, term := range addressTerms(&model.Resource{ID: c.id, Doc: c.old}) {
+	if c.old != nil && c.kind.Terms != nil {
+		for _, term := range c.kind.Terms(&model.Resource{ID: c.id, Doc: c.old}) {
 			own[term] = true
 		}
 	}
@@ -256,18 +263,24 @@ func fillPublicIP(c *change) *Fault {
 	if strings.EqualFold(text(p, "publicIPAddressVersion"), "IPv6") {
 		pool = publicPool6
 	}
-	h := fnv.New32a()
-	h.Write([]byte(c.id.Key()))
+	start := hashOf(c.id.Key())
 	hosts := uint32(1)<<min(pool.Addr().BitLen()-pool.Bits(), 31) - 1
 	const tries = 1 << 16
 	for i := range uint32(tries) {
-		a := offset(pool, (h.Sum32()+i)&hosts)
+		a := offset(pool, (start+i)&hosts)
 		if c.publicOwner(a) == "" {
 			p["ipAddress"] = a.String()
 			return nil
 		}
 	}
 	return fault(http.StatusConflict, "PublicIPCountLimitReached", "No public IP address is left for resource %s.", c.id)
+}
+
+// hashOf spreads texts over numbers (FNV-1a).
+func hashOf(s string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	return h.Sum32()
 }
 
 // offset returns the n-th address of a prefix.

@@ -279,6 +279,9 @@ func (c *change) completeInline(in *kind, props map[string]any) *Fault {
 		if !ok {
 			return invalidProperty(c.id, "properties."+in.Inline, e, "each element must be an object")
 		}
+		if in.Shared && !strings.EqualFold(text(o, "type"), in.Type) {
+			continue
+		}
 		name := text(o, "name")
 		if name == "" {
 			// A bare {"id": ...} names a child, too.

@@ -25,6 +25,9 @@ const (
 	codePublicIPInUse        = "PublicIPAddressInUse"                       // unconfirmed
 	codePublicIPDuplicate    = "PublicIPAddressIsAllocated"                 // unconfirmed
 	codePeeringSelf          = "InvalidVnetPeering"                         // unconfirmed
+	codeResourceInUse        = "InUseResourceCannotBeDeleted"               // unconfirmed
+	codeFrontendSource       = "LoadBalancerFrontendIPConfigInvalid"        // unconfirmed
+	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"           // unconfirmed
 )
 
 // Fault is an error of the API: an HTTP status and Azure's error.

@@ -1,8 +1,11 @@
 package arm
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -10,6 +13,110 @@ import (
 
 // maxTTL is the longest time to live, in seconds (RFC 2181 section 8).
 const maxTTL = 1<<31 - 1
+
+// recordTypes are the types of record sets a zone may have.
+func recordTypes(zone string) []string {
+	if zone == model.TypePrivateZone {
+		return []string{"A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"}
+	}
+	return []string{"A", "AAAA", "CNAME", "CAA", "MX", "NS", "PTR", "SOA", "SRV", "TXT"}
+}
+
+// nameServers are those of public zones; private zones answer by Azure's
+// resolver alone.
+func nameServers(zone model.ID) []any {
+	n := hashOf(zone.Key())%9 + 1
+	var out []any
+	for i, tld := range []string{"com", "net", "org", "info"} {
+		out = append(out, fmt.Sprintf("ns%d-%02d.azure-dns.%s.", i+1, n, tld))
+	}
+	return out
+}
+
+// settleZone makes the record sets that every zone has at its apex: SOA, and NS
+// in public ones. They go with the zone.
+func settleZone(c *change) *Fault {
+	if c.doc == nil || c.old != nil {
+		return nil
+	}
+	servers := []any{"azureprivatedns.net"}
+	ttl := 3600
+	public := c.kind.Type != model.TypePrivateZone
+	host := "azureprivatedns.net"
+	if public {
+		servers = nameServers(c.id)
+		host, _ = servers[0].(string)
+	}
+	sets := map[string]map[string]any{"SOA": {"TTL": number(ttl), "soaRecord": map[string]any{
+		"host": host, "email": "azuredns-hostmaster.microsoft.com", "serialNumber": number(1), "refreshTime": number(3600),
+		"retryTime": number(300), "expireTime": number(2419200), "minimumTTL": number(300),
+	}}}
+	if !public {
+		sets["SOA"]["soaRecord"].(map[string]any)["minimumTtl"] = number(10)
+		delete(sets["SOA"]["soaRecord"].(map[string]any), "minimumTTL")
+		sets["SOA"]["soaRecord"].(map[string]any)["email"] = "azureprivatedns-host.microsoft.com"
+		sets["SOA"]["ttl"] = number(ttl)
+		delete(sets["SOA"], "TTL")
+	} else {
+		var records []any
+		for _, s := range servers {
+			records = append(records, map[string]any{"nsdname": s})
+		}
+		sets["NS"] = map[string]any{"TTL": number(172800), "NSRecords": records}
+	}
+	for t, p := range sets {
+		id := c.id.Child(t, "@")
+		doc := map[string]any{"id": id.String(), "name": "@", "type": c.kind.Type + "/" + t, "etag": c.etag, "properties": p}
+		if public {
+			p["provisioningState"] = "Succeeded"
+		}
+		if err := c.tx.Put(&model.Resource{ID: id, Doc: doc}); err != nil {
+			return fault(http.StatusInternalServerError, "InternalServerError", "%v", err)
+		}
+	}
+	return nil
+}
+
+func number(n int) json.Number { return json.Number(strconv.Itoa(n)) }
+
+// Limits of zones ("Azure DNS limits").
+const (
+	maxRecordSetsPublic  = 10000
+	maxRecordSetsPrivate = 25000
+	maxZoneLinks         = 1000
+)
+
+// below counts the documents below the resource, by whether they are record
+// sets.
+func (r *reading) below() (records, links int) {
+	for e := range r.view.List(r.id.Key()+"/", "") {
+		if e.Resource.ID.Is(model.TypePrivateZoneLink) {
+			links++
+		} else {
+			records++
+		}
+	}
+	return records, links
+}
+
+func showPublicZone(r *reading, p map[string]any) {
+	records, _ := r.below()
+	p["numberOfRecordSets"], p["maxNumberOfRecordSets"] = records, maxRecordSetsPublic
+	p["nameServers"] = nameServers(r.id)
+}
+
+func showPrivateZone(r *reading, p map[string]any) {
+	records, links := r.below()
+	registering := 0
+	for e := range r.view.List(r.id.Key()+"/virtualnetworklinks/", "") {
+		if e.Resource.Properties()["registrationEnabled"] == true {
+			registering++
+		}
+	}
+	p["numberOfRecordSets"], p["maxNumberOfRecordSets"] = records, maxRecordSetsPrivate
+	p["numberOfVirtualNetworkLinks"], p["maxNumberOfVirtualNetworkLinks"] = links, maxZoneLinks
+	p["numberOfVirtualNetworkLinksWithRegistration"], p["maxNumberOfVirtualNetworkLinksWithRegistration"] = registering, 100
+}
 
 func checkRecordSet(c *change) *Fault {
 	p := c.props()
@@ -21,11 +128,17 @@ func checkRecordSet(c *change) *Fault {
 	if n, ok := whole(ttl); !ok || n < 0 || n > maxTTL {
 		return invalidProperty(c.id, "properties.ttl", ttl, "it must be a number of seconds from 0 to 2147483647")
 	}
+	if refID(p, "targetResource") != "" {
+		return c.checkAlias() // its records are those of the target
+	}
 	switch leaf := strings.ToUpper(c.kind.leaf()); leaf {
 	case "A", "AAAA":
 		list, field := "aRecords", "ipv4Address"
 		if leaf == "AAAA" {
 			list, field = "aaaaRecords", "ipv6Address"
+		}
+		if !c.id.Parent().Is(model.TypePrivateZone) && p[list] == nil {
+			list = strings.ToUpper(list[:len(list)-len("Records")]) + "Records"
 		}
 		records := objects(p, list)
 		if len(records) == 0 {
@@ -37,7 +150,7 @@ func checkRecordSet(c *change) *Fault {
 			}
 		}
 	case "CNAME":
-		if text(object(p, "cnameRecord"), "cname") == "" {
+		if text(object(p, "cnameRecord"), "cname") == "" && text(object(p, "CNAMERecord"), "cname") == "" {
 			return invalidProperty(c.id, "properties.cnameRecord.cname", nil, "it must be a name")
 		}
 	}
@@ -47,15 +160,15 @@ func checkRecordSet(c *change) *Fault {
 // checkAlias refuses a CNAME beside other records of the same name (RFC 1034
 // section 3.6.2), and at the zone's own.
 func (c *change) checkAlias() *Fault {
-	alias := c.kind.Type == model.TypePrivateZoneCNAME
+	alias := c.kind.leaf() == "CNAME"
 	if alias && c.id.Name() == "@" {
 		return badRequest("BadRequest", "A CNAME record set cannot be created at the zone apex: %s.", c.id)
 	}
-	for _, t := range []string{model.TypePrivateZoneA, model.TypePrivateZoneAAAA, model.TypePrivateZoneCNAME} {
-		if t == c.kind.Type || !alias && t != model.TypePrivateZoneCNAME {
+	for _, t := range recordTypes(c.kind.parent.Type) {
+		if t == c.kind.leaf() || !alias && t != "CNAME" {
 			continue
 		}
-		other := c.id.Parent().Child(t[strings.LastIndexByte(t, '/')+1:], c.id.Name())
+		other := c.id.Parent().Child(t, c.id.Name())
 		if has(c.tx, other) {
 			return badRequest("CnameRecordConflict", "The record set %s conflicts with %s: a CNAME cannot stand beside other records of its name.", c.id, other) // code unconfirmed
 		}
@@ -68,7 +181,10 @@ func showRecordSet(r *reading, p map[string]any) {
 	if name := r.id.Name(); name != "@" {
 		fqdn = name + "." + fqdn
 	}
-	p["fqdn"], p["isAutoRegistered"] = fqdn, false
+	p["fqdn"] = fqdn
+	if r.id.Parent().Is(model.TypePrivateZone) {
+		p["isAutoRegistered"] = false
+	}
 }
 
 func checkZoneLink(c *change) *Fault {

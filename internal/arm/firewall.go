@@ -26,7 +26,7 @@ func checkFirewall(c *change) *Fault {
 	return checkPublicIPUse(c)
 }
 
-func fillFirewall(c *change) *Fault { return c.assignAddresses() }
+func fillFirewall(c *change) *Fault { return c.assignAddresses("ipConfigurations") }
 
 // checkFirewallPolicy refuses a chain of base policies that comes back to the
 // policy. Azure allows one level of inheritance only.

@@ -42,6 +42,9 @@ type kind struct {
 	// KeepAbsent means that a parent's document without the property keeps the
 	// children it has; otherwise it deletes them, as an empty list does.
 	KeepAbsent bool
+	// Shared means that the property holds children of several kinds, told apart
+	// by their "type".
+	Shared bool
 
 	State      bool // has properties.provisioningState
 	GUID       bool // has properties.resourceGuid
@@ -109,7 +112,10 @@ type kindSet map[string]*kind
 
 func newKindSet() kindSet {
 	ks := kindSet{}
-	for _, list := range [][]*kind{groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(), storedKinds()} {
+	for _, list := range [][]*kind{
+		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), serviceKinds(), storedKinds(),
+	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k
 		}

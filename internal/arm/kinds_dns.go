@@ -6,15 +6,16 @@ import "github.com/ceruleannet/cerulean/model"
 func dnsKinds() []*kind {
 	record := func(t string) *kind {
 		return &kind{
-			Type: t, Name: recordName, Sync: true, SyncDelete: true,
+			Type: t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true,
 			Computed: []string{"fqdn", "isAutoRegistered"},
 			Check:    checkRecordSet, Show: showRecordSet,
 		}
 	}
-	return []*kind{
+	kinds := []*kind{
 		{
 			Type: model.TypePrivateZone, Place: inGroup, Location: locationGlobal, Name: zoneName, State: true, MergePatch: true,
 			Computed: []string{"numberOfRecordSets", "numberOfVirtualNetworkLinks", "maxNumberOfRecordSets", "maxNumberOfVirtualNetworkLinks", "internalId"},
+			Settle:   settleZone, Show: showPrivateZone,
 		},
 		{
 			Type: model.TypePrivateZoneLink, Location: locationGlobal, Name: networkName, State: true, MergePatch: true,
@@ -26,8 +27,9 @@ func dnsKinds() []*kind {
 			Refs:  []reference{looseRef(model.TypeVirtualNetwork, "properties.virtualNetwork.id")},
 			Check: checkZoneLink, Show: showZoneLink,
 		},
-		record(model.TypePrivateZoneA),
-		record(model.TypePrivateZoneAAAA),
-		record(model.TypePrivateZoneCNAME),
 	}
+	for _, t := range recordTypes(model.TypePrivateZone) {
+		kinds = append(kinds, record(model.TypePrivateZone+"/"+t))
+	}
+	return kinds
 }

@@ -22,6 +22,7 @@ func networkKinds() []*kind {
 			Type: model.TypeVirtualNetwork, Place: inGroup, Location: locationRequired, Name: networkName,
 			State: true, GUID: true,
 			Defaults: []setting{{"enableDdosProtection", false}},
+			Refs:     []reference{ref(typeDDoSPlan, "properties.ddosProtectionPlan.id")},
 			Check:    checkVirtualNetwork, Fill: fillPeerings, Settle: settlePeerings, Show: showVirtualNetwork,
 		},
 		{
@@ -34,6 +35,7 @@ func networkKinds() []*kind {
 				regionalRef(model.TypeNSG, "properties.networkSecurityGroup.id"),
 				regionalRef(model.TypeRouteTable, "properties.routeTable.id"),
 				regionalRef(model.TypeNATGateway, "properties.natGateway.id"),
+				ref(model.TypeEndpointPolicy, "properties.serviceEndpointPolicies.*.id"),
 			},
 			InUse: subnetInUse, Show: showSubnet,
 		},
@@ -88,13 +90,20 @@ func networkKinds() []*kind {
 			},
 			Refs: append(ipConfigurationRefs(),
 				regionalRef(model.TypeNSG, "properties.networkSecurityGroup.id"),
-				regionalRef(model.TypeASG, "properties.ipConfigurations.*.properties.applicationSecurityGroups.*.id")),
+				regionalRef(model.TypeASG, "properties.ipConfigurations.*.properties.applicationSecurityGroups.*.id"),
+				regionalRef(model.TypeBackendPool, "properties.ipConfigurations.*.properties.loadBalancerBackendAddressPools.*.id"),
+				regionalRef(model.TypeInboundNATRule, "properties.ipConfigurations.*.properties.loadBalancerInboundNatRules.*.id"),
+				ref(typeGatewayPool, "properties.ipConfigurations.*.properties.applicationGatewayBackendAddressPools.*.id")),
 			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
 			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC,
 		},
 		{
 			Type: model.TypePublicIP, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"ipConfiguration", "natGateway"},
+			Refs: []reference{
+				regionalRef(typePublicPrefix, "properties.publicIPPrefix.id"),
+				looseRef(typeDDoSPlan, "properties.ddosSettings.ddosProtectionPlan.id"),
+			},
 			Defaults: []setting{
 				{"publicIPAddressVersion", "IPv4"},
 				{"publicIPAllocationMethod", "Static"},
@@ -109,9 +118,12 @@ func networkKinds() []*kind {
 			Type: model.TypeNATGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"subnets"},
 			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}},
-			Refs:     []reference{regionalRef(model.TypePublicIP, "properties.publicIpAddresses.*.id")},
-			InUse:    inUse("InUseNatGatewayCannotBeDeleted", "NAT gateway %s is in use by the following resources and cannot be deleted: %s."),
-			Check:    checkPublicIPUse, Show: showNATGateway,
+			Refs: []reference{
+				regionalRef(model.TypePublicIP, "properties.publicIpAddresses.*.id"),
+				regionalRef(typePublicPrefix, "properties.publicIpPrefixes.*.id"),
+			},
+			InUse: inUse("InUseNatGatewayCannotBeDeleted", "NAT gateway %s is in use by the following resources and cannot be deleted: %s."),
+			Check: checkPublicIPUse, Show: showNATGateway,
 		},
 	}
 }

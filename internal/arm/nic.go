@@ -119,7 +119,7 @@ func fillNIC(c *change) *Fault {
 		mac = fmt.Sprintf("00-0D-3A-%02X-%02X-%02X", byte(n>>16), byte(n>>8), byte(n))
 	}
 	p["macAddress"] = mac
-	return c.assignAddresses()
+	return c.assignAddresses("ipConfigurations")
 }
 
 func showNIC(r *reading, p map[string]any) {

@@ -125,6 +125,9 @@ func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
 			return strings.Compare(strings.ToLower(text(a, "name")), strings.ToLower(text(b, "name")))
 		})
 		for _, o := range children {
+			if k.Shared && !strings.EqualFold(text(o, "type"), k.Type) {
+				continue
+			}
 			id := e.Resource.ID.Child(k.leaf(), text(o, "name"))
 			if !p.add(id, func() any { return c.shown(k, &model.Resource{ID: id, Doc: o}) }) {
 				return
@@ -154,13 +157,14 @@ func (c *call) entryBody(k *kind, e state.Entry) any {
 // collected returns the kinds a collection lists. The record sets of a zone
 // are also listed together, as ALL or recordsets.
 func (ks kindSet) collected(resourceType string) ([]*kind, *Fault) {
-	zone, leaf := resourceType[:strings.LastIndexByte(resourceType, '/')], resourceType[strings.LastIndexByte(resourceType, '/')+1:]
-	if strings.EqualFold(zone, model.TypePrivateZone) && (strings.EqualFold(leaf, "ALL") || strings.EqualFold(leaf, "recordsets")) {
-		return []*kind{
-			ks[strings.ToLower(model.TypePrivateZoneA)],
-			ks[strings.ToLower(model.TypePrivateZoneAAAA)],
-			ks[strings.ToLower(model.TypePrivateZoneCNAME)],
-		}, nil
+	i := strings.LastIndexByte(resourceType, '/')
+	zone, leaf := ks[strings.ToLower(resourceType[:i])], strings.ToLower(resourceType[i+1:])
+	if zone != nil && strings.HasSuffix(strings.ToLower(zone.Type), "dnszones") && (leaf == "all" || leaf == "recordsets") {
+		var out []*kind
+		for _, t := range recordTypes(zone.Type) {
+			out = append(out, ks[strings.ToLower(zone.Type+"/"+t)])
+		}
+		return out, nil
 	}
 	k, f := ks.ofType(resourceType)
 	return []*kind{k}, f

@@ -205,11 +205,15 @@ func (r *reading) setUsers(p map[string]any, property, holderType string) {
 }
 
 func showSubnet(r *reading, p map[string]any) {
-	var out []any
+	lists := map[string][]any{}
 	for _, u := range usersOf(r.kinds, r.view, r.id, nil) {
-		out = append(out, map[string]any{"id": u})
+		property := "ipConfigurations"
+		if id, err := model.ParseID(u); err == nil && id.Is(model.TypePrivateEndpoint) {
+			property = "privateEndpoints"
+		}
+		lists[property] = append(lists[property], map[string]any{"id": u})
 	}
-	if len(out) > 0 {
-		p["ipConfigurations"] = out
+	for property, list := range lists {
+		p[property] = list
 	}
 }

@@ -106,6 +106,9 @@ func (c *call) storeInline(ch *change, child map[string]any) (bool, *Fault) {
 		child["name"] = id.Name()
 		list[i] = child
 	}
+	if child != nil && in.Shared {
+		child["type"] = in.Type
+	}
 	props[in.Inline] = list
 	return ch.store()
 }
@@ -130,7 +133,10 @@ func lookup(v viewer, k *kind, id model.ID) (map[string]any, bool) {
 		return nil, false
 	}
 	o, i := named(e.Resource.Properties(), k.Inline, id.Name())
-	return o, i >= 0
+	if i < 0 || k.Shared && !strings.EqualFold(text(o, "type"), k.Type) {
+		return nil, false
+	}
+	return o, true
 }
 
 // canonical returns the ID a new resource gets: the stored spelling of what it

@@ -267,6 +267,13 @@ func deletable(r *model.Resource) bool {
 	if by, _ := r.Doc["managedBy"].(string); by != "" || r.Properties()["privateEndpoint"] != nil {
 		return false
 	}
-	// Every zone has one SOA record set, which cannot be deleted.
-	return !strings.HasSuffix(strings.ToLower(r.ID.Type()), "dnszones/soa")
+	// A zone group's records go with it.
+	metadata, _ := r.Properties()["metadata"].(map[string]any)
+	if creator, _ := metadata["creator"].(string); r.ID.Is(model.TypePrivateZoneA) && strings.HasPrefix(creator, "created by private endpoint ") {
+		return false
+	}
+	// Every zone has one SOA record set, which cannot be deleted, and a public
+	// one has the NS records of its name servers.
+	t := strings.ToLower(r.ID.Type())
+	return !strings.HasSuffix(t, "dnszones/soa") && !(strings.HasSuffix(t, "/dnszones/ns") && r.ID.Name() == "@")
 }

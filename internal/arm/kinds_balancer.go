@@ -1,0 +1,205 @@
+package arm
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Types of a load balancer's parts that have no documents of their own.
+const (
+	typeFrontend     = "Microsoft.Network/loadBalancers/frontendIPConfigurations"
+	typeBalancerRule = "Microsoft.Network/loadBalancers/loadBalancingRules"
+	typeProbe        = "Microsoft.Network/loadBalancers/probes"
+	typeOutboundRule = "Microsoft.Network/loadBalancers/outboundRules"
+	typeNICConfig    = "Microsoft.Network/networkInterfaces/ipConfigurations"
+)
+
+// balancerKinds are load balancers. Pools and inbound NAT rules can be written
+// by themselves; the other parts only with the whole document.
+func balancerKinds() []*kind {
+	part := func(t, inline string, k kind) *kind {
+		k.Type, k.Inline, k.Name, k.State = t, inline, networkName, true
+		k.ReadOnly = t != model.TypeBackendPool && t != model.TypeInboundNATRule
+		return &k
+	}
+	frontend := func(at string) reference { return ref(typeFrontend, at) }
+	pool := func(at string) reference { return ref(model.TypeBackendPool, at) }
+	return []*kind{
+		{
+			Type: model.TypeLoadBalancer, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			InUse: inUse(codeResourceInUse, "Load balancer %s is in use by %s and cannot be deleted."),
+			Check: checkLoadBalancer, Fill: fillLoadBalancer, Terms: frontendTerms, Show: showLoadBalancer,
+		},
+		part(typeFrontend, "frontendIPConfigurations", kind{
+			Computed: []string{"loadBalancingRules", "inboundNatRules", "outboundRules", "inboundNatPools"},
+			Refs: []reference{
+				regionalSubnetRef("properties.subnet.id"),
+				regionalRef(model.TypePublicIP, "properties.publicIPAddress.id"),
+				ref(typePublicPrefix, "properties.publicIPPrefix.id"),
+			},
+			InUse: inUse(codeResourceInUse, "Frontend %s is in use by %s and cannot be deleted."),
+			Show: showBack(
+				back{"loadBalancingRules", typeBalancerRule}, back{"inboundNatRules", model.TypeInboundNATRule},
+				back{"outboundRules", typeOutboundRule}, back{"privateLinkServices", model.TypePrivateLinkService}),
+		}),
+		part(model.TypeBackendPool, "backendAddressPools", kind{
+			Computed: []string{"loadBalancingRules", "outboundRules", "inboundNatRules", "backendIPConfigurations", "outboundRule"},
+			Refs: []reference{
+				looseRef(model.TypeVirtualNetwork, "properties.virtualNetwork.id"),
+				looseRef(model.TypeVirtualNetwork, "properties.loadBalancerBackendAddresses.*.properties.virtualNetwork.id"),
+			},
+			InUse: inUse(codeResourceInUse, "Backend address pool %s is in use by %s and cannot be deleted."),
+			Show: showBack(
+				back{"loadBalancingRules", typeBalancerRule}, back{"outboundRules", typeOutboundRule},
+				back{"inboundNatRules", model.TypeInboundNATRule}, back{"backendIPConfigurations", typeNICConfig}),
+		}),
+		part(typeBalancerRule, "loadBalancingRules", kind{
+			Defaults: []setting{
+				{"idleTimeoutInMinutes", json.Number("4")},
+				{"enableFloatingIP", false},
+				{"enableTcpReset", false},
+				{"loadDistribution", "Default"},
+				{"disableOutboundSnat", false},
+			},
+			Refs: []reference{
+				frontend("properties.frontendIPConfiguration.id"), pool("properties.backendAddressPool.id"),
+				pool("properties.backendAddressPools.*.id"), ref(typeProbe, "properties.probe.id"),
+			},
+		}),
+		part(typeProbe, "probes", kind{
+			Computed: []string{"loadBalancingRules"},
+			Defaults: []setting{{"intervalInSeconds", json.Number("15")}, {"probeThreshold", json.Number("1")}},
+			Show:     showBack(back{"loadBalancingRules", typeBalancerRule}),
+		}),
+		part(model.TypeInboundNATRule, "inboundNatRules", kind{
+			Computed: []string{"backendIPConfiguration"},
+			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableFloatingIP", false}, {"enableTcpReset", false}},
+			Refs:     []reference{frontend("properties.frontendIPConfiguration.id"), pool("properties.backendAddressPool.id")},
+			InUse:    inUse(codeResourceInUse, "Inbound NAT rule %s is in use by %s and cannot be deleted."),
+			Show:     showNATRule,
+		}),
+		part(typeOutboundRule, "outboundRules", kind{
+			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableTcpReset", false}},
+			Refs:     []reference{frontend("properties.frontendIPConfigurations.*.id"), pool("properties.backendAddressPool.id")},
+		}),
+	}
+}
+
+// back is a property that lists what refers to a resource, by the holder's type.
+type back struct{ property, holder string }
+
+// showBack makes the function that shows back-references.
+func showBack(list ...back) func(*reading, map[string]any) {
+	return func(r *reading, p map[string]any) {
+		for _, b := range list {
+			r.setUsers(p, b.property, b.holder)
+		}
+	}
+}
+
+func showNATRule(r *reading, p map[string]any) {
+	if u := r.users(typeNICConfig); len(u) > 0 {
+		p["backendIPConfiguration"] = u[0]
+	}
+}
+
+func showLoadBalancer(r *reading, p map[string]any) {
+	for _, in := range r.kinds[strings.ToLower(model.TypeLoadBalancer)].inlined() {
+		switch list := objects(p, in.Inline); {
+		case len(list) == 0:
+			p[in.Inline] = []any{}
+		case in.Show != nil:
+			p[in.Inline] = r.showEach(in.Type, list)
+		}
+	}
+}
+
+// checkLoadBalancer checks frontends and what two rules may not share.
+func checkLoadBalancer(c *change) *Fault {
+	if sku := object(c.doc, "sku"); sku != nil {
+		if f := oneOf(c.id, "sku.name", sku["name"], "Basic", "Standard", "Gateway"); f != nil {
+			return f
+		}
+	}
+	for _, o := range objects(c.props(), "frontendIPConfigurations") {
+		p := object(o, "properties")
+		id := model.MustParseID(text(o, "id"))
+		given := 0
+		for _, name := range []string{"subnet", "publicIPAddress", "publicIPPrefix", "gatewayLoadBalancer"} {
+			if refID(p, name) != "" && name != "gatewayLoadBalancer" {
+				given++
+			}
+		}
+		if given != 1 {
+			return badRequest(codeFrontendSource, "Frontend %s must refer to exactly one of a subnet, a public IP address and a public IP prefix, not %d.", id, given)
+		}
+		if refID(p, "subnet") == "" {
+			continue
+		}
+		setDefault(p, "privateIPAllocationMethod", "Dynamic")
+		setDefault(p, "privateIPAddressVersion", "IPv4")
+		if f := oneOf(id, "properties.privateIPAllocationMethod", p["privateIPAllocationMethod"], "Static", "Dynamic"); f != nil {
+			return f
+		}
+		if strings.EqualFold(text(p, "privateIPAllocationMethod"), "Static") && text(p, "privateIPAddress") == "" {
+			return invalidProperty(id, "properties.privateIPAddress", p["privateIPAddress"], "allocation method Static needs an address")
+		}
+	}
+	if f := c.checkBalancerRules(); f != nil {
+		return f
+	}
+	return checkPublicIPUse(c)
+}
+
+func (c *change) checkBalancerRules() *Fault {
+	seen := map[string]string{} // frontend, protocol and port: rule
+	for _, list := range []string{"loadBalancingRules", "inboundNatRules"} {
+		for _, o := range objects(c.props(), list) {
+			p := object(o, "properties")
+			id := model.MustParseID(text(o, "id"))
+			if f := oneOf(id, "properties.protocol", p["protocol"], "Tcp", "Udp", "All"); f != nil {
+				return f
+			}
+			for _, name := range []string{"frontendPort", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd"} {
+				if v, ok := p[name]; ok && v != nil {
+					if n, ok := whole(v); !ok || n < 0 || n > 65535 {
+						return invalidProperty(id, "properties."+name, v, "it must be a port, 0 to 65535")
+					}
+				}
+			}
+			port, ok := whole(p["frontendPort"])
+			if !ok || refID(p, "frontendIPConfiguration") == "" {
+				continue // a NAT rule of a pool has a range of ports
+			}
+			key, _ := json.Marshal([]any{strings.ToLower(refID(p, "frontendIPConfiguration")), strings.ToLower(text(p, "protocol")), port})
+			if other := seen[string(key)]; other != "" && port != 0 {
+				return badRequest(codeFrontendPort, "Rules %s and %s of load balancer %s use the same frontend, protocol and port %d.", other, text(o, "name"), c.id, port)
+			}
+			seen[string(key)] = text(o, "name")
+		}
+	}
+	for _, o := range objects(c.props(), "probes") {
+		p := object(o, "properties")
+		id := model.MustParseID(text(o, "id"))
+		if f := oneOf(id, "properties.protocol", p["protocol"], "Tcp", "Http", "Https"); f != nil {
+			return f
+		}
+		if n, ok := whole(p["port"]); !ok || n < 1 || n > 65535 {
+			return invalidProperty(id, "properties.port", p["port"], "it must be a port, 1 to 65535")
+		}
+	}
+	return nil
+}
+
+func fillLoadBalancer(c *change) *Fault {
+	// Basic is retired (September 2025): what names no SKU is Standard.
+	sku := object(c.doc, "sku")
+	if sku == nil {
+		sku = map[string]any{"name": "Standard"}
+		c.doc["sku"] = sku
+	}
+	setDefault(sku, "tier", "Regional")
+	return c.assignAddresses("frontendIPConfigurations")
+}

@@ -1,0 +1,329 @@
+package arm
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Types at the edge of a network.
+const (
+	typePublicPrefix   = "Microsoft.Network/publicIPPrefixes"
+	typeDDoSPlan       = "Microsoft.Network/ddosProtectionPlans"
+	typeAppGateway     = "Microsoft.Network/applicationGateways"
+	typeGatewayPool    = "Microsoft.Network/applicationGateways/backendAddressPools"
+	typeBastion        = "Microsoft.Network/bastionHosts"
+	typeWatcher        = "Microsoft.Network/networkWatchers"
+	typeTrafficManager = "Microsoft.Network/trafficManagerProfiles"
+	typeWAFPolicy      = "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies"
+)
+
+// edgeKinds are what stands between a network and the internet.
+func edgeKinds() []*kind {
+	kinds := []*kind{
+		{
+			Type: typePublicPrefix, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"publicIPAddresses", "loadBalancerFrontendIpConfiguration"},
+			Defaults: []setting{{"publicIPAddressVersion", "IPv4"}, {"ipTags", []any{}}},
+			InUse:    inUse("PublicIPPrefixInUse", "Public IP prefix %s is in use by %s and cannot be deleted."), // code unconfirmed
+			Check:    checkPublicPrefix, Fill: fillPublicPrefix,
+			Show: showBack(back{"publicIPAddresses", model.TypePublicIP}),
+		},
+		{
+			Type: typeDDoSPlan, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"virtualNetworks", "publicIPAddresses"},
+			InUse:    inUse("DdosProtectionPlanInUse", "DDoS protection plan %s is in use by %s and cannot be deleted."), // code unconfirmed
+			Show:     showBack(back{"virtualNetworks", model.TypeVirtualNetwork}),
+		},
+		{
+			Type: typeBastion, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Defaults: []setting{{"scaleUnits", json.Number("2")}, {"disableCopyPaste", false}, {"enableTunneling", false}, {"enableIpConnect", false}, {"enableShareableLink", false}, {"enableKerberos", false}, {"enableFileCopy", false}},
+			Refs:     ipConfigurationRefs(),
+			Check:    checkBastion, Fill: fillBastion,
+		},
+		{Type: typeWatcher, Place: inGroup, Location: locationRequired, Name: networkName, State: true, SyncDelete: true, Sync: true},
+		{Type: typeWatcher + "/flowLogs", Location: locationRequired, Name: networkName, State: true, Defaults: []setting{{"enabled", true}}},
+		{Type: typeWatcher + "/connectionMonitors", Location: locationRequired, Name: networkName, State: true},
+		{
+			Type: typeWAFPolicy, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			InUse: inUse(codeResourceInUse, "Firewall policy %s is in use by %s and cannot be deleted."),
+			Show:  showBack(back{"applicationGateways", typeAppGateway}),
+		},
+		{
+			Type: typeAppGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"operationalState"},
+			Defaults: []setting{{"enableHttp2", false}},
+			Refs: []reference{
+				regionalSubnetRef("properties.gatewayIPConfigurations.*.properties.subnet.id"),
+				regionalSubnetRef("properties.frontendIPConfigurations.*.properties.subnet.id"),
+				regionalRef(model.TypePublicIP, "properties.frontendIPConfigurations.*.properties.publicIPAddress.id"),
+				ref(typeWAFPolicy, "properties.firewallPolicy.id"),
+			},
+			InUse: inUse(codeResourceInUse, "Application gateway %s is in use by %s and cannot be deleted."),
+			Check: checkApplicationGateway, Fill: fillApplicationGateway, Terms: frontendTerms,
+		},
+		{
+			Type: typeGatewayPool, Name: networkName, Inline: "backendAddressPools", State: true, ReadOnly: true,
+			Computed: []string{"backendIPConfigurations"},
+			InUse:    inUse(codeResourceInUse, "Backend address pool %s is in use by %s and cannot be deleted."),
+			Show:     showBack(back{"backendIPConfigurations", typeNICConfig}),
+		},
+		{
+			Type: typeTrafficManager, Place: inGroup, Location: locationGlobal, Name: serviceName, Sync: true, SyncDelete: true, MergePatch: true,
+			Defaults: []setting{{"profileStatus", "Enabled"}, {"trafficRoutingMethod", "Performance"}, {"endpoints", []any{}}, {"trafficViewEnrollmentStatus", "Disabled"}},
+			Check:    checkTrafficManager, Fill: fillTrafficManager,
+		},
+	}
+	for _, t := range []string{"azureEndpoints", "externalEndpoints", "nestedEndpoints"} {
+		kinds = append(kinds, &kind{
+			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, Sync: true, SyncDelete: true, Name: networkName,
+			Computed: []string{"endpointMonitorStatus"},
+			Defaults: []setting{{"endpointStatus", "Enabled"}, {"alwaysServe", "Disabled"}},
+		})
+	}
+	return append(kinds, publicZoneKinds()...)
+}
+
+// publicZoneKinds are public DNS zones and their record sets.
+func publicZoneKinds() []*kind {
+	const zone = "Microsoft.Network/dnsZones"
+	kinds := []*kind{{
+		Type: zone, Place: inGroup, Location: locationGlobal, Name: zoneName, Sync: true, MergePatch: true,
+		Computed: []string{"nameServers", "numberOfRecordSets", "maxNumberOfRecordSets", "maxNumberOfRecordsPerRecordSet"},
+		Defaults: []setting{{"zoneType", "Public"}},
+		Settle:   settleZone, Show: showPublicZone,
+	}}
+	for _, t := range recordTypes(zone) {
+		kinds = append(kinds, &kind{
+			Type: zone + "/" + t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, State: true,
+			Computed: []string{"fqdn"}, Check: checkRecordSet, Show: showRecordSet,
+			Refs: []reference{looseRef(model.TypePublicIP, "properties.targetResource.id")},
+		})
+	}
+	return kinds
+}
+
+// Sizes of public IP prefixes ("Public IP address prefix", prefix sizes).
+const (
+	minPrefix4, maxPrefix4 = 21, 31
+	minPrefix6, maxPrefix6 = 116, 127
+)
+
+func checkPublicPrefix(c *change) *Fault {
+	p := c.props()
+	if f := oneOf(c.id, "properties.publicIPAddressVersion", p["publicIPAddressVersion"], "IPv4", "IPv6"); f != nil {
+		return f
+	}
+	lo, hi := minPrefix4, maxPrefix4
+	if strings.EqualFold(text(p, "publicIPAddressVersion"), "IPv6") {
+		lo, hi = minPrefix6, maxPrefix6
+	}
+	n, ok := whole(p["prefixLength"])
+	if !ok || n < lo || n > hi {
+		return invalidProperty(c.id, "properties.prefixLength", p["prefixLength"], "it must be a length Azure offers")
+	}
+	if was, ok := whole(c.oldProps()["prefixLength"]); ok && was != n {
+		return fault(http.StatusConflict, "PropertyChangeNotAllowed", "The length of public IP prefix %s cannot be changed.", c.id)
+	}
+	return nil
+}
+
+// prefixPool is where prefixes come from, apart from single addresses.
+var (
+	prefixPool4 = netip.MustParsePrefix("20.128.0.0/10")
+	prefixPool6 = netip.MustParsePrefix("2603:1001::/96")
+)
+
+// fillPublicPrefix assigns the prefix: the one it had, or the first from a place
+// that follows from the ID that overlaps no other.
+func fillPublicPrefix(c *change) *Fault {
+	if _, ok := c.doc["sku"]; !ok {
+		c.doc["sku"] = map[string]any{"name": "Standard", "tier": "Regional"}
+	}
+	p := c.props()
+	if had := text(c.oldProps(), "ipPrefix"); had != "" {
+		p["ipPrefix"] = had
+		return nil
+	}
+	var taken []netip.Prefix
+	for _, e := range findExact(c.tx.View, termType+strings.ToLower(typePublicPrefix)) {
+		if pfx, err := netip.ParsePrefix(text(e.Resource.Properties(), "ipPrefix")); err == nil {
+			taken = append(taken, pfx)
+		}
+	}
+	pool := prefixPool4
+	if strings.EqualFold(text(p, "publicIPAddressVersion"), "IPv6") {
+		pool = prefixPool6
+	}
+	n, _ := whole(p["prefixLength"])
+	step := uint32(1) << (pool.Addr().BitLen() - n)
+	hosts := uint32(1)<<min(pool.Addr().BitLen()-pool.Bits(), 31) - 1
+	at := hashOf(c.id.Key()) & hosts &^ (step - 1)
+	for range len(taken) + 1 {
+		want := netip.PrefixFrom(offset(pool, at), n)
+		free := true
+		for _, t := range taken {
+			free = free && !t.Overlaps(want)
+		}
+		if free {
+			p["ipPrefix"] = want.String()
+			return nil
+		}
+		at = (at + max(step, 1<<11)) & hosts &^ (step - 1)
+	}
+	return fault(http.StatusConflict, "PublicIPPrefixCountLimitReached", "No public IP prefix is left for resource %s.", c.id) // code unconfirmed
+}
+
+func checkBastion(c *change) *Fault {
+	configs, f := checkIPConfigurations(c, "bastionHostIpConfigurations")
+	if f != nil {
+		return f
+	}
+	for _, cfg := range configs {
+		p := object(cfg, "properties")
+		setDefault(p, "privateIPAllocationMethod", "Dynamic")
+		id, err := model.ParseID(refID(p, "subnet"))
+		if err != nil || !strings.EqualFold(id.Name(), "AzureBastionSubnet") {
+			return badRequest("BastionSubnetNameInvalid", "Bastion host %s must be in a subnet named AzureBastionSubnet, not %s.", c.id, show(refID(p, "subnet"))) // code unconfirmed
+		}
+	}
+	return checkPublicIPUse(c)
+}
+
+func fillBastion(c *change) *Fault {
+	if _, ok := c.doc["sku"]; !ok {
+		c.doc["sku"] = map[string]any{"name": "Basic"}
+	}
+	c.props()["dnsName"] = fmt.Sprintf("bst-%08x.bastion.azure.com", hashOf(c.id.Key()))
+	return nil
+}
+
+// gatewayParts are the lists of an application gateway whose elements others of
+// its parts refer to by ID.
+var gatewayParts = []string{
+	"authenticationCertificates", "backendAddressPools", "backendHttpSettingsCollection", "backendSettingsCollection",
+	"frontendIPConfigurations", "frontendPorts", "gatewayIPConfigurations", "httpListeners", "listeners",
+	"loadDistributionPolicies", "privateLinkConfigurations", "probes", "redirectConfigurations", "requestRoutingRules",
+	"rewriteRuleSets", "routingRules", "sslCertificates", "sslProfiles", "trustedClientCertificates",
+	"trustedRootCertificates", "urlPathMaps",
+}
+
+func checkApplicationGateway(c *change) *Fault {
+	known := map[string]bool{}
+	for _, list := range gatewayParts {
+		if f := c.completeParts(c.id, c.props(), list, known); f != nil {
+			return f
+		}
+	}
+	for _, m := range objects(c.props(), "urlPathMaps") {
+		if f := c.completeParts(model.MustParseID(text(m, "id")), object(m, "properties"), "pathRules", known); f != nil {
+			return f
+		}
+	}
+	if dangling := c.danglingPart(c.doc, known); dangling != "" {
+		return invalidReference(c.id, dangling)
+	}
+	for _, o := range objects(c.props(), "frontendIPConfigurations") {
+		setDefault(object(o, "properties"), "privateIPAllocationMethod", "Dynamic")
+	}
+	return checkPublicIPUse(c)
+}
+
+// completeParts gives the named elements of a list their heads and notes their
+// IDs.
+func (c *change) completeParts(parent model.ID, props map[string]any, list string, known map[string]bool) *Fault {
+	for _, o := range objects(props, list) {
+		name := text(o, "name")
+		if !networkName.MatchString(name) {
+			return invalidProperty(c.id, "properties."+list+".name", o["name"], "each element needs a name")
+		}
+		id := parent.Child(list, name)
+		if known[id.Key()] {
+			return badRequest("DuplicateResourceName", "Cannot parse the request. Resource %s has two elements of %s named %s.", c.id, list, name)
+		}
+		known[id.Key()] = true
+		o["id"], o["type"], o["etag"] = id.String(), id.Type(), c.etag
+		p := object(o, "properties")
+		if p == nil {
+			p = map[string]any{}
+			o["properties"] = p
+		}
+		p["provisioningState"] = "Succeeded"
+	}
+	return nil
+}
+
+// danglingPart returns a reference to a part of the document that is not there.
+func (c *change) danglingPart(v any, known map[string]bool) string {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if d := c.danglingPart(e, known); d != "" {
+				return d
+			}
+		}
+	case map[string]any:
+		if id := text(v, "id"); strings.HasPrefix(strings.ToLower(id), c.id.Key()+"/") && !known[strings.ToLower(id)] {
+			return id
+		}
+		for _, e := range v {
+			if d := c.danglingPart(e, known); d != "" {
+				return d
+			}
+		}
+	}
+	return ""
+}
+
+func fillApplicationGateway(c *change) *Fault {
+	c.props()["operationalState"] = "Running"
+	return c.assignAddresses("frontendIPConfigurations")
+}
+
+func checkTrafficManager(c *change) *Fault {
+	p := c.props()
+	if f := oneOf(c.id, "properties.trafficRoutingMethod", p["trafficRoutingMethod"], "Performance", "Priority", "Weighted", "Geographic", "MultiValue", "Subnet"); f != nil {
+		return f
+	}
+	if text(object(p, "dnsConfig"), "relativeName") == "" {
+		return invalidProperty(c.id, "properties.dnsConfig.relativeName", nil, "a profile needs a DNS name")
+	}
+	for i, o := range objects(p, "endpoints") {
+		k := c.kinds[strings.ToLower(text(o, "type"))]
+		if k == nil || k.Inline != "endpoints" {
+			return invalidProperty(c.id, "properties.endpoints.type", o["type"], "it must be the type of an endpoint")
+		}
+		ep := object(o, "properties")
+		if ep == nil {
+			ep = map[string]any{}
+			o["properties"] = ep
+		}
+		// Priority is the place in the list and weight 1 if they are not given.
+		setDefault(ep, "priority", json.Number(strconv.Itoa(i+1)))
+		setDefault(ep, "weight", json.Number("1"))
+		ep["endpointMonitorStatus"] = "CheckingEndpoint"
+	}
+	return nil
+}
+
+func fillTrafficManager(c *change) *Fault {
+	p := c.props()
+	dns := object(p, "dnsConfig")
+	dns["fqdn"] = text(dns, "relativeName") + ".trafficmanager.net"
+	setDefault(p, "dnsConfig.ttl", json.Number("60"))
+	status := "CheckingEndpoints"
+	switch {
+	case len(objects(p, "endpoints")) == 0:
+		status = "Inactive"
+	case strings.EqualFold(text(p, "profileStatus"), "Disabled"):
+		status = "Disabled"
+	}
+	setDefault(p, "monitorConfig.profileMonitorStatus", status)
+	object(p, "monitorConfig")["profileMonitorStatus"] = status
+	return nil
+}

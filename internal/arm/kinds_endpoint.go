@@ -1,0 +1,43 @@
+package arm
+
+import "github.com/ceruleannet/cerulean/model"
+
+// endpointKinds are private endpoints, the services they may lead to, and
+// policies of service endpoints.
+func endpointKinds() []*kind {
+	return []*kind{
+		{
+			Type: model.TypePrivateEndpoint, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Computed: []string{"networkInterfaces"},
+			Refs: []reference{
+				regionalSubnetRef("properties.subnet.id"),
+				regionalRef(model.TypeASG, "properties.applicationSecurityGroups.*.id"),
+			},
+			Check: checkPrivateEndpoint, Settle: settlePrivateEndpoint, Show: showPrivateEndpoint,
+		},
+		{
+			Type: model.TypePrivateZoneGroup, Name: networkName, State: true,
+			Refs:  []reference{ref(model.TypePrivateZone, "properties.privateDnsZoneConfigs.*.properties.privateDnsZoneId")},
+			Check: checkZoneGroup, Settle: settleZoneGroup, Show: showZoneGroup,
+		},
+		{
+			Type: model.TypePrivateLinkService, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Computed: []string{"alias", "privateEndpointConnections", "networkInterfaces"},
+			Refs: append(ipConfigurationRefs(),
+				regionalRef(typeFrontend, "properties.loadBalancerFrontendIpConfigurations.*.id")),
+			InUse: inUse(codeResourceInUse, "Private link service %s is in use by %s and cannot be deleted."),
+			Check: checkLinkService, Fill: fillLinkService, Terms: addressTerms, Show: showLinkService,
+		},
+		{
+			Type: model.TypeEndpointPolicy, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"subnets"},
+			Defaults: []setting{{"serviceEndpointPolicyDefinitions", []any{}}},
+			InUse:    inUse("InUseServiceEndpointPolicyCannotBeDeleted", "Service endpoint policy %s is in use by %s and cannot be deleted."), // code unconfirmed
+			Show:     showBack(back{"subnets", model.TypeSubnet}),
+		},
+		{
+			Type: model.TypeEndpointPolicy + "/serviceEndpointPolicyDefinitions", Inline: "serviceEndpointPolicyDefinitions",
+			Name: networkName, State: true,
+		},
+	}
+}

@@ -1,0 +1,155 @@
+package arm
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/google/uuid"
+)
+
+// Types of platform services and of access.
+const (
+	typeSQLDatabase    = "Microsoft.Sql/servers/databases"
+	typeSQLFailover    = "Microsoft.Sql/servers/failoverGroups"
+	typeIdentity       = "Microsoft.ManagedIdentity/userAssignedIdentities"
+	typeRoleAssignment = "Microsoft.Authorization/roleAssignments"
+	typeRoleDefinition = "Microsoft.Authorization/roleDefinitions"
+	typeDisk           = "Microsoft.Compute/disks"
+	typeAvailability   = "Microsoft.Compute/availabilitySets"
+)
+
+// Forms of names of services, which are parts of DNS names.
+var (
+	accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+	sqlName     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	vaultName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]$`)
+	guidName    = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+)
+
+// serviceKinds are platform services, as far as networks reach them, and the
+// identities and roles that give access.
+func serviceKinds() []*kind {
+	rules := ref(model.TypeSubnet, "properties.networkAcls.virtualNetworkRules.*.id")
+	used := inUse(codeResourceInUse, "Resource %s is in use by %s and cannot be deleted.")
+	kinds := []*kind{
+		{
+			Type: model.TypeStorageAccount, Place: inGroup, Location: locationRequired, Name: accountName, State: true, SyncDelete: true, MergePatch: true,
+			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections"},
+			Refs:     []reference{rules}, InUse: used, Show: showStorageAccount,
+		},
+		{
+			Type: model.TypeSQLServer, Place: inGroup, Location: locationRequired, Name: sqlName, MergePatch: true,
+			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections"},
+			InUse:    used, Show: showSQLServer,
+		},
+		{Type: model.TypeSQLFirewallRule, Name: policyName, Sync: true, SyncDelete: true},
+		{Type: model.TypeSQLNetworkRule, Name: networkName, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
+		{
+			Type: typeSQLDatabase, Location: locationRequired, Name: policyName, MergePatch: true,
+			Computed: []string{"status", "databaseId", "creationDate"},
+			InUse:    used, Fill: fillDatabase,
+		},
+		{
+			Type: typeSQLFailover, Name: sqlName, MergePatch: true,
+			Computed: []string{"replicationRole", "replicationState"},
+			Refs: []reference{
+				ref(model.TypeSQLServer, "properties.partnerServers.*.id"), ref(typeSQLDatabase, "properties.databases.*"),
+			},
+			Show: func(_ *reading, p map[string]any) {
+				p["replicationRole"], p["replicationState"] = "Primary", "CATCH_UP"
+			},
+		},
+		{
+			Type: model.TypeKeyVault, Place: inGroup, Location: locationRequired, Name: vaultName, State: true, Sync: true, SyncDelete: true, MergePatch: true,
+			Computed: []string{"vaultUri", "hsmPoolResourceId", "privateEndpointConnections"},
+			Refs:     []reference{rules}, InUse: used,
+			Show: func(r *reading, p map[string]any) {
+				p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
+			},
+		},
+		{
+			Type: typeIdentity, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,
+			Fill: fillIdentity,
+		},
+		{
+			Type: typeRoleAssignment, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
+			Check: checkRoleAssignment,
+		},
+		{
+			Type: typeRoleDefinition, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
+			Defaults: []setting{{"type", "CustomRole"}}, Check: checkRoleDefinition,
+		},
+		{Type: typeDisk, Place: inGroup, Location: locationRequired, Name: networkName, State: true, InUse: used},
+		{Type: typeAvailability, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true, InUse: used},
+	}
+	return kinds
+}
+
+func showStorageAccount(r *reading, p map[string]any) {
+	ends := map[string]any{}
+	for _, s := range []string{"blob", "queue", "table", "file", "dfs"} {
+		ends[s] = "https://" + r.id.Name() + "." + s + ".core.windows.net/"
+	}
+	p["primaryEndpoints"], p["statusOfPrimary"] = ends, "available"
+}
+
+func showSQLServer(r *reading, p map[string]any) {
+	p["fullyQualifiedDomainName"], p["state"] = strings.ToLower(r.id.Name())+".database.windows.net", "Ready"
+}
+
+// keep gives a property the value it had, or a new identifier.
+func (c *change) keep(name string) {
+	v := text(c.oldProps(), name)
+	if v == "" {
+		v = uuid.NewString()
+	}
+	c.props()[name] = v
+}
+
+func fillDatabase(c *change) *Fault {
+	c.keep("databaseId")
+	c.props()["status"] = "Online"
+	return nil
+}
+
+func fillIdentity(c *change) *Fault {
+	c.keep("principalId")
+	c.keep("clientId")
+	return nil
+}
+
+func checkRoleAssignment(c *change) *Fault {
+	p := c.props()
+	for _, name := range []string{"roleDefinitionId", "principalId"} {
+		if text(p, name) == "" {
+			return invalidProperty(c.id, "properties."+name, p[name], "a role assignment needs it")
+		}
+	}
+	p["scope"] = c.id.Parent().String()
+	setDefault(p, "principalType", "ServicePrincipal")
+	if c.old != nil && (!strings.EqualFold(text(c.oldProps(), "principalId"), text(p, "principalId")) || !strings.EqualFold(text(c.oldProps(), "roleDefinitionId"), text(p, "roleDefinitionId"))) {
+		return badRequest("RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
+	}
+	for e := range c.tx.List(c.id.Parent().Key()+"/providers/microsoft.authorization/roleassignments/", "") {
+		q := e.Resource.Properties()
+		if !e.Resource.ID.Equal(c.id) && strings.EqualFold(text(q, "principalId"), text(p, "principalId")) && strings.EqualFold(text(q, "roleDefinitionId"), text(p, "roleDefinitionId")) {
+			return fault(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists. The ID of the existing role assignment is %s.", strings.ReplaceAll(e.Resource.ID.Name(), "-", ""))
+		}
+	}
+	return nil
+}
+
+func checkRoleDefinition(c *change) *Fault {
+	p := c.props()
+	if text(p, "roleName") == "" {
+		return invalidProperty(c.id, "properties.roleName", p["roleName"], "a role needs a name")
+	}
+	if scopes, f := stringList(c.id, p, "assignableScopes", "properties."); f != nil {
+		return f
+	} else if len(scopes) == 0 {
+		return invalidProperty(c.id, "properties.assignableScopes", p["assignableScopes"], "a role needs a scope it may be assigned at")
+	}
+	return nil
+}
