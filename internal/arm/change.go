@@ -57,7 +57,7 @@ func (c *change) store() (changed bool, f *Fault) {
 			return false, f
 		}
 	}
-	if c.old != nil && reflect.DeepEqual(unversioned(c.kind, c.old), unversioned(c.kind, c.doc)) {
+	if c.old != nil && reflect.DeepEqual(unversioned(c.old), unversioned(c.doc)) {
 		c.doc = c.old
 		return false, nil
 	}
@@ -79,7 +79,7 @@ func (c *change) put() *Fault {
 }
 
 // unversioned returns a copy of a document without what every write changes.
-func unversioned(k *kind, doc map[string]any) map[string]any {
+func unversioned(doc map[string]any) map[string]any {
 	d := shallow(doc)
 	delete(d, "etag")
 	delete(d, "systemData")
@@ -89,25 +89,41 @@ func unversioned(k *kind, doc map[string]any) map[string]any {
 	}
 	p = shallow(p)
 	d["properties"] = p
-	parts := []string{"ipConfigurations"}
-	for _, in := range k.inlined() {
-		parts = append(parts, in.Inline)
-	}
-	for _, name := range parts {
-		list, ok := p[name].([]any)
-		if !ok {
-			continue
+	for name, v := range p {
+		if list, ok := v.([]any); ok {
+			p[name] = bareParts(list)
 		}
-		bare := make([]any, len(list))
-		for i, e := range list {
-			o, _ := e.(map[string]any)
-			o = shallow(o)
-			delete(o, "etag")
-			bare[i] = o
-		}
-		p[name] = bare
 	}
 	return d
+}
+
+// bareParts returns a list with its elements, and those of lists in them, less
+// their etags.
+func bareParts(list []any) []any {
+	bare := make([]any, len(list))
+	for i, e := range list {
+		bare[i] = e
+		o, ok := e.(map[string]any)
+		if !ok || o["etag"] == nil {
+			continue
+		}
+		o = shallow(o)
+		delete(o, "etag")
+		bare[i] = o
+		p := object(o, "properties")
+		for name, v := range p {
+			inner, ok := v.([]any)
+			if !ok || len(inner) == 0 {
+				continue
+			}
+			p = shallow(p)
+			p[name] = bareParts(inner)
+		}
+		if p != nil {
+			o["properties"] = p
+		}
+	}
+	return bare
 }
 
 // complete makes the client's document a whole one.

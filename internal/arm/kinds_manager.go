@@ -41,6 +41,21 @@ func managerKinds() []*kind {
 			Refs: []reference{ref(model.TypeNetworkGroup, "properties.appliesTo.*.networkGroupId")},
 		}),
 		child(model.TypeRoutingRule, kind{Check: checkRoutingRule}),
+		child(typePool, kind{
+			Location: locationRequired, MergePatch: true,
+			InUse: inUse(codeResourceInUse, "IPAM pool %s is in use by %s and cannot be deleted."),
+			Check: checkPool,
+		}),
+		child(typePool+"/staticCidrs", kind{Check: checkStaticCIDR}),
+		child(typeWorkspace, kind{Location: locationRequired, MergePatch: true}),
+		child(typeIntent, kind{
+			InUse: inUse(codeResourceInUse, "Reachability analysis intent %s is in use by %s and cannot be deleted."),
+			Check: checkIntent,
+		}),
+		child(typeRun, kind{
+			Computed: []string{"analysisResult", "errorMessage", "intentContent"},
+			Refs:     []reference{ref(typeIntent, "properties.intentId")},
+		}),
 		{
 			// Commits are written by POST .../commit only.
 			Type: model.TypeCommit, Name: policyName, State: true, ReadOnly: true,

@@ -23,8 +23,10 @@ func settle(declared, cloud []*model.Resource) ([]*model.Resource, bool) {
 		switch {
 		case r.ID.Is(model.TypePublicIP):
 			chosen = choose(c.Properties(), there.Properties(), "ipAddress")
-		case r.ID.Is(model.TypeNIC), r.ID.Is(model.TypeFirewall):
-			chosen = chooseConfigurations(c.Properties(), there.Properties())
+		case r.ID.Is(model.TypeNIC), r.ID.Is(model.TypeFirewall), r.ID.Is(model.TypePrivateLinkService):
+			chosen = chooseConfigurations(c.Properties(), there.Properties(), "ipConfigurations")
+		case r.ID.Is(model.TypeLoadBalancer):
+			chosen = chooseConfigurations(c.Properties(), there.Properties(), "frontendIPConfigurations")
 		}
 		if chosen {
 			out[i], some = c, true
@@ -33,11 +35,11 @@ func settle(declared, cloud []*model.Resource) ([]*model.Resource, bool) {
 	return out, some
 }
 
-// chooseConfigurations settles the private addresses of ipConfigurations,
-// which go by name.
-func chooseConfigurations(declared, observed map[string]any) bool {
+// chooseConfigurations settles the private addresses of a list of IP
+// configurations, which go by name.
+func chooseConfigurations(declared, observed map[string]any, list string) bool {
 	named := map[string]map[string]any{}
-	there, _ := observed["ipConfigurations"].([]any)
+	there, _ := observed[list].([]any)
 	for _, e := range there {
 		if m, ok := e.(map[string]any); ok {
 			name, _ := m["name"].(string)
@@ -45,7 +47,7 @@ func chooseConfigurations(declared, observed map[string]any) bool {
 		}
 	}
 	chosen := false
-	here, _ := declared["ipConfigurations"].([]any)
+	here, _ := declared[list].([]any)
 	for _, e := range here {
 		m, _ := e.(map[string]any)
 		name, _ := m["name"].(string)
