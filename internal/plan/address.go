@@ -15,8 +15,37 @@ type ipConfiguration struct {
 }
 
 func ipConfigurations(r *model.Resource) []ipConfiguration {
+	return configurationsIn(r, "ipConfigurations")
+}
+
+// placesOf returns the addresses in subnets of everything that takes some.
+func placesOf(r *model.Resource) []ipConfiguration {
+	switch {
+	case r.ID.Is(model.TypeNIC), r.ID.Is(model.TypePrivateLinkService):
+		return ipConfigurations(r)
+	case r.ID.Is(model.TypeLoadBalancer):
+		return configurationsIn(r, "frontendIPConfigurations")
+	case r.ID.Is(model.TypePrivateEndpoint):
+		subnet := refOf(r.Properties()["subnet"])
+		var out []ipConfiguration
+		list, _ := r.Properties()["ipConfigurations"].([]any)
+		for _, e := range list {
+			config, _ := e.(map[string]any)
+			p, _ := config["properties"].(map[string]any)
+			address, _ := p["privateIPAddress"].(string)
+			out = append(out, ipConfiguration{subnet, canonicalString("", address)})
+		}
+		if len(out) == 0 && subnet != "" {
+			out = []ipConfiguration{{subnet: subnet}}
+		}
+		return out
+	}
+	return nil
+}
+
+func configurationsIn(r *model.Resource, property string) []ipConfiguration {
 	var out []ipConfiguration
-	list, _ := r.Properties()["ipConfigurations"].([]any)
+	list, _ := r.Properties()[property].([]any)
 	for _, e := range list {
 		config, _ := e.(map[string]any)
 		p, _ := config["properties"].(map[string]any)
@@ -31,17 +60,17 @@ func ipConfigurations(r *model.Resource) []ipConfiguration {
 // holding names an address that only one interface can have at a time.
 func (i ipConfiguration) holding() string { return "address " + i.address + " " + i.subnet }
 
-// chosenLast makes interfaces whose address Azure chooses wait for those of the
-// same subnet whose address is declared: Azure gives the first free one, which
-// would often be an address that somebody declared.
+// chosenLast makes interfaces and private endpoints whose address Azure chooses
+// wait for what has a declared address in the same subnet: Azure gives the first
+// free one, which would often be an address that somebody declared.
 func (c *computation) chosenLast() {
 	given := map[string][]int{} // subnet: steps
 	for _, want := range c.order {
 		step, ok := c.graph.byKey[want.ID.Key()]
-		if !ok || !want.ID.Is(model.TypeNIC) {
+		if !ok {
 			continue
 		}
-		for _, i := range ipConfigurations(want) {
+		for _, i := range placesOf(want) {
 			if i.address != "" {
 				given[i.subnet] = append(given[i.subnet], step)
 			}
@@ -49,10 +78,12 @@ func (c *computation) chosenLast() {
 	}
 	for _, want := range c.order {
 		step, ok := c.graph.byKey[want.ID.Key()]
-		if !ok || !want.ID.Is(model.TypeNIC) {
+		// Balancers and link services do not wait: interfaces and endpoints with
+		// declared addresses may need them first.
+		if !ok || !want.ID.Is(model.TypeNIC) && !want.ID.Is(model.TypePrivateEndpoint) {
 			continue
 		}
-		configs, gives := ipConfigurations(want), false
+		configs, gives := placesOf(want), false
 		for _, i := range configs {
 			gives = gives || i.address != ""
 		}
