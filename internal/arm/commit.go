@@ -17,9 +17,13 @@ func (c *call) action(id model.ID, verb string) *Fault {
 	if _, f := c.s.kinds.of(id); f != nil {
 		return f
 	}
-	e, ok := c.s.store.View().Get(id)
+	v := c.s.store.View()
+	e, ok := v.Get(id)
 	if !ok {
 		return notFound(id, false)
+	}
+	if known, f := c.networkVerb(v, e.Resource, verb); known {
+		return f
 	}
 	if id.Is(model.TypeNetworkManager) {
 		switch strings.ToLower(verb) {

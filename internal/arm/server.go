@@ -55,6 +55,7 @@ type Server struct {
 	tokens        tokenCache
 	operations    operations
 	pending       pending
+	compiled      compiled
 }
 
 var _ http.Handler = (*Server)(nil)
