@@ -149,7 +149,7 @@ box ends where the certificate says. Exits with an error if anything of it is no
 }
 
 func newExplain() *cobra.Command {
-	var rules bool
+	var rules, all bool
 	var ask node.Ask
 	cmd := &cobra.Command{
 		Use:   "explain FROM TO[:PORT]",
@@ -160,10 +160,12 @@ or a protocol and port (":udp/53", ":icmp").
 
 Of traffic that is blocked it shows the fewest changes that open it, tried on a copy of the
 network, and all that they would open besides. Of traffic that works, --close shows the
-changes that stop it, and what each would stop besides.
+changes that stop it, and what each would stop besides. --all follows every packet between
+the two places and says what becomes of which.
 Exits with 1 when the traffic does not get there and back.`,
 		Example: `  cerulean explain shop-prod-eastus db-prod-westeurope:5432 -n examples/globojava
   cerulean explain shop-prod-eastus db-prod-westeurope:5432 --close -n examples/globojava
+  cerulean explain all-prod-spokes all-nonprod-spokes --all -n examples/globojava
   cerulean explain internet edge-westeurope:22 --rules -n examples/globojava
   cerulean explain internet edge-westeurope:22 -n examples/globojava -o json`,
 		Args: cobra.ExactArgs(2),
@@ -174,6 +176,9 @@ Exits with 1 when the traffic does not get there and back.`,
 		d, err := node.Open(*network, node.LockRead)
 		if err != nil {
 			return err
+		}
+		if all {
+			return explainAll(cmd, d, args, *output)
 		}
 		x, err := d.Explain(args[0], args[1], ask)
 		if err != nil {
@@ -191,9 +196,28 @@ Exits with 1 when the traffic does not get there and back.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().BoolVar(&all, "all", false, "follow all packets between the two places, not one flow")
 	cmd.Flags().BoolVar(&ask.Close, "close", false, "of traffic that works: show the changes that would stop it")
 	cmd.Flags().BoolVar(&rules, "rules", false, "show every rule that was asked, and which of its fields did not match")
 	return cmd
+}
+
+// explainAll says what becomes of all packets between two places.
+func explainAll(cmd *cobra.Command, d *node.Design, args []string, output string) error {
+	f, err := d.ExplainAll(args[0], args[1])
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	if output == "json" {
+		err = f.WriteJSON(w)
+	} else {
+		err = f.WriteText(w, colour(w))
+	}
+	if err == nil && !f.Works() {
+		err = errFalse
+	}
+	return err
 }
 
 func newDiff() *cobra.Command {

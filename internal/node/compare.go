@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ceruleannet/cerulean/intent"
 	"github.com/ceruleannet/cerulean/internal/proof"
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -60,6 +61,46 @@ func (d *Difference) WriteJSON(w io.Writer) error {
 		MS float64 `json:"ms"`
 	}{d.before, d.after, d.Same(), d.Difference, ms(d.took)})
 }
+
+// Fates is what becomes of all traffic between two places.
+type Fates struct {
+	Fates []proof.Fate `json:"fates"`
+	From  string       `json:"from"`
+	To    string       `json:"to"`
+}
+
+// ExplainAll follows all packets between two places of the network, rather
+// than one flow.
+func (d *Design) ExplainAll(from, to string) (*Fates, error) {
+	source, err := intent.ParseEndpoint(d.Network(), from)
+	if err != nil {
+		return nil, fmt.Errorf("FROM: %w", err)
+	}
+	destination, traffic, err := intent.ParseTarget(d.Network(), to)
+	if err != nil {
+		return nil, fmt.Errorf("TO: %w", err)
+	}
+	list, err := d.Prover.Fates(source, destination, traffic)
+	return &Fates{list, from, to}, err
+}
+
+// Works reports whether all of it works.
+func (f *Fates) Works() bool {
+	for i := range f.Fates {
+		if f.Fates[i].Level != proof.LevelWorks {
+			return false
+		}
+	}
+	return len(f.Fates) > 0
+}
+
+// WriteText writes the fates for people.
+func (f *Fates) WriteText(w io.Writer, color bool) error {
+	return proof.WriteFates(w, f.Fates, proof.Style{Colour: color})
+}
+
+// WriteJSON writes them for machines.
+func (f *Fates) WriteJSON(w io.Writer) error { return writeJSON(w, f) }
 
 func count(n int, what string) string {
 	if n == 1 {

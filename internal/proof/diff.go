@@ -520,35 +520,17 @@ func (d *differ) note(dir *direction, base *walk, f *found, from []fabric.PortID
 	if !known {
 		i = len(d.list)
 		d.index[k] = i
-		d.list = append(d.list, &growing{
-			Change: Change{Before: k.before, After: k.after, Elsewhere: k.elsewhere, Because: k.because, Resource: o.origin.Resource, Place: o.origin.Place},
-			from:   map[fabric.PortID]bool{}, to: map[fabric.PortID]bool{}, pairs: map[[2]fabric.PortID]bool{}, texts: map[string]bool{}, score: -1,
-		})
+		g := newGrowing()
+		g.Change = Change{Before: k.before, After: k.after, Elsewhere: k.elsewhere, Because: k.because, Resource: o.origin.Resource, Place: o.origin.Place}
+		d.list = append(d.list, g)
 	}
 	g := d.list[i]
 	end, arrived := ended(&l)
 	if arrived == emptySet {
 		arrived = l.cube[fabric.Dst]
 	}
-	to := base.portsOf(end, arrived)
-	for _, x := range from {
-		g.name(0, x, dir.base)
-		for _, y := range to {
-			g.name(1, y, dir.base)
-			if x == y && dir.base.img.Ports[x].Kind == fabric.PortHost {
-				continue
-			}
-			if len(g.pairs) >= maxPairs {
-				g.More = true
-				continue
-			}
-			g.pairs[[2]fabric.PortID{x, y}] = true
-		}
-	}
-	for _, field := range [2]fabric.Field{fabric.Proto, fabric.DstPort} {
-		g.traffic[field] = g.traffic[field].Union(base.a.get(l.cube[field]))
-	}
-	g.texts[trafficText(base.a.get(l.cube[fabric.Proto]), base.a.get(l.cube[fabric.DstPort]))] = true
+	g.count(dir.base, from, base.portsOf(end, arrived))
+	g.see(base, &l)
 	if score > g.score {
 		wit, ok, err := base.show(&l, nil)
 		if err == nil && ok {
@@ -558,6 +540,39 @@ func (d *differ) note(dir *direction, base *walk, f *found, from []fabric.PortID
 			}
 		}
 	}
+}
+
+func newGrowing() *growing {
+	return &growing{
+		from: map[fabric.PortID]bool{}, to: map[fabric.PortID]bool{}, pairs: map[[2]fabric.PortID]bool{},
+		texts: map[string]bool{}, score: -1,
+	}
+}
+
+// count adds the pairs of some ports.
+func (g *growing) count(p *Prover, from, to []fabric.PortID) {
+	for _, x := range from {
+		g.name(0, x, p)
+		for _, y := range to {
+			g.name(1, y, p)
+			if x == y && p.img.Ports[x].Kind == fabric.PortHost {
+				continue
+			}
+			if len(g.pairs) >= maxPairs {
+				g.More = true
+				continue
+			}
+			g.pairs[[2]fabric.PortID{x, y}] = true
+		}
+	}
+}
+
+// see adds the traffic of a leaf.
+func (g *growing) see(w *walk, l *leaf) {
+	protos, ports := w.a.get(l.cube[fabric.Proto]), w.a.get(l.cube[fabric.DstPort])
+	g.traffic[fabric.Proto] = g.traffic[fabric.Proto].Union(protos)
+	g.traffic[fabric.DstPort] = g.traffic[fabric.DstPort].Union(ports)
+	g.texts[trafficText(protos, ports)] = true
 }
 
 // name lists a port of one side of a change.
@@ -582,7 +597,11 @@ func (g *growing) finish(out *[]Change) {
 	}
 	g.From, g.To, g.Pairs = g.names[0], g.names[1], len(g.pairs)
 	if g.Traffic = trafficText(g.traffic[fabric.Proto], g.traffic[fabric.DstPort]); len(g.texts) > 1 {
-		g.Traffic = "some of " + g.Traffic // not every pair of ports with all of it
+		if strings.HasPrefix(g.Traffic, "every protocol") {
+			g.Traffic = "much or all traffic"
+		} else {
+			g.Traffic = "some of " + g.Traffic // not every pair of ports with all of it
+		}
 	}
 	*out = append(*out, g.Change)
 }
@@ -592,9 +611,15 @@ func trafficText(protos, ports fabric.Set) string {
 	if protos.Equal(fabric.NumSet(0, 255)) && ports.Equal(fabric.NumSet(0, 65535)) {
 		return "all traffic"
 	}
-	text := ""
+	text, n := "", 0
+	for _, r := range protos {
+		n += int(r.Hi.Lo-r.Lo.Lo) + 1
+	}
+	if n > 200 {
+		text = "every protocol"
+	}
 	for n := range uint16(256) {
-		if !protos.Contains(fabric.Num(n)) {
+		if text == "every protocol" || !protos.Contains(fabric.Num(n)) {
 			continue
 		}
 		if text != "" {

@@ -23,6 +23,34 @@ func (d *Difference) WriteText(out io.Writer, style Style) error {
 	return w.Flush()
 }
 
+// WriteFates writes what becomes of all traffic between two selections.
+func WriteFates(out io.Writer, fates []Fate, style Style) error {
+	w := bufio.NewWriter(out)
+	for i := range fates {
+		f := &fates[i]
+		colour := map[Level]string{LevelWorks: "32", LevelDenied: "31"}[f.Level]
+		if colour == "" {
+			colour = "33"
+		}
+		fmt.Fprintf(w, "%s  %s\n", style.paint(colour, fmt.Sprintf("%-7s", f.Level)), f.Traffic)
+		c := Change{Pairs: f.Pairs, More: f.More}
+		ends := "from " + listed(f.From)
+		if len(f.To) > 0 {
+			ends += " to " + listed(f.To)
+		}
+		wrap(w, "         ", plain, ends+c.count())
+		if f.Because != "" {
+			because := f.Because
+			if f.Place != "" {
+				because += " [" + f.Place + "]"
+			}
+			wrap(w, "         ", plain, because)
+		}
+		wrap(w, "         ", style.dim, fmt.Sprintf("for example %s from %s", f.Witness.Packet, f.Witness.FromName))
+	}
+	return w.Flush()
+}
+
 // headline says what became of the traffic.
 func (c *Change) headline() string {
 	switch {
