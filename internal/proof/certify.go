@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +22,7 @@ func (p *Prover) Certify(network string, exps []model.Expectation) (*certificate
 	var out []Uncertified
 	for i := range exps {
 		e := &exps[i]
-		if e.Verb != model.Deny || len(e.NotThrough) > 0 {
+		if e.Verb != model.Deny {
 			out = append(out, Uncertified{e.Name, notDenied})
 			continue
 		}
@@ -42,12 +43,16 @@ func (p *Prover) Questions(exps []model.Expectation) ([]certificate.Claim, []Unc
 	var left []Uncertified
 	for i := range exps {
 		e := &exps[i]
-		if e.Verb != model.Deny || len(e.NotThrough) > 0 || p.balanced(e) {
+		if e.Verb != model.Deny {
 			left = append(left, Uncertified{e.Name, notDenied})
 			continue
 		}
-		for _, pair := range p.pairs(e) {
-			out = append(out, *newProof(p, e, pair[0], pair[1]).claim)
+		asks, err := p.asks(e)
+		if err != nil {
+			left = append(left, Uncertified{e.Name, err.Error()})
+		}
+		for i := range asks {
+			out = append(out, *newProof(p, e, &asks[i]).claim)
 		}
 	}
 	return out, left
@@ -75,15 +80,19 @@ func (p *Prover) balanced(e *model.Expectation) bool {
 // certify writes the claims of one expectation.
 func (p *Prover) certify(e *model.Expectation) ([]certificate.Claim, error) {
 	var out []certificate.Claim
-	if p.balanced(e) {
-		return nil, errors.New("claims about load balancers have no certificates")
+	asks, err := p.asks(e)
+	if err != nil {
+		return nil, err
 	}
-	for _, pair := range p.pairs(e) {
-		claim, err := newProof(p, e, pair[0], pair[1]).walk()
+	for i := range asks {
+		claim, err := newProof(p, e, &asks[i]).walk()
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, *claim)
+	}
+	if len(out) == 0 && len(e.NotThrough) > 0 {
+		return nil, errors.New("nothing is what must not be passed")
 	}
 	if len(out) == 0 {
 		return nil, errors.New("it speaks of nothing")
@@ -91,32 +100,96 @@ func (p *Prover) certify(e *model.Expectation) ([]certificate.Claim, error) {
 	return out, nil
 }
 
-// pairs returns the senders and receivers of an expectation: for each
-// direction, and for each group of senders that its relation tells apart.
-func (p *Prover) pairs(e *model.Expectation) [][2][]party {
+// ask is what one claim of a certificate is about: that nothing of some senders
+// arrives at some receivers, or nothing that passes some ports.
+type ask struct {
+	from, to []party
+	past     []fabric.PortID
+}
+
+// asks divides an expectation into claims: for each direction, for each group of
+// senders that its relation tells apart, and by region where the firewalls of
+// regions are meant.
+func (p *Prover) asks(e *model.Expectation) ([]ask, error) {
+	means := func(kind model.WaypointKind) bool {
+		return slices.ContainsFunc(e.NotThrough, func(w model.Waypoint) bool { return w.Kind == kind })
+	}
+	ofSource, ofDestination := means(model.SourceFirewall), means(model.DestinationFirewall)
+	if ofDestination && p.balanced(e) {
+		return nil, errors.New("which firewall is the destination's depends on what a load balancer chooses")
+	}
+	region := func(is bool, q fabric.PortID) fabric.RegionID {
+		if is {
+			return p.img.Ports[q].Region
+		}
+		return 0
+	}
 	sides := [][2]*model.Selector{{&e.From, &e.To}}
 	if e.Both {
 		sides = append(sides, [2]*model.Selector{&e.To, &e.From})
 	}
-	var out [][2][]party
+	type key struct {
+		relation int32
+		region   fabric.RegionID
+	}
+	var out []ask
 	for _, side := range sides {
 		from, to := p.parties(side[0]), p.parties(side[1])
-		byRelation := map[int32][]party{}
+		groups := map[key][]party{}
+		var keys []key
 		for _, c := range from {
-			r := p.relative(e.Relation, c.port)
-			byRelation[r] = append(byRelation[r], c)
-		}
-		groups := make([]int32, 0, len(byRelation))
-		for r := range byRelation {
-			groups = append(groups, r)
-		}
-		slices.Sort(groups)
-		for _, r := range groups {
-			senders := byRelation[r]
-			targets := slices.DeleteFunc(slices.Clone(to), func(c party) bool { return !p.related(e.Relation, senders[0].port, c.port) })
-			if len(targets) > 0 {
-				out = append(out, [2][]party{senders, targets})
+			k := key{p.relative(e.Relation, c.port), region(ofSource, c.port)}
+			if groups[k] == nil {
+				keys = append(keys, k)
 			}
+			groups[k] = append(groups[k], c)
+		}
+		slices.SortFunc(keys, func(a, b key) int {
+			return cmp.Or(cmp.Compare(a.relation, b.relation), cmp.Compare(a.region, b.region))
+		})
+		for _, k := range keys {
+			senders := groups[k]
+			byRegion := map[fabric.RegionID][]party{}
+			var regions []fabric.RegionID
+			for _, c := range to {
+				if !p.related(e.Relation, senders[0].port, c.port) {
+					continue
+				}
+				r := region(ofDestination, c.port)
+				if byRegion[r] == nil {
+					regions = append(regions, r)
+				}
+				byRegion[r] = append(byRegion[r], c)
+			}
+			slices.Sort(regions)
+			for _, r := range regions {
+				a := ask{from: senders, to: byRegion[r], past: p.waypoints(e.NotThrough, senders[0].port, byRegion[r][0].port)}
+				if len(e.NotThrough) == 0 || len(a.past) > 0 {
+					out = append(out, a)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// waypoints returns the ports that any of some waypoints mean for packets from
+// one port to another, in order.
+func (p *Prover) waypoints(list []model.Waypoint, from, to fabric.PortID) []fabric.PortID {
+	var out []fabric.PortID
+	for i := range p.img.Ports {
+		q, port := fabric.PortID(i), &p.img.Ports[i]
+		if slices.ContainsFunc(list, func(w model.Waypoint) bool {
+			switch w.Kind {
+			case model.SourceFirewall:
+				return isWall(port) && port.Region == p.img.Ports[from].Region
+			case model.DestinationFirewall:
+				return isWall(port) && port.Region == p.img.Ports[to].Region
+			default:
+				return p.isWaypoint(&w, q)
+			}
+		}) {
+			out = append(out, q)
 		}
 	}
 	return out
@@ -146,6 +219,7 @@ type certifying struct {
 	p     *Prover
 	w     *walk
 	claim *certificate.Claim
+	ask   *ask
 	begin []state
 	own   map[fabric.PortID]fabric.Set // addresses of the senders
 	meant targets
@@ -156,10 +230,10 @@ type certifying struct {
 }
 
 // newProof asks the question of a claim.
-func newProof(p *Prover, e *model.Expectation, from, to []party) *certifying {
+func newProof(p *Prover, e *model.Expectation, ask *ask) *certifying {
 	w := p.newWalk(newArena(p.img), DefaultBudget)
 	c := &certifying{
-		p: p, w: w, claim: &certificate.Claim{Name: e.Name, Text: e.Text},
+		p: p, w: w, ask: ask, claim: &certificate.Claim{Name: e.Name, Text: e.Text},
 		own: map[fabric.PortID]fabric.Set{}, varied: map[place][]cube{},
 	}
 	named := func(x party) certificate.Side {
@@ -167,7 +241,7 @@ func newProof(p *Prover, e *model.Expectation, from, to []party) *certifying {
 	}
 	sets := map[site][]setID{}
 	var sites []site
-	for _, x := range from {
+	for _, x := range ask.from {
 		c.claim.From = append(c.claim.From, named(x))
 		c.own[x.port] = x.own
 		at := siteOf(x.port)
@@ -181,12 +255,16 @@ func newProof(p *Prover, e *model.Expectation, from, to []party) *certifying {
 	}
 	reached := map[fabric.PortID]fabric.Set{}
 	var list []chosen
-	for _, x := range to {
+	for _, x := range ask.to {
 		c.claim.To = append(c.claim.To, named(x))
 		reached[x.port] = x.own
 		list = append(list, chosen{x.port, w.a.intern(x.own)})
 	}
+	for _, q := range ask.past {
+		c.claim.Past = append(c.claim.Past, named(party{port: q}))
+	}
 	c.meant = w.targets(list)
+	c.meant.balancers = w.balancers(list)
 	dst := w.a.intern(certificate.Destinations(p.img, reached))
 	four := w.a.intern(fabric.Set{mapped})
 	six := w.a.subtract(allSet, four)
@@ -232,12 +310,30 @@ func (c *certifying) walk() (*certificate.Claim, error) {
 	return c.claim, nil
 }
 
-// spokenOf reports whether packets of a leaf arrive as traffic of the claim.
-func (c *certifying) spokenOf(l *leaf) bool {
+// breaks reports whether some packets of a delivered leaf are what the claim
+// says is never delivered.
+func (c *certifying) breaks(l *leaf) bool {
+	past := c.w.paths.ports(l.mid)
+	if len(c.ask.past) > 0 && !slices.ContainsFunc(past, func(q fabric.PortID) bool { return slices.Contains(c.ask.past, q) }) {
+		return false
+	}
+	for _, b := range c.meant.balancers {
+		if slices.Contains(past, b.port) && c.w.a.intersect(l.cube[fabric.Dst], b.addrs) != emptySet && c.spokenOf(l, l.cube[fabric.DstPort]) {
+			return true
+		}
+	}
+	end, arrived := ended(l)
+	_, _, hit, _ := c.w.ends(l.state, end, arrived, &c.meant)
 	port := l.now[fabric.DstPort]
 	if port == emptySet {
 		port = l.cube[fabric.DstPort]
 	}
+	return hit && c.spokenOf(l, port)
+}
+
+// spokenOf reports whether packets of a leaf to some ports are traffic of the
+// claim.
+func (c *certifying) spokenOf(l *leaf, port setID) bool {
 	return slices.ContainsFunc(c.boxes, func(b box) bool {
 		return c.w.a.intersect(b.protos, l.cube[fabric.Proto]) != emptySet && c.w.a.intersect(b.dstPorts, port) != emptySet
 	})
@@ -254,8 +350,7 @@ func (c *certifying) leaf(l leaf) {
 		c.fail(errors.New("some of it is unknown: " + out.Why))
 		return
 	case fabric.VerdictAllow:
-		end, arrived := ended(&l)
-		if _, _, hit, _ := w.ends(l.state, end, arrived, &c.meant); hit && l.code != fabric.CodePlatform && c.spokenOf(&l) {
+		if l.code != fabric.CodePlatform && c.breaks(&l) {
 			c.fail(errors.New("it does not hold"))
 			return
 		}

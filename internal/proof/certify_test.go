@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -24,15 +25,19 @@ func FuzzCertificate(f *testing.F) {
 		img := fabrictest.Random(rng)
 		p := New(img)
 		var exps []model.Expectation
-		for range 4 {
+		for i := range 4 {
 			a, b := img.Ports[rng.IntN(len(img.Ports))].Name, img.Ports[rng.IntN(len(img.Ports))].Name
-			e := model.Expectation{Name: a + " to " + b, Verb: model.Deny, From: host(a), To: host(b)}
+			e := model.Expectation{Name: fmt.Sprintf("%d: %s to %s", i, a, b), Verb: model.Deny, From: host(a), To: host(b)}
 			if rng.IntN(3) == 0 {
 				e.From = model.Selector{Text: "any", Any: true}
 			}
 			if rng.IntN(2) == 0 {
 				e.Traffic = tcp(22, 443)
 			}
+			if rng.IntN(3) == 0 {
+				e.NotThrough = append(e.NotThrough, randomWaypoint(rng, img))
+			}
+			e.Both = rng.IntN(4) == 0
 			exps = append(exps, e)
 		}
 		findings := p.Check(exps)
@@ -44,6 +49,9 @@ func FuzzCertificate(f *testing.F) {
 		for i := range findings {
 			if findings[i].Status == Holds && why[exps[i].Name] != "" && findings[i].Witness == nil {
 				t.Logf("%s holds but has no certificate: %s", exps[i].Name, why[exps[i].Name])
+			}
+			if findings[i].Status == Broken && why[exps[i].Name] == "" {
+				t.Fatalf("%s is broken and has a certificate", exps[i].Name)
 			}
 		}
 		var file bytes.Buffer
@@ -74,6 +82,25 @@ func FuzzCertificate(f *testing.F) {
 				t.Fatalf("claim %s is accepted although box %d ends otherwise", c.Claims[i].Name, k)
 			}
 			leaves[k] = was
+		}
+		// What is true only of packets past a port is not true of all.
+		for i := range exps {
+			e := exps[i]
+			if len(e.NotThrough) == 0 || e.NotThrough[0].Kind == model.SourceFirewall || e.NotThrough[0].Kind == model.DestinationFirewall || findings[i].Status != Holds {
+				continue
+			}
+			e.NotThrough = nil
+			forged := *c
+			forged.Claims = nil
+			for _, claim := range c.Claims {
+				if claim.Name == e.Name && len(claim.Past) > 0 {
+					claim.Past = nil
+					forged.Claims = append(forged.Claims, claim)
+				}
+			}
+			if f := p.Check([]model.Expectation{e})[0]; f.Status == Broken && len(forged.Claims) > 0 && certificate.Verify(img, &forged) == nil {
+				t.Fatalf("claim %s is accepted without what it must not pass", e.Name)
+			}
 		}
 		other := *img
 		other.Ports = append([]fabric.Port(nil), img.Ports...)

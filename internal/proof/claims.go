@@ -80,11 +80,8 @@ type judge struct {
 func newJudge(p *Prover, a *arena, f *Finding, budget int) *judge {
 	j := &judge{p: p, a: a, f: f, budget: budget, broken: newTally(), unknown: newTally()}
 	for i := range p.img.Ports {
-		for _, l := range p.img.Ports[i].Labels {
-			if l.Kind == string(model.LabelFirewall) {
-				j.walls = append(j.walls, fabric.PortID(i))
-				break
-			}
+		if isWall(&p.img.Ports[i]) {
+			j.walls = append(j.walls, fabric.PortID(i))
 		}
 	}
 	if f.Expectation.Verb == model.Allow && f.Expectation.Quantity == model.Some {

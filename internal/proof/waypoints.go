@@ -155,6 +155,11 @@ func (j *judge) any(id pathID, is func(fabric.PortID) bool) bool {
 	return false
 }
 
+// isWall reports whether a port is an Azure Firewall's.
+func isWall(port *fabric.Port) bool {
+	return slices.ContainsFunc(port.Labels, func(l fabric.Label) bool { return l.Kind == string(model.LabelFirewall) })
+}
+
 func (j *judge) isWall(q fabric.PortID) bool { return slices.Contains(j.walls, q) }
 
 // passes reports whether a connection passes a waypoint as it must.

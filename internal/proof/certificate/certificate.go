@@ -22,13 +22,16 @@ type Certificate struct {
 }
 
 // Claim says that no packet of some traffic, from some ports with an address of
-// theirs as its source and with any destination, is delivered at other ports.
+// theirs as its source and with any destination, is delivered at other ports: at
+// a load balancer, that none sent to it is delivered anywhere by way of it.
 type Claim struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
 	// From and To are the ports that send, and those where nothing may arrive.
-	From    []Side    `json:"from"`
-	To      []Side    `json:"to"`
+	From []Side `json:"from"`
+	To   []Side `json:"to"`
+	// Past, if any, narrows the claim to what passes one of these ports on the way.
+	Past    []Side    `json:"past,omitempty"`
 	Traffic []Traffic `json:"traffic"` // disjoint
 	Leaves  []Leaf    `json:"leaves"`
 }

@@ -26,7 +26,15 @@ func (b box) with(f fabric.Field, a netip.Addr) box {
 type follower struct {
 	img   *fabric.Image
 	leaf  func(b box, v fabric.Verdict, r fabric.Reason)
-	steps int // left; a certificate's boxes need few
+	steps int             // left; a certificate's boxes need few
+	past  []fabric.PortID // that handed the box on, up to where it is
+}
+
+// by goes on with a box that a port handed on.
+func (f *follower) by(at fabric.PortID, on func()) {
+	f.past = append(f.past, at)
+	on()
+	f.past = f.past[:len(f.past)-1]
 }
 
 // way is how a box came to where it is.
@@ -252,7 +260,9 @@ func (f *follower) arrive(b box, at fabric.PortID, w way) {
 			return
 		}
 		if port.Inward != nil {
-			b = f.cut(b, fabric.Dst, f.img.Sets[port.Inward.Addrs], func(b box) { f.redirect(b, at, w.hops+1) })
+			b = f.cut(b, fabric.Dst, f.img.Sets[port.Inward.Addrs], func(b box) {
+				f.by(at, func() { f.redirect(b, at, w.hops+1) })
+			})
 		}
 		b = f.cut(b, fabric.Dst, f.img.Sets[port.Addrs], f.allow(fabric.CodeDelivered, at))
 		if port.Forward == nil {
@@ -260,7 +270,7 @@ func (f *follower) arrive(b box, at fabric.PortID, w way) {
 			return
 		}
 		f.filter(b, at, port.Forward.Policy, false, func(b box, masquerade bool) {
-			f.leave(b, at, way{hops: w.hops + 1, forwarded: true, masquerade: masquerade})
+			f.by(at, func() { f.leave(b, at, way{hops: w.hops + 1, forwarded: true, masquerade: masquerade}) })
 		})
 	})
 }

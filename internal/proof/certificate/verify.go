@@ -41,7 +41,8 @@ func SameClaims(want, got []Claim) error {
 	left := slices.Clone(want)
 	for i := range got {
 		k := slices.IndexFunc(left, func(c Claim) bool {
-			return c.Name == got[i].Name && slices.Equal(c.From, got[i].From) && slices.Equal(c.To, got[i].To) && slices.Equal(c.Traffic, got[i].Traffic)
+			return c.Name == got[i].Name && slices.Equal(c.From, got[i].From) && slices.Equal(c.To, got[i].To) &&
+				slices.Equal(c.Past, got[i].Past) && slices.Equal(c.Traffic, got[i].Traffic)
 		})
 		if k < 0 {
 			return fmt.Errorf("claim %q is not what the network expects", got[i].Name)
@@ -57,6 +58,10 @@ func verify(img *fabric.Image, c *Claim) error {
 		return err
 	}
 	to, err := sides(img, c.To)
+	if err != nil {
+		return err
+	}
+	past, err := sides(img, c.Past)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func verify(img *fabric.Image, c *Claim) error {
 			if b[fabric.Src] = b[fabric.Src].Intersect(own); b.empty() {
 				return fmt.Errorf("leaf %d has no packet of port %d", i, at)
 			}
-			if err := follow(img, l, at, b, goal{img, to, traffic}); err != nil {
+			if err := follow(img, l, at, b, goal{img, to, past, traffic}); err != nil {
 				return fmt.Errorf("leaf %d from %s: %w", i, img.Ports[at].Name, err)
 			}
 			answered[at] = append(answered[at], b)
@@ -119,12 +124,13 @@ func verify(img *fabric.Image, c *Claim) error {
 func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, g goal) error {
 	var bad error
 	f := &follower{img: img, steps: maxSteps}
+	sent := b
 	f.leaf = func(b box, v fabric.Verdict, r fabric.Reason) {
 		switch {
 		case bad != nil:
 		case v == fabric.VerdictUnknown:
 			bad = fmt.Errorf("what becomes of %s is unknown", b)
-		case v == fabric.VerdictAllow && r.Code != fabric.CodePlatform && g.hits(r.Port, b):
+		case v == fabric.VerdictAllow && r.Code != fabric.CodePlatform && g.hits(sent, f.past, r.Port, b):
 			bad = fmt.Errorf("%s is delivered at %s", b, img.Ports[r.Port].Name)
 		case l.Varies:
 		case (v == fabric.VerdictAllow) != l.Elsewhere:
@@ -144,17 +150,33 @@ func follow(img *fabric.Image, l *Leaf, at fabric.PortID, b box, g goal) error {
 type goal struct {
 	img     *fabric.Image
 	to      map[fabric.PortID]fabric.Set
+	past    map[fabric.PortID]fabric.Set
 	traffic []box
 }
 
-// hits reports whether packets that a port takes are the claim's: for an
-// address of it that the claim speaks of, or floated to it by a balancer, and of
-// the claim's traffic as they arrive.
-func (g goal) hits(at fabric.PortID, b box) bool {
+// hits reports whether packets that a port takes are the claim's: past one of
+// its ports, if it has any, and either sent to a balancer that it speaks of and
+// handed on by it, of its traffic as they were sent; or for an address of the
+// port that it speaks of, or floated to it by a balancer, of its traffic as they
+// arrive.
+func (g goal) hits(sent box, past []fabric.PortID, at fabric.PortID, b box) bool {
+	if len(g.past) > 0 && !slices.ContainsFunc(past, func(q fabric.PortID) bool { _, ok := g.past[q]; return ok }) {
+		return false
+	}
+	for _, q := range past {
+		if g.img.Ports[q].Kind == fabric.PortBalancer && g.to[q].Overlaps(sent[fabric.Dst]) && g.of(sent) {
+			return true
+		}
+	}
 	set, ok := g.to[at]
 	if !ok || !set.Overlaps(b[fabric.Dst]) && b[fabric.Dst].SubsetOf(g.img.Sets[g.img.Ports[at].Addrs]) {
 		return false
 	}
+	return g.of(b)
+}
+
+// of reports whether some of a box is of the claim's traffic.
+func (g goal) of(b box) bool {
 	return slices.ContainsFunc(g.traffic, func(t box) bool {
 		return t[fabric.Proto].Overlaps(b[fabric.Proto]) && t[fabric.DstPort].Overlaps(b[fabric.DstPort])
 	})
