@@ -193,6 +193,17 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %d %s %q", name, resp.StatusCode, body.Error.Code, resp.Header.Get("WWW-Authenticate"))
 		}
 	}
+	// Terraform reads the audience as one string.
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		Audience string `json:"aud"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Audience == "" {
+		t.Errorf("audience %q, %v", claims.Audience, err)
+	}
 	c.token = c.signIn("https://management.azure.com//.default")
 	c.must("GET", "/subscriptions", "")
 	c.clock.Advance(time.Hour)

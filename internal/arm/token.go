@@ -18,6 +18,9 @@ const tokenLife = time.Hour
 // claims are those clients of Azure look at in an access token.
 type claims struct {
 	jwt.RegisteredClaims
+	// Audience is one string, as in Microsoft's tokens; RFC 7519 allows a list,
+	// and some clients do not read one.
+	Audience string   `json:"aud"`
 	AppID    string   `json:"appid"`
 	ObjectID string   `json:"oid"`
 	TenantID string   `json:"tid"`
@@ -37,13 +40,12 @@ func (id *Identity) issueToken(now time.Time, issuer, audience string) (string, 
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    issuer,
 			Subject:   id.ObjectID,
-			Audience:  jwt.ClaimStrings{audience},
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
 			ID:        uuid.NewString(),
 		},
-		AppID: id.ClientID, ObjectID: id.ObjectID, TenantID: id.TenantID, IDType: "app", Version: "1.0",
+		Audience: audience, AppID: id.ClientID, ObjectID: id.ObjectID, TenantID: id.TenantID, IDType: "app", Version: "1.0",
 	})
 	t.Header["kid"] = id.tokenKeyID
 	return t.SignedString(id.tokenKey)
@@ -102,11 +104,9 @@ func (c *tokenCache) check(id *Identity, header string, now time.Time, audience 
 	case now.Before(cl.NotBefore.Add(-time.Minute)):
 		return principal{}, errTokenInvalid
 	}
-	for _, a := range cl.Audience {
-		a = strings.TrimRight(a, "/")
-		if strings.EqualFold(a, audience) || strings.EqualFold(a, azureAudiences[0]) || strings.EqualFold(a, azureAudiences[1]) {
-			return principal{cl.AppID, cl.ObjectID, cl.TenantID}, nil
-		}
+	a := strings.TrimRight(cl.Audience, "/")
+	if strings.EqualFold(a, audience) || strings.EqualFold(a, azureAudiences[0]) || strings.EqualFold(a, azureAudiences[1]) {
+		return principal{cl.AppID, cl.ObjectID, cl.TenantID}, nil
 	}
-	return principal{}, fmt.Errorf("%w (%s)", errTokenAudience, strings.Join(cl.Audience, ", "))
+	return principal{}, fmt.Errorf("%w (%s)", errTokenAudience, cl.Audience)
 }
