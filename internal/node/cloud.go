@@ -162,6 +162,9 @@ func (c *Cloud) Environment() []string {
 		"ARM_CLIENT_ID=" + c.identity.ClientID,
 		"ARM_CLIENT_SECRET=" + c.identity.ClientSecret,
 		"ARM_SUBSCRIPTION_ID=" + c.identity.SubscriptionID,
+		// Terraform's SDK (hashicorp/go-azure-sdk) waits ten seconds before it asks
+		// whether a deletion is over, whatever the answer's Retry-After says.
+		"GO_AZURE_SDK_SKIP_POLLING_DELAY=true",
 	}
 	if c.dir != "" {
 		if ca, err := filepath.Abs(filepath.Join(c.dir, "ca.pem")); err == nil {
