@@ -177,29 +177,37 @@ func runPlan(cmd *cobra.Command, c *node.Cloud, p *node.Plan, parallel int, asJS
 
 func newCloud() *cobra.Command {
 	var dir, listen string
+	var names []string
 	cmd := &cobra.Command{
 		Use:   "cloud",
 		Short: "Run only the embedded cloud, for other clients",
 		Long: `Serves the Azure Resource Manager API over HTTPS until interrupted, and prints the
 environment other clients need. The certificate authority, the credentials and
 the keys are made for this folder and stay in it.`,
-		Example: `  cerulean cloud --dir ./cloud --listen 127.0.0.1:8443`,
-		Args:    cobra.NoArgs,
+		Example: `  cerulean cloud --dir ./cloud --listen 127.0.0.1:8443
+  cerulean cloud --dir ./cloud --listen 0.0.0.0:8443 --name cloud.test`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Serve: true})
+			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, Serve: true})
 			if err != nil {
 				return err
 			}
 			defer c.Close()
+			e, err := c.Environment()
+			if err != nil {
+				return falseError{err}
+			}
 			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "# The embedded cloud is at %s. Ctrl-C stops it.\n", c.Endpoint)
-			for _, line := range c.Environment() {
-				fmt.Fprintln(w, "export "+line)
+			fmt.Fprintf(w, "# The embedded cloud is at %s. Ctrl-C stops it. In another window:\n", c.Endpoint)
+			fmt.Fprintf(w, "#   eval \"$(cerulean env --dir %[1]s)\", cerulean az --dir %[1]s -- ..., cerulean terraform --dir %[1]s -- ...\n", dir)
+			if err := e.Write(w, defaultShell()); err != nil {
+				return err
 			}
 			return c.Wait(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and authority")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
+	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
 	return cmd
 }

@@ -60,6 +60,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var problems model.Problems
+	var status exitStatus
 	switch {
 	case out.err != nil: // what was printed is not all there is to say
 		fmt.Fprintln(stderr, "cerulean:", out.err)
@@ -68,6 +69,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.Is(err, errFalse):
 		return exitFalse
+	case errors.As(err, &status):
+		return int(status)
 	case errors.As(err, &problems):
 		for _, p := range problems {
 			fmt.Fprintln(stderr, p.Error())
@@ -109,7 +112,7 @@ Exit codes: 0 success, 1 a claim is false, 2 wrong usage or wrong input.`,
 		c.GroupID = "design"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newPlan(), newApply(), newDestroy(), newCloud()} {
+	for _, c := range []*cobra.Command{newPlan(), newApply(), newDestroy(), newCloud(), newEnv(), newTool("az", azHelp), newTool("terraform", terraformHelp)} {
 		c.GroupID = "cloud"
 		root.AddCommand(c)
 	}

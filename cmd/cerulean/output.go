@@ -68,12 +68,18 @@ func (c *checkedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// behind returns the writer that is checked: a program that is given it may find
+// that it is a terminal.
+func behind(w io.Writer) io.Writer {
+	if c, ok := w.(*checkedWriter); ok {
+		return c.w
+	}
+	return w
+}
+
 // isTerminal reports whether a writer is a terminal.
 func isTerminal(w io.Writer) bool {
-	if c, ok := w.(*checkedWriter); ok {
-		w = c.w
-	}
-	f, ok := w.(*os.File)
+	f, ok := behind(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 

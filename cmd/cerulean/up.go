@@ -70,8 +70,12 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 		}
 		if !once && !quiet {
 			fmt.Fprintf(w, "\nThe cloud answers at %s until Ctrl-C. Its clients need:\n", system.Cloud.Endpoint)
-			for _, line := range system.Cloud.Environment() {
-				fmt.Fprintln(w, "  export "+line)
+			e, err := system.Cloud.Environment()
+			if err != nil {
+				return falseError{err}
+			}
+			if err := e.Write(w, defaultShell()); err != nil {
+				return err
 			}
 			if err := system.Cloud.Wait(cmd.Context()); err != nil {
 				return falseError{err}

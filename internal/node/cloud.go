@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 
 	"github.com/ceruleannet/cerulean/internal/arm"
@@ -28,6 +30,9 @@ type CloudOptions struct {
 	Dir string
 	// Listen is the address to listen on; empty means a free port of 127.0.0.1.
 	Listen string
+	// Names are further names or addresses by which clients reach it, for the
+	// server's certificate.
+	Names []string
 	// Subscription the client works in.
 	Subscription string
 	// Serve announces the cloud in its directory, for other processes to join,
@@ -64,6 +69,9 @@ func StateDir(path string) string {
 	return filepath.Join(path, ".cerulean")
 }
 
+// hostName is what a name in a certificate looks like (RFC 1123, section 2.1).
+var hostName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$`)
+
 // OpenCloud starts the embedded cloud, or joins the one that another process
 // serves from the same directory, or makes a client of Azure.
 func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
@@ -78,16 +86,17 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	identity, err := arm.OpenIdentity(o.Dir, names...)
+	for _, name := range o.Names {
+		if _, err := netip.ParseAddr(name); err != nil && !hostName.MatchString(name) {
+			return nil, fmt.Errorf("--name %q is neither a host name nor an address", name)
+		}
+	}
+	identity, err := arm.OpenIdentity(o.Dir, append(names, o.Names...)...)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cloud{identity: identity, dir: o.Dir}
-	c.transport = &http.Transport{
-		TLSClientConfig:     &tls.Config{RootCAs: identity.CertPool(), MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: 64,
-	}
+	c.transport = newTransport(identity)
 	joined := c.join(ctx)
 	if joined && o.Serve {
 		return nil, errors.Join(fmt.Errorf("%s is in use by another process, which serves it at %s; stop that, or use another directory", o.Dir, c.Endpoint), c.Close())
@@ -108,6 +117,15 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// newTransport trusts the cloud's own authority and no other.
+func newTransport(id *arm.Identity) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: id.CertPool(), MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 64,
+	}
 }
 
 // serve starts the server in this process.
@@ -147,31 +165,6 @@ func (c *Cloud) connect(subscription string) error {
 	})
 	c.client = client
 	return err
-}
-
-// Environment returns NAME=value pairs for other clients of the embedded cloud:
-// Terraform's azurerm provider, the Azure CLI and the Azure SDKs.
-func (c *Cloud) Environment() []string {
-	if c.identity == nil {
-		return nil
-	}
-	host := c.Endpoint[len("https://"):]
-	env := []string{
-		"ARM_METADATA_HOSTNAME=" + host,
-		"ARM_TENANT_ID=" + c.identity.TenantID,
-		"ARM_CLIENT_ID=" + c.identity.ClientID,
-		"ARM_CLIENT_SECRET=" + c.identity.ClientSecret,
-		"ARM_SUBSCRIPTION_ID=" + c.identity.SubscriptionID,
-		// Terraform's SDK (hashicorp/go-azure-sdk) waits ten seconds before it asks
-		// whether a deletion is over, whatever the answer's Retry-After says.
-		"GO_AZURE_SDK_SKIP_POLLING_DELAY=true",
-	}
-	if c.dir != "" {
-		if ca, err := filepath.Abs(filepath.Join(c.dir, "ca.pem")); err == nil {
-			env = append(env, "SSL_CERT_FILE="+ca, "REQUESTS_CA_BUNDLE="+ca)
-		}
-	}
-	return env
 }
 
 // Snapshot returns what the embedded cloud of this process holds.

@@ -35,17 +35,8 @@ func (c *Cloud) announce() error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(c.dir, endpointFile)
-	f, err := os.CreateTemp(c.dir, ".endpoint-*") // mode 0600
-	if err != nil {
+	if err := replaceFile(filepath.Join(c.dir, endpointFile), append(b, '\n')); err != nil {
 		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	c.announced = true
 	return nil

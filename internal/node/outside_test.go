@@ -157,7 +157,11 @@ func get(v any, path ...any) any {
 // deletes a network in the embedded cloud, and what it made compiles.
 func TestOutsideClient(t *testing.T) {
 	served := openCloud(t, node.CloudOptions{Dir: filepath.Join(t.TempDir(), "state"), Serve: true})
-	o := newOutside(t, served.Environment())
+	environment, err := served.Environment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newOutside(t, environment.Pairs())
 	group := o.subscription + "/resourceGroups/shop"
 	network := group + "/providers/Microsoft.Network"
 	o.must("PUT", group, object{"location": "westeurope", "tags": object{"team": "shop"}})
