@@ -1,70 +1,124 @@
 package arm
 
 import (
-	"errors"
 	"net/http"
+	"net/url"
 	"strings"
-	"sync"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
-	"github.com/ceruleannet/cerulean/internal/fabric/compile"
 	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/model"
 )
 
-// verb is an action answered from the compiled network.
+// need says whether a request of an action has a body.
+type need uint8
+
+const (
+	noBody    need = iota // one that is sent is not read
+	maybeBody             // absent is the same as {}
+	withBody
+)
+
+// verb is an action of a resource type: POST or GET of the resource's path and
+// the verb's name.
 type verb struct {
-	on     string // resource type
-	name   string
-	answer func(*state.View, *fabric.Image, *model.Resource) (any, *Fault)
+	name string
+	get  bool // asked by GET
+	body need
+	// long actions are accepted with 202; the answer is at the operation's
+	// Location.
+	long bool
+	// network says that the answer comes from the compiled network.
+	network bool
+	answer  func(*question) (any, *Fault)
+	// act answers itself, in place of answer.
+	act func(*call, *model.Resource) *Fault
 }
 
-func networkVerbs() []verb {
-	return []verb{
-		{model.TypeNIC, "effectiveRouteTable", effectiveRoutes},
-	}
+// question is a request for the answer of an action.
+type question struct {
+	s            *Server
+	subscription string
+	view         *state.View
+	img          *fabric.Image   // of the same revision; nil unless the verb asks for it
+	on           *model.Resource // what the action is of
+	body         map[string]any
+	query        url.Values
 }
 
-// networkVerb answers an action from the compiled network; false means there is
-// no such action. The answer is immediate: clients of a long-running operation
-// take a first 200 as its result.
-func (c *call) networkVerb(v *state.View, on *model.Resource, name string) (bool, *Fault) {
-	for _, a := range networkVerbs() {
-		if !on.ID.Is(a.on) || !strings.EqualFold(a.name, name) {
-			continue
+// verbOf finds an action of a type; names ignore case.
+func (ks kindSet) verbOf(resourceType, name, method string) *verb {
+	verbs := locationVerbs()
+	if !strings.EqualFold(resourceType, typeLocation) {
+		k := ks[strings.ToLower(resourceType)]
+		if k == nil {
+			return nil
 		}
-		img, err := c.s.compiled.at(v, c.s.kinds)
-		if err != nil {
-			var ps model.Problems
-			if errors.As(err, &ps) {
-				return true, fault(http.StatusConflict, "NetworkNotCompiled", "The network as stored does not compile, so '%s' has no answer: %s", a.name, err)
-			}
-			return true, fault(http.StatusInternalServerError, "InternalServerError", "%s", err)
-		}
-		answer, f := a.answer(v, img, on)
-		if f == nil {
-			writeJSON(c.w, http.StatusOK, answer)
-		}
-		return true, f
+		verbs = k.Verbs
 	}
-	return false, nil
+	for i := range verbs {
+		a := &verbs[i]
+		if strings.EqualFold(a.name, name) && a.get == (method == http.MethodGet) {
+			return a
+		}
+	}
+	return nil
 }
 
-// compiled is the image of the newest revision asked for.
-type compiled struct {
-	mu       sync.Mutex
-	known    bool
-	revision uint64
-	img      *fabric.Image
-	err      error
+// action answers an action of a resource.
+func (c *call) action(id model.ID, name string) *Fault {
+	a := c.s.kinds.verbOf(id.Type(), name, c.r.Method)
+	v := c.s.store.View()
+	on, f := c.actedOn(v, id)
+	switch {
+	case f != nil:
+		return f
+	case a == nil:
+		return fault(http.StatusNotFound, "InvalidResourceAction", "The action '%s' is not known for resources of type '%s'.", name, id.Type())
+	case a.act != nil:
+		return a.act(c, on)
+	}
+	q := &question{s: c.s, subscription: c.subscription, view: v, on: on, query: c.r.URL.Query()}
+	if a.body != noBody {
+		q.body, f = readBody(c.w, c.r)
+		if f != nil && a.body == maybeBody && f.Err.Code == codeNoBody {
+			q.body, f = map[string]any{}, nil
+		}
+		if f != nil {
+			return f
+		}
+	}
+	if a.network {
+		if q.view, q.img, f = c.s.compiled.newest(c.s); f != nil {
+			return f
+		}
+		if q.on, f = c.actedOn(q.view, id); f != nil {
+			return f
+		}
+	}
+	answer, f := a.answer(q)
+	if f != nil {
+		return f
+	}
+	if !a.long {
+		writeJSON(c.w, http.StatusOK, answer)
+		return nil
+	}
+	return c.promise(answer, on)
 }
 
-func (k *compiled) at(v *state.View, kinds kindSet) (*fabric.Image, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.known || k.revision != v.Revision() {
-		k.img, k.err = compile.Compile(kinds.normalForm(v), compile.Options{Epoch: v.Revision()})
-		k.known, k.revision = true, v.Revision()
+// actedOn finds the resource that an action is of.
+func (c *call) actedOn(v *state.View, id model.ID) (*model.Resource, *Fault) {
+	if id.Is(typeLocation) {
+		return &model.Resource{ID: id}, nil
 	}
-	return k.img, k.err
+	k, f := c.s.kinds.of(id)
+	if f != nil {
+		return nil, f
+	}
+	doc, ok := lookup(v, k, id)
+	if !ok {
+		return nil, notFound(id, k.child())
+	}
+	return &model.Resource{ID: model.MustParseID(text(doc, "id")), Doc: doc}, nil
 }

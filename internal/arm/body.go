@@ -42,7 +42,7 @@ func parseBody(b []byte) (map[string]any, *Fault) {
 		return nil, f
 	}
 	if len(b) == 0 {
-		return nil, badRequest("MissingRequestBody", "The request body is missing; send a JSON object.")
+		return nil, badRequest(codeNoBody, "The request body is missing; send a JSON object.")
 	}
 	// ParseJSON reads the first value; nothing may follow it.
 	var whole json.RawMessage

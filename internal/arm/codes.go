@@ -30,6 +30,9 @@ const (
 	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"           // unconfirmed
 )
 
+// codeNoBody refuses a request without the body it needs.
+const codeNoBody = "MissingRequestBody"
+
 // Fault is an error of the API: an HTTP status and Azure's error.
 type Fault struct {
 	Status int

@@ -12,30 +12,6 @@ import (
 	"github.com/ceruleannet/cerulean/model/wire"
 )
 
-// action answers POST of a resource's verb.
-func (c *call) action(id model.ID, verb string) *Fault {
-	if _, f := c.s.kinds.of(id); f != nil {
-		return f
-	}
-	v := c.s.store.View()
-	e, ok := v.Get(id)
-	if !ok {
-		return notFound(id, false)
-	}
-	if known, f := c.networkVerb(v, e.Resource, verb); known {
-		return f
-	}
-	if id.Is(model.TypeNetworkManager) {
-		switch strings.ToLower(verb) {
-		case "commit":
-			return c.commit(e.Resource)
-		case "listdeploymentstatus":
-			return c.deploymentStatus(e.Resource)
-		}
-	}
-	return fault(http.StatusNotFound, "InvalidResourceAction", "The action '%s' is not known for resources of type '%s'.", verb, id.Type())
-}
-
 // commitTypes are the kinds of configuration a commit sets, by commitType.
 var commitTypes = map[string]struct{ name, configType string }{
 	"connectivity":  {"Connectivity", model.TypeConnectivityConfig},
@@ -144,7 +120,7 @@ func (c *call) deploymentStatus(manager *model.Resource) *Fault {
 	value := []any{}
 	for e := range c.s.store.View().List(manager.ID.Key()+"/commits/", "") {
 		p := e.Resource.Properties()
-		if !listed(regions, text(p, "targetLocation")) || !listed(types, text(p, "commitType")) {
+		if !filtered(regions, text(p, "targetLocation")) || !filtered(types, text(p, "commitType")) {
 			continue
 		}
 		value = append(value, map[string]any{
@@ -156,8 +132,8 @@ func (c *call) deploymentStatus(manager *model.Resource) *Fault {
 	return nil
 }
 
-// listed reports whether a filter lets a value through; an empty one does.
-func listed(filter []string, value string) bool {
+// filtered reports whether a filter lets a value through; an empty one does.
+func filtered(filter []string, value string) bool {
 	for _, s := range filter {
 		if model.NormalizeLocation(s) == model.NormalizeLocation(value) {
 			return true

@@ -195,6 +195,7 @@ func TestAudit(t *testing.T) {
 	}
 	want := []string{
 		"create /resourceGroups/Net", "create /resourceGroups/Net/providers/Microsoft.Network/virtualNetworks/v",
+		"create /resourceGroups/NetworkWatcherRG", "create " + strings.TrimPrefix(watcher, subscription),
 		"delete /resourceGroups/Net/providers/Microsoft.Network/virtualNetworks/v", "delete /resourceGroups/Net",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || h[1].Request != request {

@@ -2,54 +2,68 @@ package arm
 
 import (
 	"net/http"
-	"strings"
 
+	"github.com/ceruleannet/cerulean/internal/diagnose"
 	"github.com/ceruleannet/cerulean/internal/fabric"
-	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/model"
 )
 
-// effectiveRoute is EffectiveRoute of the API; the name of a system route is null.
-type effectiveRoute struct {
-	Name       *string  `json:"name"`
-	NoGateway  bool     `json:"disableBgpRoutePropagation"`
-	Source     string   `json:"source"`
-	State      string   `json:"state"`
-	Prefixes   []string `json:"addressPrefix"`
-	HopAddress []string `json:"nextHopIpAddress"`
-	HopType    string   `json:"nextHopType"`
+// nicVerbs are the actions of a network interface. The service answers them for
+// interfaces of running machines only; here an interface without a machine has
+// routes and rules as well.
+func nicVerbs() []verb {
+	return []verb{
+		{name: "effectiveRouteTable", long: true, network: true, answer: effectiveRouteTable},
+		{name: "effectiveNetworkSecurityGroups", long: true, network: true, answer: effectiveGroups},
+	}
 }
 
-// effectiveRoutes answers effectiveRouteTable of a network interface.
-func effectiveRoutes(v *state.View, img *fabric.Image, nic *model.Resource) (any, *Fault) {
-	for i := range img.Ports {
-		p := &img.Ports[i]
-		if !strings.EqualFold(p.Origin.Resource, nic.ID.String()) || p.Routes == fabric.None {
-			continue
-		}
-		t := &img.Tables[p.Routes]
-		noGateway := false
-		if id, err := model.ParseID(t.Origin.Resource); err == nil {
-			if e, ok := v.Get(id); ok && id.Is(model.TypeRouteTable) {
-				noGateway, _ = e.Resource.Properties()["disableBgpRoutePropagation"].(bool)
-			}
-		}
-		list := make([]effectiveRoute, 0, len(t.Routes))
-		for _, r := range t.Routes {
-			e := effectiveRoute{NoGateway: noGateway, Source: r.Source, State: "Active", HopType: r.Kind, Prefixes: []string{r.Prefix.String()}, HopAddress: []string{}}
-			if r.Inactive {
-				e.State = "Invalid"
-			}
-			if r.Source == "User" {
-				name := r.Origin.Name
-				e.Name = &name
-			}
-			if r.Kind == "VirtualAppliance" && r.Hop.Via.IsValid() {
-				e.HopAddress = append(e.HopAddress, r.Hop.Via.String())
-			}
-			list = append(list, e)
-		}
-		return map[string]any{"value": list}, nil
+// port returns the port of an interface in the compiled network.
+func (q *question) port(nic string) (fabric.PortID, *Fault) {
+	at, ok := diagnose.PortOf(q.img, nic)
+	if !ok {
+		return at, fault(http.StatusConflict, "NetworkNotCompiled", "The network interface %s has no port in the compiled network.", nic)
 	}
-	return nil, fault(http.StatusConflict, "NetworkNotCompiled", "The network interface %s has no port in the compiled network.", nic.ID)
+	return at, nil
+}
+
+// document returns the document of a resource in the state asked about, or nil.
+func (q *question) document(id string) *model.Resource {
+	parsed, err := model.ParseID(id)
+	if err != nil {
+		return nil
+	}
+	e, ok := q.view.Get(parsed)
+	if !ok {
+		return nil
+	}
+	return e.Resource
+}
+
+func effectiveRouteTable(q *question) (any, *Fault) {
+	at, f := q.port(q.on.ID.String())
+	if f != nil {
+		return nil, f
+	}
+	var table *model.Resource
+	if r := q.document(q.img.Tables[q.img.Ports[at].Routes].Origin.Resource); r != nil && r.ID.Is(model.TypeRouteTable) {
+		table = r
+	}
+	return listed(diagnose.EffectiveRoutes(q.img, at, table))
+}
+
+func effectiveGroups(q *question) (any, *Fault) {
+	at, f := q.port(q.on.ID.String())
+	if f != nil {
+		return nil, f
+	}
+	return listed(diagnose.EffectiveGroups(q.img, at, q.document))
+}
+
+// listed makes an answer of a list.
+func listed[T any](list []T, err error) (any, *Fault) {
+	if err != nil {
+		return nil, fault(http.StatusInternalServerError, "InternalServerError", "%v", err)
+	}
+	return map[string]any{"value": list}, nil
 }

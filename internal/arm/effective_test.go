@@ -18,7 +18,7 @@ func TestEffectiveRoutes(t *testing.T) {
 	for _, hop := range []string{"10.0.9.4", "10.0.9.5"} {
 		c.must("PUT", network+"/routeTables/rt", table(hop))
 		got := map[string]string{}
-		answer := c.must("POST", network+"/networkInterfaces/n/effectiveRouteTable", "")
+		answer := c.ask(network+"/networkInterfaces/n/effectiveRouteTable", "")
 		for _, e := range answer.body["value"].([]any) {
 			r := e.(map[string]any)
 			if r["disableBgpRoutePropagation"] != true || (r["name"] == nil) != (r["source"] == "Default") {

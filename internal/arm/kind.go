@@ -75,6 +75,8 @@ type kind struct {
 	Terms func(*model.Resource) []string
 	// Show adds computed properties to a copy of the document for an answer.
 	Show func(*reading, map[string]any)
+	// Verbs are the actions of a resource.
+	Verbs []verb
 
 	parent   *kind
 	children []*kind
@@ -213,19 +215,26 @@ var (
 func (ks kindSet) normalForm(v viewer) []*model.Resource {
 	all := v.Snapshot()
 	out := make([]*model.Resource, 0, len(all))
-	peering := ks[strings.ToLower(model.TypePeering)]
 	for _, r := range all {
-		if list, ok := r.Properties()[peering.Inline].([]any); ok && r.ID.Is(model.TypeVirtualNetwork) {
-			for _, e := range list {
-				doc, _ := e.(map[string]any)
-				name, _ := doc["name"].(string)
-				out = append(out, &model.Resource{ID: r.ID.Child(peering.leaf(), name), Doc: doc})
-			}
-			r = withoutProperty(r, peering.Inline)
-		}
-		out = append(out, r)
+		out = append(out, ks.normalized(r)...)
 	}
 	model.SortResources(out)
+	return out
+}
+
+// normalized returns what one stored document is in the model.
+func (ks kindSet) normalized(r *model.Resource) []*model.Resource {
+	peering := ks[strings.ToLower(model.TypePeering)]
+	list, ok := r.Properties()[peering.Inline].([]any)
+	if !ok || !r.ID.Is(model.TypeVirtualNetwork) {
+		return []*model.Resource{r}
+	}
+	out := []*model.Resource{withoutProperty(r, peering.Inline)}
+	for _, e := range list {
+		doc, _ := e.(map[string]any)
+		name, _ := doc["name"].(string)
+		out = append(out, &model.Resource{ID: r.ID.Child(peering.leaf(), name), Doc: doc})
+	}
 	return out
 }
 

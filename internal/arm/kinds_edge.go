@@ -46,7 +46,10 @@ func edgeKinds() []*kind {
 			Refs:     ipConfigurationRefs(),
 			Check:    checkBastion, Fill: fillBastion,
 		},
-		{Type: typeWatcher, Place: inGroup, Location: locationRequired, Name: networkName, State: true, SyncDelete: true, Sync: true},
+		{
+			Type: typeWatcher, Place: inGroup, Location: locationRequired, Name: networkName, State: true, SyncDelete: true, Sync: true,
+			Check: checkWatcher, Verbs: watcherVerbs(),
+		},
 		{Type: typeWatcher + "/flowLogs", Location: locationRequired, Name: networkName, State: true, Defaults: []setting{{"enabled", true}}},
 		{Type: typeWatcher + "/connectionMonitors", Location: locationRequired, Name: networkName, State: true},
 		{

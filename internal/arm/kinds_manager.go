@@ -14,6 +14,7 @@ func managerKinds() []*kind {
 			Type: model.TypeNetworkManager, Place: inGroup, Location: locationRequired, Name: networkName,
 			State: true, SystemData: true, Sync: true, MergePatch: true, GUID: true,
 			Check: checkNetworkManager,
+			Verbs: []verb{{name: "commit", act: (*call).commit}, {name: "listDeploymentStatus", act: (*call).deploymentStatus}},
 		},
 		child(model.TypeNetworkGroup, kind{
 			Defaults: []setting{{"memberType", "VirtualNetwork"}},

@@ -23,7 +23,7 @@ func networkKinds() []*kind {
 			State: true, GUID: true,
 			Defaults: []setting{{"enableDdosProtection", false}},
 			Refs:     []reference{ref(typeDDoSPlan, "properties.ddosProtectionPlan.id")},
-			Check:    checkVirtualNetwork, Fill: fillPeerings, Settle: settlePeerings, Show: showVirtualNetwork,
+			Check:    checkVirtualNetwork, Fill: fillPeerings, Settle: settleNetwork, Show: showVirtualNetwork,
 		},
 		{
 			Type: model.TypeSubnet, Name: networkName, Inline: "subnets", KeepAbsent: true, State: true,
@@ -40,8 +40,8 @@ func networkKinds() []*kind {
 			InUse: subnetInUse, Show: showSubnet,
 		},
 		{
-			Type: model.TypePeering, Name: networkName, Inline: "virtualNetworkPeerings", KeepAbsent: true, State: true,
-			Computed: []string{"peeringState", "peeringSyncLevel", "remoteAddressSpace", "remoteVirtualNetworkAddressSpace", "resourceGuid"},
+			Type: model.TypePeering, Name: networkName, Inline: "virtualNetworkPeerings", KeepAbsent: true, State: true, GUID: true,
+			Computed: []string{"peeringState", "peeringSyncLevel", "remoteAddressSpace", "remoteVirtualNetworkAddressSpace"},
 			Defaults: []setting{
 				{"allowVirtualNetworkAccess", true},
 				{"allowForwardedTraffic", false},
@@ -95,7 +95,7 @@ func networkKinds() []*kind {
 				regionalRef(model.TypeInboundNATRule, "properties.ipConfigurations.*.properties.loadBalancerInboundNatRules.*.id"),
 				ref(typeGatewayPool, "properties.ipConfigurations.*.properties.applicationGatewayBackendAddressPools.*.id")),
 			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
-			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC,
+			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC, Verbs: nicVerbs(),
 		},
 		{
 			Type: model.TypePublicIP, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,

@@ -18,7 +18,7 @@ import (
 // names stay good across restarts.
 //
 // A name is a GUID of 16 bytes: 6 bytes the end in Unix milliseconds, 2 bytes a
-// counter with the kind in its top bit, 8 bytes the start of an HMAC-SHA256 of
+// counter with the kind in its two top bits, 8 bytes the start of an HMAC-SHA256 of
 // those under the installation's key.
 type operations struct {
 	key     []byte
@@ -31,11 +31,12 @@ type operationKind uint16
 const (
 	operationWrite  operationKind = 0       // the resource, or nothing
 	operationCommit operationKind = 1 << 15 // a network manager's commit
+	operationAnswer operationKind = 1 << 14 // what an action answers
 )
 
 func (o *operations) name(kind operationKind, end time.Time) string {
 	var b uuid.UUID
-	binary.BigEndian.PutUint64(b[:], uint64(end.UnixMilli())<<16|uint64(kind)|uint64(o.counter.Add(1)&0x7fff))
+	binary.BigEndian.PutUint64(b[:], uint64(end.UnixMilli())<<16|uint64(kind)|uint64(o.counter.Add(1)&0x3fff))
 	copy(b[8:], o.seal(b[:8]))
 	return b.String()
 }
@@ -46,7 +47,7 @@ func (o *operations) parse(name string) (operationKind, time.Time, bool) {
 		return 0, time.Time{}, false
 	}
 	n := binary.BigEndian.Uint64(b[:])
-	return operationKind(n & 0x8000), time.UnixMilli(int64(n >> 16)), true
+	return operationKind(n & 0xc000), time.UnixMilli(int64(n >> 16)), true
 }
 
 func (o *operations) seal(b []byte) []byte {
@@ -55,13 +56,17 @@ func (o *operations) seal(b []byte) []byte {
 	return m.Sum(nil)[:8]
 }
 
+func operationNotFound(name string) *Fault {
+	return fault(http.StatusNotFound, "OperationNotFound", "The operation '%s' was not found.", name)
+}
+
 // accept puts the headers of an asynchronous operation on the answer.
 // location is the region the operation is shown in.
-func (c *call) accept(kind operationKind, namespace, location string, withLocation bool) {
+func (c *call) accept(kind operationKind, namespace, location string, withLocation bool) (name string) {
 	if location == "" {
 		location = "global"
 	}
-	name := c.s.operations.name(kind, c.s.now().Add(c.s.operationTime))
+	name = c.s.operations.name(kind, c.s.now().Add(c.s.operationTime))
 	at := c.base + "/subscriptions/" + c.subscription + "/providers/" + namespace + "/locations/" + location
 	h := c.w.Header()
 	h.Set("Azure-AsyncOperation", at+"/operations/"+name+"?api-version="+c.version)
@@ -70,6 +75,7 @@ func (c *call) accept(kind operationKind, namespace, location string, withLocati
 		h.Set("Location", at+"/operationResults/"+name+"?api-version="+c.version)
 	}
 	h.Set("Retry-After", "0")
+	return name
 }
 
 // operation answers a poll of an operation, or of its result.
@@ -79,7 +85,7 @@ func (c *call) operation(name string, result bool) *Fault {
 	}
 	kind, end, ok := c.s.operations.parse(name)
 	if !ok {
-		return fault(http.StatusNotFound, "OperationNotFound", "The operation '%s' was not found.", name)
+		return operationNotFound(name)
 	}
 	left := end.Sub(c.s.now())
 	switch {
@@ -98,6 +104,12 @@ func (c *call) operation(name string, result bool) *Fault {
 		writeJSON(c.w, http.StatusOK, map[string]any{"status": "Succeeded"})
 	case kind == operationCommit:
 		writeJSON(c.w, http.StatusOK, map[string]any{"commitId": name})
+	case kind == operationAnswer:
+		b, ok := c.s.answers.get(name)
+		if !ok {
+			return operationNotFound(name)
+		}
+		writeBytes(c.w, http.StatusOK, b)
 	default:
 		c.w.WriteHeader(http.StatusNoContent)
 	}

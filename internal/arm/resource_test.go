@@ -42,7 +42,7 @@ func TestResourceGroup(t *testing.T) {
 	c.refused(404, "ResourceGroupNotFound", "GET", group, "")
 	c.refused(404, "ResourceGroupNotFound", "GET", network+"/virtualNetworks/v", "")
 	c.refused(404, "ResourceGroupNotFound", "DELETE", group, "")
-	if n := len(c.server.Snapshot()); n != 0 {
+	if n := len(c.written()); n != 0 {
 		t.Errorf("%d resources are left", n)
 	}
 }
@@ -303,12 +303,12 @@ func TestListing(t *testing.T) {
 		want  string
 		pages int
 	}{
-		{subscription + "/resourcegroups", "Net Second", 1},
+		{subscription + "/resourcegroups", "Net NetworkWatcherRG Second", 1},
 		{network + "/routeTables", "rt0 rt1 rt2 rt3", 2},
 		{network + "/routeTables" + version + "&$top=1", "rt0 rt1 rt2 rt3", 4},
 		{subscription + "/providers/Microsoft.Network/ROUTETABLES", "rt0 rt1 rt2 rt3 rt9", 2},
 		{group + "/resources", "rt0 rt1 rt2 rt3 v", 2},
-		{subscription + "/resources", "rt0 rt1 rt2 rt3 v rt9", 2},
+		{subscription + "/resources", "rt0 rt1 rt2 rt3 v NetworkWatcher_westeurope rt9", 3},
 		{subscription + "/resources" + version + "&$filter=resourceType%20eq%20%27microsoft.network/virtualnetworks%27", "v", 1},
 		{subscription + "/resources" + version + "&$filter=tagName%20eq%20%27n%27%20and%20tagValue%20eq%20%272%27", "rt2", 1},
 		{subscription + "/resources" + version + "&$filter=name%20eq%20%27rt0%27%20or%20location%20eq%20%27East%20US%27", "rt0 rt9", 1},
@@ -389,7 +389,7 @@ func TestSnapshot(t *testing.T) {
 	c.must("PUT", network+"/virtualNetworks/b", strings.NewReplacer("10.0.", "10.1.").Replace(vnetBody))
 	c.must("PUT", network+"/virtualNetworks/a/virtualNetworkPeerings/to-b", `{"properties":{"remoteVirtualNetwork":{"id":"`+network+`/virtualNetworks/b"}}}`)
 	var got []string
-	for _, r := range c.server.Snapshot() {
+	for _, r := range c.written() {
 		got = append(got, strings.TrimPrefix(r.ID.String(), group))
 		if _, inline := r.Properties()["virtualNetworkPeerings"]; inline {
 			t.Errorf("%s has peerings inline", r.ID)

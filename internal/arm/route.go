@@ -138,7 +138,7 @@ func (c *call) route(path []string) *Fault {
 	if err != nil || id.ResourceGroup() == "" && id.Is("Microsoft.Resources/subscriptions") {
 		return c.noRoute(path)
 	}
-	if c.r.Method == http.MethodPost {
+	if c.r.Method == http.MethodPost || c.s.kinds.verbOf(id.Type(), last, c.r.Method) != nil {
 		return c.action(id, last)
 	}
 	return c.collection(id, id.Type()+"/"+last)

@@ -56,6 +56,7 @@ type Server struct {
 	operations    operations
 	pending       pending
 	compiled      compiled
+	answers       answers
 }
 
 var _ http.Handler = (*Server)(nil)

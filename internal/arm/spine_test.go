@@ -66,7 +66,7 @@ func TestSpine(t *testing.T) {
 				t.Errorf("declared and stored differ: %s", diff)
 			}
 			apply(nil)
-			if left := c.server.Snapshot(); len(left) != 0 {
+			if left := c.written(); len(left) != 0 {
 				t.Errorf("%d resources are left, the first is %s", len(left), left[0].ID)
 			}
 		})
