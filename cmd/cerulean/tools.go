@@ -65,7 +65,7 @@ is installed, it is signed in, once, in a configuration folder of its own.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state")
-	cmd.Flags().StringVar(&shell, "shell", defaultShell(), "for which shell: "+list(node.Shells)+" (bash is for zsh and sh, too)")
+	cmd.Flags().StringVar(&shell, "shell", defaultShell(), "for which shell: "+list(node.Shells))
 	_ = cmd.RegisterFlagCompletionFunc("shell", cobra.FixedCompletions(node.Shells, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
