@@ -145,13 +145,6 @@ func (c *change) complete() *Fault {
 	if props == nil {
 		return nil
 	}
-	if k.GUID {
-		guid := text(object(c.old, "properties"), "resourceGuid")
-		if guid == "" {
-			guid = uuid.NewString()
-		}
-		props["resourceGuid"] = guid
-	}
 	for _, in := range k.inlined() {
 		if f := c.completeInline(in, props); f != nil {
 			return f
@@ -187,6 +180,13 @@ func completeHead(k *kind, id model.ID, doc, old map[string]any, etag string) (m
 	delete(props, "provisioningState")
 	if k.State {
 		props["provisioningState"] = "Succeeded"
+	}
+	if k.GUID {
+		guid := text(object(old, "properties"), "resourceGuid")
+		if guid == "" {
+			guid = uuid.NewString()
+		}
+		props["resourceGuid"] = guid
 	}
 	return props, nil
 }

@@ -24,6 +24,9 @@ type sdk struct {
 	t        *testing.T
 	pipeline runtime.Pipeline
 	base     string
+	// for typed clients
+	credential azcore.TokenCredential
+	options    *azurearm.ClientOptions
 }
 
 func newSDK(t *testing.T, c *cloud) *sdk {
@@ -40,11 +43,12 @@ func newSDK(t *testing.T, c *cloud) *sdk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pl, err := armruntime.NewPipeline("cerulean", "v0.0.0", cred, runtime.PipelineOptions{}, &azurearm.ClientOptions{ClientOptions: options})
+	typed := &azurearm.ClientOptions{ClientOptions: options}
+	pl, err := armruntime.NewPipeline("cerulean", "v0.0.0", cred, runtime.PipelineOptions{}, typed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &sdk{t, pl, c.base}
+	return &sdk{t, pl, c.base, cred, typed}
 }
 
 // run sends a request and polls it to its end.
