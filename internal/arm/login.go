@@ -23,6 +23,7 @@ const maxForm = 64 << 10
 //	/{tenant}/.well-known/openid-configuration
 //	/{tenant}/oauth2/v2.0/token, /{tenant}/oauth2/token
 //	/{tenant}/discovery/v2.0/keys, /{tenant}/discovery/keys
+//	/{tenant}/discovery/instance
 func (s *Server) login(w http.ResponseWriter, r *http.Request, base string, path []string) bool {
 	if len(path) < 2 {
 		return false
@@ -36,6 +37,10 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request, base string, path
 	case "discovery/v2.0/keys", "discovery/keys":
 		if s.allow(w, r, http.MethodGet) {
 			writeJSON(w, http.StatusOK, s.keys())
+		}
+	case "discovery/instance":
+		if s.allow(w, r, http.MethodGet) {
+			s.instances(w, r, base)
 		}
 	case "oauth2/v2.0/token", "oauth2/token":
 		if s.allow(w, r, http.MethodPost) && s.knownTenant(w, tenant) {
