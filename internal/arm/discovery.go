@@ -3,17 +3,18 @@ package arm
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // instances answers the question whether an authority is a real one, which
 // clients ask of login.microsoftonline.com before they sign in anywhere
 // (Microsoft's "Instance discovery"; the shape is that of api-version 1.1). An
-// installation knows of itself alone.
-func (s *Server) instances(w http.ResponseWriter, r *http.Request, base string) {
+// installation vouches for itself alone, by all of its names.
+func (s *Server) instances(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	endpoint, err := url.Parse(q.Get("authorization_endpoint"))
-	if err != nil || !strings.EqualFold("https://"+endpoint.Host, base) {
+	if err != nil || endpoint.Scheme != "https" || !slices.ContainsFunc(s.identity.hosts, func(h string) bool { return strings.EqualFold(h, endpoint.Hostname()) }) {
 		s.loginError(w, http.StatusBadRequest, "invalid_instance", 50049, "Unknown or invalid instance '"+q.Get("authorization_endpoint")+"'.")
 		return
 	}
@@ -22,7 +23,7 @@ func (s *Server) instances(w http.ResponseWriter, r *http.Request, base string) 
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": base + "/" + tenant + "/v2.0/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": "https://" + endpoint.Host + "/" + tenant + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata": []any{map[string]any{
 			"preferred_network": endpoint.Host, "preferred_cache": endpoint.Host, "aliases": []any{endpoint.Host},

@@ -40,7 +40,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request, base string, path
 		}
 	case "discovery/instance":
 		if s.allow(w, r, http.MethodGet) {
-			s.instances(w, r, base)
+			s.instances(w, r)
 		}
 	case "oauth2/v2.0/token", "oauth2/token":
 		if s.allow(w, r, http.MethodPost) && s.knownTenant(w, tenant) {
