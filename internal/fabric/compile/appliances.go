@@ -19,8 +19,12 @@ const (
 // ("Network virtual appliances": they forward by their own rules).
 func (r *policyReader) appliances() {
 	for _, p := range r.ports {
-		if out := &r.img.Ports[p.id]; p.nic != nil && out.Forward != nil {
+		switch out := &r.img.Ports[p.id]; {
+		case p.nic == nil:
+		case out.Forward != nil:
 			out.Forward = r.appliance(p)
+		default:
+			r.idleTags(p)
 		}
 	}
 }
@@ -59,6 +63,16 @@ func (r *policyReader) appliance(p *port) *fabric.Forward {
 		port.Outbound = &own
 	}
 	return out
+}
+
+// idleTags notes the tags of appliances at an interface that does not forward:
+// what they say never happens, which is seldom what was meant.
+func (r *policyReader) idleTags(p *port) {
+	for _, tag := range []string{tagPolicy, tagSNAT, tagStateful} {
+		if p.nic.view.Tags[tag] != "" {
+			r.note(p.nic.res, "/tags/"+tag, p.nic.res.ID.Name(), "tag "+tag+" is of no effect: the interface has no IP forwarding")
+		}
+	}
 }
 
 // flag reads a tag that is "true" or "false".

@@ -78,3 +78,38 @@ func TestApplianceProblems(t *testing.T) {
 		}
 	}
 }
+
+// Tags of appliances where nothing is forwarded are noted, each by its name.
+func TestIdleTags(t *testing.T) {
+	for _, tt := range []struct{ tags, want string }{
+		{"", ""},
+		{`"other":"x"`, ""},
+		{`"cerulean-policy":"~fwp/p"`, "cerulean-policy"},
+		{`"cerulean-policy":"~fwp/none"`, "cerulean-policy"},
+		{`"cerulean-snat":"true","cerulean-stateful":"false"`, "cerulean-snat cerulean-stateful"},
+	} {
+		for _, forwards := range []bool{false, true} {
+			if forwards && strings.Contains(tt.tags, "none") {
+				continue // refused: see TestApplianceProblems
+			}
+			n := appliance(t, tt.tags, throughNVA).add("fwp/p", `{"properties":{}}`)
+			n.change("networkInterfaces/nva", "enableIPForwarding", forwards)
+			var got []string
+			for _, note := range n.compile().Notes {
+				if rest, ok := strings.CutPrefix(note.What, "tag "); ok {
+					tag, _, _ := strings.Cut(rest, " ")
+					if got = append(got, tag); !strings.HasSuffix(note.Origin.Resource, "/networkInterfaces/nva") || note.Origin.Place == "" {
+						t.Errorf("%s: noted of %+v", tt.tags, note.Origin)
+					}
+				}
+			}
+			want := tt.want
+			if forwards {
+				want = ""
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s, forwarding %v: noted %v, want %q", tt.tags, forwards, got, want)
+			}
+		}
+	}
+}

@@ -49,6 +49,11 @@ const (
 	// by it.
 	dnatMasquerades = true
 
+	// natRangesTakePrivate lets NAT rules whose destination is a range, or "*",
+	// translate at the firewall's private address too; the documents have rules
+	// that name it.
+	natRangesTakePrivate = true
+
 	// firewallsDropIPv6 ends IPv6 at Azure Firewall, which has no addresses of
 	// that family.
 	firewallsDropIPv6 = true

@@ -36,37 +36,118 @@ func (c *compiler) translates(w *wall) bool {
 }
 
 // translations are the NAT rules of a firewall as redirects ("Filter inbound
-// traffic with Azure Firewall DNAT"). What one translates needs no network rule
-// ("Azure Firewall rule processing logic", of policies), and what none does is
-// nobody's: a public address of the firewall is not forwarded.
+// traffic with Azure Firewall DNAT", "Azure Firewall private IP DNAT"). What one
+// translates needs no network rule ("Azure Firewall rule processing logic", of
+// policies), and what none does is nobody's: the firewall's addresses, public or
+// private, are neither forwarded nor hosts.
 func (r *policyReader) translations(w *wall, list []policyCollection) *fabric.Inward {
-	var own []netip.Addr
+	to := fronts{private: fabric.AddrSet(w.own()...)}
+	var public []netip.Addr
 	for i := range w.view.Properties.IPConfigurations {
 		ref := w.view.Properties.IPConfigurations[i].Properties.PublicIPAddress
 		if ref == nil {
 			continue
 		}
 		if a, ok := r.publicAddrs[strings.ToLower(ref.ID)]; ok {
-			own = append(own, a.addr)
+			public = append(public, a.addr)
 		}
 	}
-	addrs := fabric.AddrSet(own...)
-	in := &fabric.Inward{Addrs: r.sets.id(addrs)}
+	to.public = fabric.AddrSet(public...)
+	in := &fabric.Inward{Addrs: r.sets.id(to.private)}
+	if r.translates(w) {
+		// Without NAT rules nothing leads from the public addresses to the port.
+		in.Addrs = r.sets.id(to.private.Union(to.public))
+	}
 	for _, pc := range list {
 		for i := range pc.view.Rules {
 			rule := &pc.view.Rules[i]
 			if strings.EqualFold(rule.RuleType, "NatRule") {
 				at := fmt.Sprintf("%s/%d", pc.rules, i)
-				in.Redirects = append(in.Redirects, r.natRule(w, pc, rule, at, addrs)...)
+				in.Redirects = append(in.Redirects, r.natRule(w, pc, rule, at, to)...)
 			}
 		}
+	}
+	if r.proxiesNames(w) {
+		in.Redirects = append(in.Redirects, r.nameProxy(w, to.private))
 	}
 	return in
 }
 
+// fronts are the addresses of a firewall that NAT rules translate.
+type fronts struct{ public, private fabric.Set }
+
+// own returns the private addresses of a firewall.
+func (w *wall) own() []netip.Addr {
+	var out []netip.Addr
+	for _, a := range w.port.addrs {
+		if a.addr.IsValid() {
+			out = append(out, a.addr)
+		}
+	}
+	return out
+}
+
+// proxiesNames reports whether a firewall answers names at its private address
+// ("Azure Firewall DNS settings", DNS proxy): its policy or the nearest ancestor
+// with DNS settings says so, or the additional properties of one without a
+// policy.
+func (r *policyReader) proxiesNames(w *wall) bool {
+	ref := w.view.Properties.FirewallPolicy
+	if ref == nil {
+		on, _ := r.additional(w)["Network.DNS.EnableProxy"].(string)
+		return strings.EqualFold(on, "true")
+	}
+	policy, ok := r.docs.policies.get(ref.ID)
+	if !ok {
+		return false
+	}
+	line := r.lineage(policy)
+	for i := len(line) - 1; i >= 0; i-- {
+		if settings, ok := line[i].res.Properties()["dnsSettings"].(map[string]any); ok {
+			on, _ := settings["enableProxy"].(bool)
+			return on
+		}
+	}
+	return false
+}
+
+// nameProxy is the redirect that leaves questions for names to the firewall
+// itself.
+func (r *policyReader) nameProxy(w *wall, private fabric.Set) fabric.Redirect {
+	out := fabric.Redirect{Name: "DNS proxy", Origin: origin(w.res, "", "DNS proxy"), Floating: true, Targets: []fabric.Target{{Port: w.port.id}}}
+	out.Match[fabric.Dst] = r.sets.id(private)
+	out.Match[fabric.DstPort] = r.sets.id(fabric.NumSet(53, 53))
+	out.Match[fabric.Proto] = r.sets.id(fabric.NumSet(fabric.ProtoTCP, fabric.ProtoTCP).Union(fabric.NumSet(fabric.ProtoUDP, fabric.ProtoUDP)))
+	return out
+}
+
+// isBasic reports whether a firewall is of the Basic SKU, which does not
+// translate at its private address ("Azure Firewall private IP DNAT").
+func (w *wall) isBasic() bool {
+	sku, _ := w.res.Properties()["sku"].(map[string]any)
+	tier, _ := sku["tier"].(string)
+	return strings.EqualFold(tier, "Basic")
+}
+
+// taken returns the addresses of a firewall that a NAT rule translates, for
+// some of its destinations.
+func (to *fronts) taken(dst fabric.Set) (public, private fabric.Set) {
+	private = dst.Intersect(to.private)
+	if !natRangesTakePrivate {
+		// Only destinations that are the address itself.
+		private = nil
+		for _, x := range dst {
+			if x.Lo == x.Hi {
+				private = private.Union(fabric.Set{x}.Intersect(to.private))
+			}
+		}
+	}
+	return dst.Intersect(to.public), private
+}
+
 // natRule returns the redirects of a NAT rule: one for the packets that it
 // surely takes, and one of unknown outcome for those that it might.
-func (r *policyReader) natRule(w *wall, pc policyCollection, view *wire.FirewallRule, at string, addrs fabric.Set) []fabric.Redirect {
+func (r *policyReader) natRule(w *wall, pc policyCollection, view *wire.FirewallRule, at string, front fronts) []fabric.Redirect {
 	if !strings.EqualFold(pc.view.Action.Type, "DNAT") {
 		if strings.EqualFold(pc.view.Action.Type, "SNAT") {
 			r.note(pc.res, pc.at+"/action", pc.view.Name, "NAT rules that translate sources are not modelled")
@@ -90,24 +171,31 @@ func (r *policyReader) natRule(w *wall, pc policyCollection, view *wire.Firewall
 	target := fabric.Target{Port: fabric.None, DstPort: r.translatedPort(pc, view, at)}
 	unknown := ""
 	target.Addr, unknown = r.translatedAddress(w, pc, view, at)
-	redirect := func(src, dst fabric.SetID, why string) []fabric.Redirect {
-		public := r.sets.get(dst).Intersect(addrs)
-		if public.IsEmpty() {
+	redirect := func(src fabric.SetID, dst fabric.Set, why string) []fabric.Redirect {
+		if dst.IsEmpty() {
 			return nil
 		}
 		out := to
-		out.Match[fabric.Src], out.Match[fabric.Dst] = src, r.sets.id(public)
+		out.Match[fabric.Src], out.Match[fabric.Dst] = src, r.sets.id(dst)
 		if out.Targets = []fabric.Target{target}; why != "" {
 			out.Source = netip.Addr{}
 			out.Targets = []fabric.Target{r.unknownTarget(w.port, to.Origin, why)[0].Target}
 		}
 		return []fabric.Redirect{out}
 	}
+	redirects := func(src, dst fabric.SetID, why string) []fabric.Redirect {
+		public, private := front.taken(r.sets.get(dst))
+		if w.isBasic() && why == "" {
+			return append(redirect(src, public, ""),
+				redirect(src, private, fmt.Sprintf("NAT rule %s is for the private address of a Basic firewall, which translates there only in Standard and Premium", view.Name))...)
+		}
+		return redirect(src, public.Union(private), why)
+	}
 	sureSrc, maybeSrc := r.resolve(&src, r.nowhere())
 	sureDst, maybeDst := r.resolve(&dst, r.nowhere())
-	list := redirect(sureSrc, sureDst, unknown)
+	list := redirects(sureSrc, sureDst, unknown)
 	if maybeSrc != r.sets.empty || maybeDst != r.sets.empty {
-		list = append(list, redirect(r.sets.union(sureSrc, maybeSrc), r.sets.union(sureDst, maybeDst),
+		list = append(list, redirects(r.sets.union(sureSrc, maybeSrc), r.sets.union(sureDst, maybeDst),
 			fmt.Sprintf("whom NAT rule %s is for is unknown", view.Name))...)
 	}
 	return list

@@ -35,6 +35,7 @@ type policyReader struct {
 	*compiler
 	groups  map[string][]*item[wire.RuleCollectionGroup] // by lower-case ID of the policy
 	filters map[policyKey]fabric.FilterID
+	lines   map[*item[wire.FirewallPolicy]][]*item[wire.FirewallPolicy] // see lineage
 }
 
 // firewalls turns policies and the rules inside firewalls into redirects and
@@ -42,7 +43,7 @@ type policyReader struct {
 // rules, then network rules, then application rules, then deny). It comes after
 // the names because rules may use them.
 func (c *compiler) firewalls() {
-	r := &policyReader{c, map[string][]*item[wire.RuleCollectionGroup]{}, map[policyKey]fabric.FilterID{}}
+	r := &policyReader{c, map[string][]*item[wire.RuleCollectionGroup]{}, map[policyKey]fabric.FilterID{}, map[*item[wire.FirewallPolicy]][]*item[wire.FirewallPolicy]{}}
 	for _, it := range c.docs.groups.list {
 		parent := it.res.ID.Parent().Key()
 		if _, ok := c.docs.policies.get(parent); !ok {
@@ -77,6 +78,8 @@ func (r *policyReader) firewall(w *wall) {
 	switch {
 	case ref == nil:
 		classic := r.classic(w)
+		mode, _ := w.res.Properties()["threatIntelMode"].(string)
+		r.threatNote(w.res, "/properties/threatIntelMode", w.res, mode)
 		nat = classic.nat
 		f := fabric.Filter{Name: w.res.ID.Name(), Origin: origin(w.res, "", ""), Stage: fabric.StagePolicy}
 		network, application := r.rules(classic.filter, r.view(w.port.subnet.vnet))
@@ -100,17 +103,10 @@ func (r *policyReader) firewall(w *wall) {
 		// overview").
 		nat = r.collections(r.groups[policy.key])
 	}
-	for _, a := range w.port.addrs {
-		if a.addr.IsValid() {
-			forward.Own = append(forward.Own, a.addr)
-		}
-	}
+	forward.Own = w.own()
+	inward := r.translations(w, nat)
 	out := &r.img.Ports[w.port.id]
-	out.Forward = forward
-	if r.translates(w) {
-		inward := r.translations(w, nat)
-		r.img.Ports[w.port.id].Inward = inward // out may have moved
-	}
+	out.Forward, out.Inward = forward, inward
 }
 
 // additional returns the settings of a classic firewall.
@@ -164,11 +160,14 @@ func (c *compiler) addFilter(f fabric.Filter) fabric.FilterID {
 
 // lineage returns a policy and its ancestors, the oldest first ("Azure Firewall
 // Manager policy overview": the parent's collections come before the child's).
-func (c *compiler) lineage(it *item[wire.FirewallPolicy]) []*item[wire.FirewallPolicy] {
+func (r *policyReader) lineage(it *item[wire.FirewallPolicy]) []*item[wire.FirewallPolicy] {
+	if line, ok := r.lines[it]; ok {
+		return line
+	}
 	var line []*item[wire.FirewallPolicy]
 	for p := it; ; {
 		if slices.Contains(line, p) {
-			c.problem(it.res, "/properties/basePolicy", fmt.Sprintf("firewall policy %q inherits from itself", it.res.ID.Name()), "break the circle")
+			r.problem(it.res, "/properties/basePolicy", fmt.Sprintf("firewall policy %q inherits from itself", it.res.ID.Name()), "break the circle")
 			break
 		}
 		line = append(line, p)
@@ -176,14 +175,15 @@ func (c *compiler) lineage(it *item[wire.FirewallPolicy]) []*item[wire.FirewallP
 		if ref == nil || ref.ID == "" {
 			break
 		}
-		base, ok := c.docs.policies.get(ref.ID)
+		base, ok := r.docs.policies.get(ref.ID)
 		if !ok {
-			c.dangling(p.res, "/properties/basePolicy", "firewall policy", ref.ID)
+			r.dangling(p.res, "/properties/basePolicy", "firewall policy", ref.ID)
 			break
 		}
 		p = base
 	}
 	slices.Reverse(line)
+	r.lines[it] = line
 	return line
 }
 
@@ -234,16 +234,36 @@ func ownServers(it *item[wire.FirewallPolicy]) bool {
 	return slices.ContainsFunc(servers, func(s any) bool { return s != catalog.WireServer.String() })
 }
 
-// policyNotes records settings of a policy whose effect is not modelled.
-func (c *compiler) policyNotes(it *item[wire.FirewallPolicy]) {
-	if strings.EqualFold(it.view.Properties.ThreatIntelMode, "Deny") {
-		c.note(it.res, "/properties/threatIntelMode", "", "addresses and names on Microsoft's threat intelligence list are denied in Azure; the list is not public")
+// policyNotes records settings of a policy, and of those that it inherits from,
+// whose effect is not modelled.
+func (r *policyReader) policyNotes(it *item[wire.FirewallPolicy]) {
+	for _, p := range r.lineage(it) {
+		at := "/properties/basePolicy"
+		if p == it {
+			at = "/properties/threatIntelMode"
+		}
+		r.threatNote(it.res, at, p.res, p.view.Properties.ThreatIntelMode)
 	}
 	if snat, _ := it.res.Properties()["snat"].(map[string]any); snat != nil {
 		if s, _ := snat["autoLearnPrivateRanges"].(string); strings.EqualFold(s, "Enabled") {
-			c.note(it.res, "/properties/snat/autoLearnPrivateRanges", "", "private ranges that a firewall learns from a Route Server are not modelled")
+			r.note(it.res, "/properties/snat/autoLearnPrivateRanges", "", "private ranges that a firewall learns from a Route Server are not modelled")
 		}
 	}
+}
+
+// threatNote records that a resource denies what threat intelligence lists
+// ("Azure Firewall threat intelligence-based filtering") because it, or the
+// policy it inherits from, says so. A policy may be stricter than those it
+// inherits from, never laxer ("Azure Firewall Manager policy overview").
+func (c *compiler) threatNote(res *model.Resource, at string, by *model.Resource, mode string) {
+	if !strings.EqualFold(mode, "Deny") {
+		return
+	}
+	what := "addresses and names on Microsoft's threat intelligence list are denied in Azure; the list is not public"
+	if by != res {
+		what += fmt.Sprintf("; inherited from policy %q", by.ID.Name())
+	}
+	c.note(res, at, res.ID.Name(), what)
 }
 
 // collections returns the rule collections of one policy in the order they are
