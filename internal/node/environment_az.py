@@ -5,18 +5,22 @@ version of Azure's SDK than it was made for: it asks for versions of APIs that
 this SDK does not have, and whole families of commands end with "'NoneType'
 object has no attribute" before they send anything
 (https://github.com/Azure/azure-cli/issues/26830). For each API the CLI's table
-names without the SDK having it, this puts in the nearest version that it has.
-An installation that is complete is left as it is, as is every other Python
-program.
+names without the SDK having it, this puts in the nearest version that it has;
+and where the SDK keeps the operations of all versions in one place, they are
+found under each version, too. An installation that is complete is left as it
+is, as is every other Python program.
 
 Python imports a module of this name at its start (module "site").
 """
 
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
+import re
 import sys
 
+OPERATIONS = re.compile(r'(azure\.mgmt\.\w+)\.v\d\w*\.operations')
 TABLE = 'azure.cli.core.profiles._shared'
 
 
@@ -53,7 +57,7 @@ def complete(table):
                 wanted.profile[group] = nearest(version, available)
 
 
-class Loader(importlib.abc.Loader):
+class Completed(importlib.abc.Loader):
     """Loads the table as it would have been, then completes it."""
 
     def __init__(self, loader):
@@ -67,15 +71,32 @@ class Loader(importlib.abc.Loader):
         complete(module)
 
 
+class Shared(importlib.abc.Loader):
+    """Loads one version's operations: those of all versions."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def exec_module(self, module):
+        everything = importlib.import_module(self.source)
+        module.__dict__.update((k, v) for k, v in vars(everything).items() if not k.startswith('__'))
+
+
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds the table, and nothing else."""
+    """Finds the table and versions' operations, and nothing else."""
 
     def find_spec(self, name, path, target=None):
-        if name != TABLE:
+        versioned = OPERATIONS.fullmatch(name)
+        if name != TABLE and not versioned:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = Loader(spec.loader)
+        if name == TABLE:
+            if spec is not None and spec.loader is not None:
+                spec.loader = Completed(spec.loader)
+            return spec
+        source = versioned.group(1) + '.operations'
+        if spec is None and importlib.util.find_spec(source) is not None:
+            return importlib.machinery.ModuleSpec(name, Shared(source))
         return spec
 
 
