@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/intent"
+	"github.com/ceruleannet/cerulean/internal/diagnose"
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/proof"
 	"github.com/ceruleannet/cerulean/model"
@@ -112,16 +113,16 @@ func (x *Explanation) WriteText(w io.Writer, rules, color bool) error {
 // WriteJSON writes the explanation for machines: as Cerulean says it, and in
 // the shapes of Azure's NSG diagnostics and network verifier.
 func (x *Explanation) WriteJSON(w io.Writer) error {
-	run, err := verifier(x.image, &x.explanation)
+	run, err := diagnose.RunOf(x.image, &x.explanation.Conn)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, struct {
 		*proof.Explanation
-		Filters    []proof.Evaluation `json:"filters,omitempty"`
-		Diagnostic diagnosticResponse `json:"networkConfigurationDiagnostic"`
-		Verifier   *reachabilityRun   `json:"reachabilityAnalysisRun,omitempty"`
-	}{&x.explanation, x.filters, diagnostic(x.filters), run})
+		Filters    []proof.Evaluation  `json:"filters,omitempty"`
+		Diagnostic diagnose.Diagnostic `json:"networkConfigurationDiagnostic"`
+		Verifier   *diagnose.Run       `json:"reachabilityAnalysisRun,omitempty"`
+	}{&x.explanation, x.filters, diagnose.OfConnection(x.image, &x.explanation.Conn), run})
 }
 
 // WriteProbes writes proof and packets side by side, and in full what is broken.
