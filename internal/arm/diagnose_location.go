@@ -5,5 +5,5 @@ const typeLocation = "Microsoft.Network/locations"
 
 // locationVerbs are the actions of a region.
 func locationVerbs() []verb {
-	return nil
+	return catalogueVerbs()
 }

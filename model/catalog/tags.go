@@ -12,8 +12,11 @@ import (
 	"sync"
 )
 
+// ServiceTagsChange is the change number of the service tags.
+const ServiceTagsChange = "363"
+
 // ServiceTagsSource says where the service tags come from.
-const ServiceTagsSource = `Microsoft download "Azure IP Ranges and Service Tags - Public Cloud", change number 363, 2025-07`
+const ServiceTagsSource = `Microsoft download "Azure IP Ranges and Service Tags - Public Cloud", change number ` + ServiceTagsChange + `, 2025-07`
 
 //go:embed data/servicetags.gz
 var serviceTagsGzip []byte

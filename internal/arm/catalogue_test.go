@@ -1,0 +1,37 @@
+package arm_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestCatalogue: the published facts that clients look up by region.
+func TestCatalogue(t *testing.T) {
+	c := newCloud(t)
+	where := subscription + "/providers/Microsoft.Network/locations/westeurope/"
+	for name, want := range map[string]string{
+		"availableDelegations":                    `"serviceName":"Microsoft.Web/serverFarms"`,
+		"virtualNetworkAvailableEndpointServices": `"name":"Microsoft.Storage"`,
+		"availableServiceAliases":                 `"resourceName":"/services/Azure/Batch"`,
+		"serviceTags":                             `"name":"Storage.WestEurope"`,
+		"serviceTagDetails":                       `"systemService":"Storage"`,
+	} {
+		if raw := string(c.must("GET", where+name, "").raw); !strings.Contains(raw, want) {
+			t.Errorf("%s: no %s in %.300s", name, want, raw)
+		}
+		c.refused(400, "LocationNotAvailableForResourceType", "GET", strings.Replace(where, "westeurope", "atlantis", 1)+name, "")
+	}
+	one := c.get(where + "serviceTagDetails" + version + "&tagName=storage.westeurope")
+	if n, _ := one["value"].([]any); len(n) != 1 || len(prefixesOf(n[0])) == 0 {
+		t.Errorf("one tag: %v", one)
+	}
+	bare := c.get(where + "serviceTagDetails" + version + "&tagName=Storage.WestEurope&noAddressPrefixes=true")
+	if n, _ := bare["value"].([]any); len(n) != 1 || prefixesOf(n[0]) != nil {
+		t.Errorf("one tag without prefixes: %v", bare)
+	}
+}
+
+func prefixesOf(tag any) []any {
+	p, _ := at(tag, "properties", "addressPrefixes").([]any)
+	return p
+}
