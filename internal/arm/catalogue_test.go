@@ -31,6 +31,18 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
+// TestExtendedZones: sites are listed to clients that ask for them.
+func TestExtendedZones(t *testing.T) {
+	c := newCloud(t)
+	where := subscription + "/locations" + version
+	if raw := string(c.must("GET", where, "").raw); strings.Contains(raw, "EdgeZone") {
+		t.Error("sites are shown to all")
+	}
+	if raw := string(c.must("GET", where+"&includeExtendedLocations=true", "").raw); !strings.Contains(raw, `"homeLocation":"westus"`) {
+		t.Errorf("no site: %.300s", raw)
+	}
+}
+
 func prefixesOf(tag any) []any {
 	p, _ := at(tag, "properties", "addressPrefixes").([]any)
 	return p

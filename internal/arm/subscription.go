@@ -99,6 +99,15 @@ func (c *call) locations() *Fault {
 			"displayName": r.DisplayName, "regionalDisplayName": "(" + r.GeographyGroup + ") " + r.DisplayName, "metadata": meta,
 		})
 	}
+	if strings.EqualFold(c.r.URL.Query().Get("includeExtendedLocations"), "true") {
+		for _, z := range catalog.ExtendedZones() {
+			value = append(value, map[string]any{
+				"id": "/subscriptions/" + c.subscription + "/locations/" + z.Name, "name": z.Name, "type": "EdgeZone",
+				"displayName": z.DisplayName, "regionalDisplayName": z.DisplayName,
+				"metadata": map[string]any{"regionType": "Physical", "homeLocation": z.Home},
+			})
+		}
+	}
 	writeJSON(c.w, http.StatusOK, map[string]any{"value": value})
 	return nil
 }
@@ -207,13 +216,13 @@ func trackedBody(r *model.Resource) map[string]any {
 }
 
 // parseFilter reads the part of OData that listings of resources take: "NAME
-// eq 'VALUE'" with resourceType, name, location, tagName or tagValue, joined by
-// "and" or by "or".
+// eq 'VALUE'" with resourceType, resourceGroup, name, location, tagName or
+// tagValue, joined by "and" or by "or".
 func parseFilter(s string) (func(*model.Resource) bool, *Fault) {
 	if strings.TrimSpace(s) == "" {
 		return func(*model.Resource) bool { return true }, nil
 	}
-	bad := badRequest("InvalidFilterInQueryString", "Invalid $filter '%.300s' specified in the query string. Use resourceType, name, location, tagName or tagValue with eq and a quoted value, joined by and, or by or.", s)
+	bad := badRequest("InvalidFilterInQueryString", "Invalid $filter '%.300s' specified in the query string. Use resourceType, resourceGroup, name, location, tagName or tagValue with eq and a quoted value, joined by and, or by or.", s)
 	type term struct{ name, value string }
 	var terms []term
 	joint := ""
@@ -229,7 +238,7 @@ func parseFilter(s string) (func(*model.Resource) bool, *Fault) {
 			return nil, bad
 		}
 		switch strings.ToLower(name) {
-		case "resourcetype", "name", "location", "tagname", "tagvalue":
+		case "resourcetype", "resourcegroup", "name", "location", "tagname", "tagvalue":
 			terms = append(terms, term{strings.ToLower(name), value})
 		default:
 			return nil, bad
@@ -277,6 +286,8 @@ func matchTerm(r *model.Resource, name, value string) bool {
 	switch name {
 	case "resourcetype":
 		return r.ID.Is(value)
+	case "resourcegroup":
+		return strings.EqualFold(r.ID.ResourceGroup(), value)
 	case "name":
 		return strings.EqualFold(r.ID.Name(), value)
 	case "location":

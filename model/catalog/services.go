@@ -39,3 +39,15 @@ func FirewallTags() []string {
 		"MicrosoftIntune", "Windows365", "WindowsDiagnostics", "WindowsUpdate", "WindowsVirtualDesktop",
 	}
 }
+
+// ExtendedZone is a small site of Azure that belongs to a region elsewhere.
+type ExtendedZone struct {
+	Name, DisplayName string
+	Home              string // the region it belongs to
+}
+
+// ExtendedZones returns the sites (Microsoft Learn, "What is Azure Extended
+// Zones?").
+func ExtendedZones() []ExtendedZone {
+	return []ExtendedZone{{"losangeles", "Los Angeles", "westus"}, {"perth", "Perth", "australiaeast"}}
+}
