@@ -47,16 +47,16 @@ func settleZone(c *change) *Fault {
 		servers = nameServers(c.id)
 		host, _ = servers[0].(string)
 	}
-	sets := map[string]map[string]any{"SOA": {"TTL": number(ttl), "soaRecord": map[string]any{
+	sets := map[string]map[string]any{"SOA": {"TTL": number(ttl), "SOARecord": map[string]any{
 		"host": host, "email": "azuredns-hostmaster.microsoft.com", "serialNumber": number(1), "refreshTime": number(3600),
 		"retryTime": number(300), "expireTime": number(2419200), "minimumTTL": number(300),
 	}}}
 	if !public {
-		sets["SOA"]["soaRecord"].(map[string]any)["minimumTtl"] = number(10)
-		delete(sets["SOA"]["soaRecord"].(map[string]any), "minimumTTL")
-		sets["SOA"]["soaRecord"].(map[string]any)["email"] = "azureprivatedns-host.microsoft.com"
-		sets["SOA"]["ttl"] = number(ttl)
-		delete(sets["SOA"], "TTL")
+		// The two APIs spell their properties differently.
+		soa, _ := sets["SOA"]["SOARecord"].(map[string]any)
+		soa["minimumTtl"], soa["email"] = number(10), "azureprivatedns-host.microsoft.com"
+		delete(soa, "minimumTTL")
+		sets["SOA"] = map[string]any{"ttl": number(ttl), "soaRecord": soa}
 	} else {
 		var records []any
 		for _, s := range servers {

@@ -51,6 +51,7 @@ type kind struct {
 	SystemData bool // has systemData
 	Sync       bool // writes finish before they are answered
 	SyncDelete bool // deletions do
+	Created    int  // status of a creation; 0 means 201
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
 	Block      bool // as a child, keeps its parent from being deleted on its own
 	ReadOnly   bool // clients cannot write it

@@ -36,6 +36,7 @@ func serviceKinds() []*kind {
 	kinds := []*kind{
 		{
 			Type: model.TypeStorageAccount, Place: inGroup, Location: locationRequired, Name: accountName, State: true, SyncDelete: true, MergePatch: true,
+			Created:  http.StatusOK, // the only one its clients take besides 202 (Storage Accounts - Create)
 			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections"},
 			Refs:     []reference{rules}, InUse: used, Show: showStorageAccount,
 		},

@@ -75,7 +75,10 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 		c.s.pending.add(out.ID.Key(), c.s.now(), c.s.operationTime)
 	}
 	status := http.StatusOK
-	if created {
+	switch {
+	case created && k.Created != 0:
+		status = k.Created
+	case created:
 		status = http.StatusCreated
 	}
 	return c.answer(status, k, out, async)

@@ -13,6 +13,7 @@ is, as is every other Python program.
 Python imports a module of this name at its start (module "site").
 """
 
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -21,6 +22,7 @@ import re
 import sys
 
 OPERATIONS = re.compile(r'(azure\.mgmt\.\w+)\.v\d\w*\.operations')
+VALIDATION = re.compile(r'azure\.mgmt\.\w+\._validation')
 TABLE = 'azure.cli.core.profiles._shared'
 
 
@@ -57,18 +59,26 @@ def complete(table):
                 wanted.profile[group] = nearest(version, available)
 
 
-class Completed(importlib.abc.Loader):
-    """Loads the table as it would have been, then completes it."""
+def describe(validation):
+    """Lets what a decorator of the SDK makes say what it stands for: the CLI reads its arguments there."""
+    decorator = validation.api_version_validation
+    decorate = decorator.__call__
+    decorator.__call__ = lambda self, function: functools.wraps(function)(decorate(self, function))
 
-    def __init__(self, loader):
+
+class Completed(importlib.abc.Loader):
+    """Loads a module as it would have been, then completes it."""
+
+    def __init__(self, loader, completion):
         self.loader = loader
+        self.completion = completion
 
     def create_module(self, spec):
         return self.loader.create_module(spec)
 
     def exec_module(self, module):
         self.loader.exec_module(module)
-        complete(module)
+        self.completion(module)
 
 
 class Shared(importlib.abc.Loader):
@@ -83,16 +93,17 @@ class Shared(importlib.abc.Loader):
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds the table and versions' operations, and nothing else."""
+    """Finds the table, versions' operations and what decorates them, and nothing else."""
 
     def find_spec(self, name, path, target=None):
         versioned = OPERATIONS.fullmatch(name)
-        if name != TABLE and not versioned:
+        completion = complete if name == TABLE else describe if VALIDATION.fullmatch(name) else None
+        if not versioned and completion is None:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if name == TABLE:
+        if completion is not None:
             if spec is not None and spec.loader is not None:
-                spec.loader = Completed(spec.loader)
+                spec.loader = Completed(spec.loader, completion)
             return spec
         source = versioned.group(1) + '.operations'
         if spec is None and importlib.util.find_spec(source) is not None:
