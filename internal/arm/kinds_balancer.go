@@ -13,6 +13,7 @@ const (
 	typeBalancerRule = "Microsoft.Network/loadBalancers/loadBalancingRules"
 	typeProbe        = "Microsoft.Network/loadBalancers/probes"
 	typeOutboundRule = "Microsoft.Network/loadBalancers/outboundRules"
+	typeNATPool      = "Microsoft.Network/loadBalancers/inboundNatPools"
 	typeNICConfig    = "Microsoft.Network/networkInterfaces/ipConfigurations"
 )
 
@@ -41,7 +42,7 @@ func balancerKinds() []*kind {
 			},
 			InUse: inUse(codeResourceInUse, "Frontend %s is in use by %s and cannot be deleted."),
 			Show: showBack(
-				back{"loadBalancingRules", typeBalancerRule}, back{"inboundNatRules", model.TypeInboundNATRule},
+				back{"loadBalancingRules", typeBalancerRule}, back{"inboundNatRules", model.TypeInboundNATRule}, back{"inboundNatPools", typeNATPool},
 				back{"outboundRules", typeOutboundRule}, back{"privateLinkServices", model.TypePrivateLinkService}),
 		}),
 		part(model.TypeBackendPool, "backendAddressPools", kind{
@@ -79,6 +80,10 @@ func balancerKinds() []*kind {
 			Refs:     []reference{frontend("properties.frontendIPConfiguration.id"), pool("properties.backendAddressPool.id")},
 			InUse:    inUse(codeResourceInUse, "Inbound NAT rule %s is in use by %s and cannot be deleted."),
 			Show:     showNATRule,
+		}),
+		part(typeNATPool, "inboundNatPools", kind{
+			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableFloatingIP", false}, {"enableTcpReset", false}},
+			Refs:     []reference{frontend("properties.frontendIPConfiguration.id")},
 		}),
 		part(typeOutboundRule, "outboundRules", kind{
 			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableTcpReset", false}},
@@ -201,5 +206,20 @@ func fillLoadBalancer(c *change) *Fault {
 		c.doc["sku"] = sku
 	}
 	setDefault(sku, "tier", "Regional")
+	for _, o := range objects(c.props(), "loadBalancingRules") {
+		fillPools(object(o, "properties"))
+	}
 	return c.assignAddresses("frontendIPConfigurations")
+}
+
+// fillPools gives a rule its pool in both forms: a rule of one pool shows it as
+// backendAddressPool and in backendAddressPools.
+func fillPools(rule map[string]any) {
+	list, one := objects(rule, "backendAddressPools"), refID(rule, "backendAddressPool")
+	switch {
+	case one != "" && len(list) == 0:
+		rule["backendAddressPools"] = []any{map[string]any{"id": one}}
+	case one == "" && len(list) == 1:
+		rule["backendAddressPool"] = map[string]any{"id": text(list[0], "id")}
+	}
 }

@@ -10,8 +10,7 @@ import (
 // TestSDKNetwork: virtual networks and what stands in them, through
 // armnetwork's clients.
 func TestSDKNetwork(t *testing.T) {
-	s := newSDK(t, newCloud(t).withGroup())
-	f := networkClients(t, s)
+	f := clients(newSDK(t, newCloud(t).withGroup()), armnetwork.NewClientFactory)
 	vnet := network + "/virtualNetworks/v"
 	subnet := armnetwork.Subnet{Properties: &armnetwork.SubnetPropertiesFormat{
 		AddressPrefix: to.Ptr("10.0.1.0/24"), NetworkSecurityGroup: &armnetwork.SecurityGroup{ID: to.Ptr(network + "/networkSecurityGroups/n")},

@@ -2,8 +2,11 @@ package arm_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +76,11 @@ func live(t *testing.T, lives []life) {
 			continue
 		}
 		t.Run(l.id[strings.LastIndex(l.id, "providers/")+len("providers/"):], func(t *testing.T) {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("the check met an absent field: %v\n%s", r, debug.Stack())
+				}
+			}()
 			got, err := l.get()
 			if err != nil {
 				t.Fatal(err)
@@ -271,11 +279,33 @@ var teamTags = map[string]*string{"team": to.Ptr("net")}
 
 var tagsObject = armnetwork.TagsObject{Tags: teamTags}
 
-func networkClients(t *testing.T, s *sdk) *armnetwork.ClientFactory {
-	t.Helper()
-	f, err := armnetwork.NewClientFactory(subscriptionID, s.credential, s.options)
+// doc reads a document of one of the SDK's types; "@" stands for the provider
+// Microsoft.Network of the test's group, "~" for the group.
+func doc[T any](text string) T {
+	var v T
+	if err := json.Unmarshal([]byte(expand(text)), &v); err != nil {
+		panic(fmt.Sprintf("%v in %s", err, text))
+	}
+	return v
+}
+
+var expand = strings.NewReplacer("@", network, "~", group).Replace
+
+// clients makes a module's client factory.
+func clients[F any](s *sdk, fresh func(string, azcore.TokenCredential, *azurearm.ClientOptions) (*F, error)) *F {
+	s.t.Helper()
+	f, err := fresh(subscriptionID, s.credential, s.options)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	return f
+}
+
+// one returns the first of a list that must not be empty.
+func one[T any](t *testing.T, list []*T) *T {
+	t.Helper()
+	if len(list) == 0 {
+		t.Fatal("the list is empty")
+	}
+	return list[0]
 }
