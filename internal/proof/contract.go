@@ -390,11 +390,19 @@ func (c *contract) space(by int32, space fabric.SpaceID, prefix fabric.Set, part
 // arrives follows packets to one port.
 func (c *contract) arrives(by int32, q fabric.PortID, public bool, part func() setID) {
 	port := &c.img.Ports[q]
-	if port.Inward != nil {
-		// Where it is handed to is for the search to find.
-		c.redirected = true
-		c.keep(by, c.lift(part()), allSet)
-		return
+	if in := port.Inward; in != nil {
+		all := part()
+		taken := c.a.intersect(all, c.a.of(in.Addrs))
+		if taken != emptySet && len(in.Redirects) > 0 {
+			// Where it is handed to is for the search to find.
+			c.redirected = true
+			c.keep(by, c.lift(taken), allSet)
+		}
+		others := c.a.subtract(all, taken)
+		if others == emptySet {
+			return
+		}
+		part = func() setID { return others }
 	}
 	if _, ok := c.target[q]; ok {
 		c.deliver = append(c.deliver, delivery{by: by, port: q, space: fabric.None, public: public, dst: allSet})
