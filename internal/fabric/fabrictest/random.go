@@ -28,15 +28,24 @@ func Random(rng *rand.Rand) *fabric.Image {
 }
 
 // Packet returns a random packet and the port it enters at. Most packets have
-// a source the port owns and a destination somebody owns.
+// a source the port owns and a destination somebody owns; a third are for
+// something that redirects, if the image has any, mostly as one of its redirects
+// takes them.
 func Packet(rng *rand.Rand, img *fabric.Image) (fabric.PortID, fabric.Packet) {
 	at := fabric.PortID(rng.IntN(len(img.Ports)))
 	p := fabric.Packet{Src: anyAddr(rng, img), Dst: anyAddr(rng, img)}
+	fronts := redirecting(img)
+	aimed := len(fronts) > 0 && rng.IntN(3) == 0
+	var to *fabric.Port
+	if aimed {
+		to = &img.Ports[fronts[rng.IntN(len(fronts))]]
+		p.Dst = front(rng, img, to)
+	}
 	if rng.IntN(10) > 0 {
 		p.Src = pick(rng, img.Sets[img.Ports[at].Addrs])
 	}
 	if p.Dst.Is4() != p.Src.Is4() {
-		p.Dst = p.Src
+		p.Dst, aimed = p.Src, false
 	}
 	p.Proto = []uint8{fabric.ProtoTCP, fabric.ProtoTCP, fabric.ProtoUDP, fabric.ProtoICMP}[rng.IntN(4)]
 	if p.Proto == fabric.ProtoICMP && p.Src.Is6() {
@@ -45,6 +54,9 @@ func Packet(rng *rand.Rand, img *fabric.Image) (fabric.PortID, fabric.Packet) {
 	if p.HasPorts() {
 		p.SrcPort = uint16(40000 + rng.IntN(3))
 		p.DstPort = []uint16{22, 80, 443, 8080, 5432}[rng.IntN(5)]
+	}
+	if aimed && to.Inward != nil && len(to.Inward.Redirects) > 0 && rng.IntN(4) > 0 {
+		aim(rng, img, &to.Inward.Redirects[rng.IntN(len(to.Inward.Redirects))], &p)
 	}
 	return at, p
 }
