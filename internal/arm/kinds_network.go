@@ -97,6 +97,7 @@ func networkKinds() []*kind {
 			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
 			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC, Verbs: nicVerbs(),
 		},
+		{Type: typeNICConfig, Name: networkName, Inline: "ipConfigurations", State: true, ReadOnly: true},
 		{
 			Type: model.TypePublicIP, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"ipConfiguration", "natGateway"},
