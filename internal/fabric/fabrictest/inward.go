@@ -8,8 +8,8 @@ import (
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
 
-// inward gives balancers their redirects, and some forwarders a public address
-// that they redirect.
+// inward gives balancers their redirects, and some forwarders addresses that
+// they redirect: a public one, their own.
 func (g *generator) inward() {
 	for i := range g.img.Ports {
 		p := &g.img.Ports[i]
@@ -20,9 +20,27 @@ func (g *generator) inward() {
 				p.Inward.Redirects = append(p.Inward.Redirects, g.balance(p, n))
 			}
 		case p.Forward != nil && g.one(2):
+			var fronts []netip.Addr
 			if public, ok := g.publicOf(fabric.PortID(i)); ok {
-				p.Inward = &fabric.Inward{Addrs: g.set(fabric.AddrSet(public))}
-				p.Inward.Redirects = append(p.Inward.Redirects, g.translate(p, public))
+				fronts = append(fronts, public)
+			}
+			if own := g.img.Sets[p.Addrs].Min().Addr(); own.Is4() && g.one(2) {
+				fronts = append(fronts, own)
+			}
+			if len(fronts) == 0 {
+				break
+			}
+			p.Inward = &fabric.Inward{Addrs: g.set(fabric.AddrSet(fronts...))}
+			for _, front := range fronts {
+				if !g.one(4) {
+					p.Inward.Redirects = append(p.Inward.Redirects, g.translate(p, front))
+				}
+			}
+			if g.one(5) {
+				// Some of it is for the forwarder itself.
+				self := fabric.Redirect{Name: "self", Floating: true, Targets: []fabric.Target{{Port: fabric.PortID(i)}}}
+				self.Match[fabric.Dst], self.Match[fabric.DstPort] = g.set(g.img.Sets[p.Addrs]), g.ports[g.rng.IntN(len(g.ports))]
+				p.Inward.Redirects = append(p.Inward.Redirects, self)
 			}
 		}
 	}
@@ -70,10 +88,13 @@ func (g *generator) balance(p *fabric.Port, n int) fabric.Redirect {
 	return r
 }
 
-// translate makes a redirect of a forwarder's public address that the
-// forwarder routes on.
-func (g *generator) translate(p *fabric.Port, public netip.Addr) fabric.Redirect {
-	r := fabric.Redirect{Name: "translate", Match: [fabric.NumFields]fabric.SetID{fabric.Dst: g.set(fabric.AddrSet(public))}}
+// translate makes a redirect of an address of a forwarder that the forwarder
+// routes on.
+func (g *generator) translate(p *fabric.Port, front netip.Addr) fabric.Redirect {
+	r := fabric.Redirect{Name: "translate", Match: [fabric.NumFields]fabric.SetID{fabric.Dst: g.set(fabric.AddrSet(front))}}
+	if g.one(2) {
+		r.Match[fabric.DstPort] = g.ports[g.rng.IntN(len(g.ports))]
+	}
 	to := &g.img.Ports[g.rng.IntN(len(g.img.Ports))]
 	t := fabric.Target{Port: fabric.None, Addr: pick4(g.rng, g.img.Sets[to.Addrs])}
 	if g.one(2) {
