@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -56,7 +57,7 @@ func (k *compiled) at(s *Server, v *state.View) (*fabric.Image, *Fault) {
 // advance brings the compilation to a state.
 func (k *compiled) advance(s *Server, v *state.View, opts compile.Options) error {
 	if k.follow == nil {
-		all := s.kinds.normalForm(v)
+		all := slices.DeleteFunc(s.kinds.normalForm(v), func(r *model.Resource) bool { return aside(r.ID) })
 		follow, err := compile.Follow(all, opts)
 		if err != nil {
 			return err
@@ -79,7 +80,7 @@ func (k *compiled) advance(s *Server, v *state.View, opts compile.Options) error
 	seen := map[string]bool{}
 	for _, c := range changes {
 		id, err := model.ParseID(c.ID)
-		if err != nil || c.Revision > v.Revision() || seen[id.Key()] {
+		if err != nil || c.Revision > v.Revision() || seen[id.Key()] || aside(id) {
 			continue
 		}
 		seen[id.Key()] = true
@@ -114,4 +115,18 @@ func (k *compiled) advance(s *Server, v *state.View, opts compile.Options) error
 		}
 	}
 	return nil
+}
+
+// aside reports whether documents of a type say nothing about what packets do,
+// so that writing one leaves the image as it is.
+func aside(id model.ID) bool {
+	for _, t := range []string{
+		"Microsoft.Resources", "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions",
+		"Microsoft.Authorization/locks", typeWatcher, typePool, typeWorkspace,
+	} {
+		if own := id.Type(); len(own) >= len(t) && strings.EqualFold(own[:len(t)], t) && (len(own) == len(t) || own[len(t)] == '/') {
+			return true
+		}
+	}
+	return false
 }

@@ -24,6 +24,10 @@ func watcherVerbs() []verb {
 	return []verb{
 		{name: "ipFlowVerify", body: withBody, long: true, network: true, answer: ipFlowVerify},
 		{name: "nextHop", body: withBody, long: true, network: true, answer: nextHop},
+		{name: "securityGroupView", body: withBody, long: true, network: true, answer: securityGroupView},
+		{name: "connectivityCheck", body: withBody, long: true, network: true, answer: connectivityCheck},
+		{name: "networkConfigurationDiagnostic", body: withBody, long: true, network: true, answer: networkConfigurationDiagnostic},
+		{name: "topology", body: withBody, answer: topology},
 	}
 }
 

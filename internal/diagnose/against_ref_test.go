@@ -10,14 +10,6 @@ import (
 	"github.com/ceruleannet/cerulean/internal/fabric/ref"
 )
 
-// held is what the reference evaluator did with a packet at the filters of one
-// port in one direction, and where its routes sent it.
-type held struct {
-	last   fabric.Step
-	routed bool
-	route  fabric.Step
-}
-
 // byPlace sorts the steps of a trace by port and direction, and its first route.
 func byPlace(t *fabric.Trace) (map[[2]int32][]fabric.Step, []fabric.Step) {
 	filters := map[[2]int32][]fabric.Step{}

@@ -11,7 +11,7 @@
 //     [Evaluate] say so as ipFlowVerify and networkConfigurationDiagnostic do
 //     (filters.go, evaluate.go), [EffectiveGroups] lists the rules (groups.go).
 //  3. [NextHop] and [EffectiveRoutes] show the routes of a port (routes.go).
-//  4. [Connectivity] follows a connection to its end, hop by hop
+//  4. [Connect] follows a connection to its end, hop by hop
 //     (connectivity.go); [Analyze] writes such a way as Azure's network verifier
 //     does (reachability.go).
 package diagnose

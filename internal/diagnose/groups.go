@@ -351,3 +351,26 @@ func managerOf(resource string) string {
 	}
 	return id.String()
 }
+
+// ComputedTag returns what a tag that Azure computes per network means at a
+// port, as its default rules have it: VirtualNetwork, Internet or
+// AzureLoadBalancer. It reports false for other names, and where no security
+// group tells.
+func ComputedTag(img *fabric.Image, at fabric.PortID, tag string) (fabric.Set, bool) {
+	port := &img.Ports[at]
+	for _, d := range catalog.DefaultRules() {
+		field, filters := fabric.Src, port.Ingress
+		switch {
+		case !d.Inbound && strings.EqualFold(d.Destination, tag):
+			field, filters = fabric.Dst, port.Egress
+		case !d.Inbound || !strings.EqualFold(d.Source, tag):
+			continue
+		}
+		for _, id := range filters {
+			if r := compiled(&img.Filters[id], d.Name); r != nil {
+				return img.Sets[r.Match[field]], true
+			}
+		}
+	}
+	return nil, false
+}
