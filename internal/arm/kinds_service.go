@@ -37,12 +37,18 @@ func serviceKinds() []*kind {
 		{
 			Type: model.TypeStorageAccount, Place: inGroup, Location: locationRequired, Name: accountName, State: true, SyncDelete: true, MergePatch: true,
 			Created:  http.StatusOK, // the only one its clients take besides 202 (Storage Accounts - Create)
-			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections"},
-			Refs:     []reference{rules}, InUse: used, Show: showStorageAccount,
+			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections", "keyCreationTime"},
+			Defaults: []setting{
+				{"networkAcls", map[string]any{"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": []any{}, "virtualNetworkRules": []any{}}},
+				{"supportsHttpsTrafficOnly", true},
+			},
+			Refs: []reference{rules}, InUse: used,
+			Fill: fillStorageAccount, Settle: settleStorageAccount, Show: showStorageAccount, Verbs: storageVerbs(),
 		},
 		{
 			Type: model.TypeSQLServer, Place: inGroup, Location: locationRequired, Name: sqlName, MergePatch: true,
-			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections"},
+			// The password is taken and never told.
+			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections", "administratorLoginPassword"},
 			InUse:    used, Show: showSQLServer,
 		},
 		{Type: model.TypeSQLFirewallRule, Name: policyName, Sync: true, SyncDelete: true},
@@ -85,7 +91,7 @@ func serviceKinds() []*kind {
 		{Type: typeDisk, Place: inGroup, Location: locationRequired, Name: networkName, State: true, InUse: used},
 		{Type: typeAvailability, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true, InUse: used},
 	}
-	return kinds
+	return append(kinds, storageServiceKinds()...)
 }
 
 func showStorageAccount(r *reading, p map[string]any) {

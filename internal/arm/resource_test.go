@@ -207,7 +207,7 @@ func TestPaths(t *testing.T) {
 		status       int
 		code         string
 	}{
-		{"GET", group + "/providers//Microsoft.Network/virtualNetworks/v", 400, "InvalidRequestUri"},
+		{"GET", group + "/providers//Microsoft.Network//virtualNetworks/v", 404, "ResourceNotFound"}, // as az resource show sends it
 		{"GET", subscription + "/resourceGroups/a%2Fb", 400, "InvalidRequestUri"},
 		{"GET", subscription + "/resourceGroups/a%5Cb", 400, "InvalidRequestUri"},
 		{"GET", subscription + "/resourceGroups/%2e%2e", 400, "InvalidRequestUri"},

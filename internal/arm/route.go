@@ -51,11 +51,11 @@ func apiVersion(q url.Values) (string, *Fault) {
 // maxPath is the longest path read, in bytes, as escaped.
 const maxPath = 4096
 
-// splitPath splits a path into its segments. Escaped separators, empty, "." and
-// ".." segments and control characters are refused rather than cleaned: what is
-// checked must be what is used. Slashes before the first segment and one behind
-// the last are allowed, as clients given an endpoint with a final slash send
-// them.
+// splitPath splits a path into its segments. Escaped separators, "." and ".."
+// segments and control characters are refused rather than cleaned: what is
+// checked must be what is used. Empty segments are left out: clients that fill a
+// template in with an empty part send them, as `az resource show` does for a
+// resource without a parent, and Resource Manager takes them.
 func splitPath(u *url.URL) ([]string, *Fault) {
 	escaped := strings.ToLower(u.EscapedPath())
 	bad := func(why string) ([]string, *Fault) {
@@ -67,15 +67,9 @@ func splitPath(u *url.URL) ([]string, *Fault) {
 	case strings.Contains(escaped, "%2f") || strings.Contains(escaped, "%5c") || strings.Contains(u.Path, `\`):
 		return bad("it has an escaped slash or a backslash")
 	}
-	path := strings.TrimSuffix(strings.TrimLeft(u.Path, "/"), "/")
-	if path == "" {
-		return nil, nil
-	}
-	segments := strings.Split(path, "/")
+	segments := strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' })
 	for _, s := range segments {
 		switch {
-		case s == "":
-			return bad("it has an empty segment")
 		case s == "." || s == "..":
 			return bad("it has a relative segment")
 		case strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == 0xfffd }):
