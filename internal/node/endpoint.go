@@ -71,21 +71,32 @@ func (c *Cloud) join(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, doc.Endpoint+"/metadata/endpoints?api-version=2022-09-01", nil)
+	c.Endpoint = doc.Endpoint
+	if c.getMetadata(ctx, new(map[string]any)) != nil {
+		c.Endpoint = ""
+	}
+	return c.Endpoint != ""
+}
+
+// getMetadata reads what the cloud says of itself.
+func (c *Cloud) getMetadata(ctx context.Context, into any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Endpoint+"/metadata/endpoints?api-version=2022-09-01", nil)
 	if err != nil {
-		return false
+		return err
 	}
 	resp, err := c.transport.RoundTrip(r)
 	if err != nil {
-		return false
+		return err
 	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	if err = errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK {
-		return false
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
 	}
-	c.Endpoint = doc.Endpoint
-	return true
+	return json.NewDecoder(io.LimitReader(resp.Body, maxMetadata)).Decode(into)
 }
+
+// maxMetadata is the most that is read of what a cloud says of itself, in bytes.
+const maxMetadata = 1 << 20
 
 // listenNames returns the names beyond the loopback ones by which clients reach
 // a listen address, for the server's certificate: the host that was given, or

@@ -90,13 +90,55 @@ type signIn struct {
 	Tenant       string `json:"tenant"`
 	Client       string `json:"client"`
 	Subscription string `json:"subscription"`
-	Secret       string `json:"secretHash"`
+	Hash         string `json:"hash"` // of the secret and of what was registered
+}
+
+// azureCLIRegistration returns the cloud as `az cloud show` prints clouds, made
+// of the metadata the cloud publishes. The authority ends in /adfs: for one of
+// that kind the CLI's library asks no public host whether to trust it (MSAL for
+// Python, authority.py). Services the cloud does not have keep the names they
+// have in the metadata: the CLI refuses some commands without them.
+func (c *Cloud) azureCLIRegistration(ctx context.Context) ([]byte, error) {
+	var m struct {
+		ResourceManager string `json:"resourceManager"`
+		MicrosoftGraph  string `json:"microsoftGraphResourceId"`
+		Graph           string `json:"graph"`
+		Batch           string `json:"batch"`
+		SQLManagement   string `json:"sqlManagement"`
+		Gallery         string `json:"gallery"`
+		LogAnalytics    string `json:"logAnalyticsResourceId"`
+		Authentication  struct {
+			Audiences []string `json:"audiences"`
+		} `json:"authentication"`
+		Suffixes struct {
+			Storage  string `json:"storage"`
+			KeyVault string `json:"keyVaultDns"`
+			Registry string `json:"acrLoginServer"`
+			SQL      string `json:"sqlServerHostname"`
+		} `json:"suffixes"`
+	}
+	if err := c.getMetadata(ctx, &m); err != nil {
+		return nil, fmt.Errorf("the metadata of %s: %w", c.Endpoint, err)
+	}
+	if len(m.Authentication.Audiences) == 0 {
+		return nil, fmt.Errorf("the metadata of %s names no audience", c.Endpoint)
+	}
+	return json.MarshalIndent(map[string]any{
+		"endpoints": map[string]string{
+			"resourceManager": m.ResourceManager, "management": m.ResourceManager,
+			"activeDirectory": c.Endpoint + "/adfs", "activeDirectoryResourceId": m.Authentication.Audiences[0],
+			"activeDirectoryGraphResourceId": m.Graph, "microsoftGraphResourceId": m.MicrosoftGraph,
+			"batchResourceId": m.Batch, "sqlManagement": m.SQLManagement, "gallery": m.Gallery, "logAnalyticsResourceId": m.LogAnalytics,
+		},
+		"suffixes": map[string]string{
+			"storageEndpoint": m.Suffixes.Storage, "keyvaultDns": "." + m.Suffixes.KeyVault,
+			"acrLoginServerEndpoint": "." + m.Suffixes.Registry, "sqlServerHostname": "." + m.Suffixes.SQL,
+		},
+	}, "", "  ")
 }
 
 // SignInAzureCLI registers the cloud with the Azure CLI and signs it in as the
-// installation's client, unless that was done before. The authority it registers
-// ends in /adfs: for one of that kind the CLI's library asks no public host
-// whether to trust it (MSAL for Python, authority.py). progress hears that it
+// installation's client, unless that was done before. progress hears that it
 // takes a moment. The error is [ErrNotInstalled] if there is no such client.
 func (c *Cloud) SignInAzureCLI(ctx context.Context, progress io.Writer) error {
 	if c.identity == nil || c.dir == "" {
@@ -115,8 +157,12 @@ func (c *Cloud) SignInAzureCLI(ctx context.Context, progress io.Writer) error {
 		return err
 	}
 	id := c.identity
-	secret := sha256.Sum256([]byte(id.ClientSecret))
-	want := signIn{c.Endpoint, id.TenantID, id.ClientID, id.SubscriptionID, hex.EncodeToString(secret[:])}
+	registration, err := c.azureCLIRegistration(ctx)
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256(append(registration, id.ClientSecret...))
+	want := signIn{c.Endpoint, id.TenantID, id.ClientID, id.SubscriptionID, hex.EncodeToString(hash[:])}
 	config := filepath.Join(dir, azureCLIDir)
 	if signedIn(config) == want {
 		return nil
@@ -134,16 +180,16 @@ func (c *Cloud) SignInAzureCLI(ctx context.Context, progress io.Writer) error {
 			return err
 		}
 	}
+	file := filepath.Join(aside, "cloud.json")
+	if err := os.WriteFile(file, registration, 0o600); err != nil {
+		return err
+	}
 	environment := append(append(withoutOtherClouds(os.Environ()), e.Pairs()...), "AZURE_CONFIG_DIR="+aside)
 	for _, step := range []struct {
 		args  []string
 		stdin string
 	}{
-		{args: []string{
-			"cloud", "register", "--name", azureCLICloud,
-			"--endpoint-resource-manager", c.Endpoint, "--endpoint-active-directory", c.Endpoint + "/adfs",
-			"--endpoint-active-directory-resource-id", c.Endpoint, "--endpoint-active-directory-graph-resource-id", c.Endpoint + "/graph",
-		}},
+		{args: []string{"cloud", "register", "--name", azureCLICloud, "--cloud-config", "@" + file}},
 		{args: []string{"cloud", "set", "--name", azureCLICloud}},
 		// "@-" reads the secret from the input: arguments can be seen by others.
 		{args: []string{"login", "--service-principal", "--username", id.ClientID, "--password", "@-", "--tenant", id.TenantID}, stdin: id.ClientSecret},

@@ -21,9 +21,6 @@ import os
 import re
 import sys
 
-OPERATIONS = re.compile(r'(azure\.mgmt\.\w+)\.v\d\w*\.operations')
-VALIDATION = re.compile(r'azure\.mgmt\.\w+\._validation')
-TABLE = 'azure.cli.core.profiles._shared'
 
 
 def versions(package):
@@ -66,6 +63,26 @@ def describe(validation):
     decorator.__call__ = lambda self, function: functools.wraps(function)(decorate(self, function))
 
 
+def publish(operations):
+    """Gives operations their configuration under the name it had in earlier versions of the SDK."""
+
+    def configuration(self, name):
+        if name == 'config':
+            return self._config
+        raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
+
+    for member in vars(operations).values():
+        if isinstance(member, type) and member.__name__.endswith('Operations') and not hasattr(member, '__getattr__'):
+            member.__getattr__ = configuration
+
+
+COMPLETIONS = (
+    (re.compile(r'azure\.cli\.core\.profiles\._shared'), complete),
+    (re.compile(r'azure\.mgmt\.\w+\._validation'), describe),
+    (re.compile(r'(azure\.mgmt\.\w+)(\.v\d\w*)?\.operations'), publish),
+)
+
+
 class Completed(importlib.abc.Loader):
     """Loads a module as it would have been, then completes it."""
 
@@ -93,22 +110,22 @@ class Shared(importlib.abc.Loader):
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds the table, versions' operations and what decorates them, and nothing else."""
+    """Finds the modules there is something to complete in, and nothing else."""
 
     def find_spec(self, name, path, target=None):
-        versioned = OPERATIONS.fullmatch(name)
-        completion = complete if name == TABLE else describe if VALIDATION.fullmatch(name) else None
-        if not versioned and completion is None:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if completion is not None:
+        for pattern, completion in COMPLETIONS:
+            match = pattern.fullmatch(name)
+            if not match:
+                continue
+            spec = importlib.machinery.PathFinder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
                 spec.loader = Completed(spec.loader, completion)
+            elif spec is None and completion is publish and match.group(2):
+                source = match.group(1) + '.operations'
+                if importlib.util.find_spec(source) is not None:
+                    return importlib.machinery.ModuleSpec(name, Shared(source))
             return spec
-        source = versioned.group(1) + '.operations'
-        if spec is None and importlib.util.find_spec(source) is not None:
-            return importlib.machinery.ModuleSpec(name, Shared(source))
-        return spec
+        return None
 
 
 sys.meta_path.insert(0, Finder())
