@@ -151,7 +151,7 @@ func TestExhaustive(t *testing.T) {
 		}
 		p := New(img)
 		for range 24 {
-			q := Query{Look: Look(rng.IntN(6)), Past: []fabric.PortID{fabric.PortID(rng.IntN(len(img.Ports)))}}
+			q := Query{Look: Look(rng.IntN(7)), Past: []fabric.PortID{fabric.PortID(rng.IntN(len(img.Ports)))}}
 			if rng.IntN(2) == 0 {
 				q.From = []fabric.PortID{fabric.PortID(rng.IntN(len(img.Ports)))}
 			}

@@ -19,6 +19,7 @@ const (
 	Evades                 // it is delivered, but not by way of all of Query.Past
 	Asymmetric             // it is delivered, but the reply does not pass the same stateful devices in reverse
 	Undecided              // whether it works is unknown
+	Lost                   // the first packet of a flow is not delivered
 )
 
 // Query asks for packets of an image.
@@ -32,8 +33,10 @@ type Query struct {
 	Dst fabric.Set
 	// Traffic is their protocols and destination ports; nil means all.
 	Traffic []model.Traffic
+	// SrcPorts are the source ports of protocols that have ports; nil means all.
+	SrcPorts fabric.Set
 	// To are the ports a delivered packet must end at to count; nil means any.
-	// For Fails it is not used.
+	// For Fails and Lost it is not used.
 	To []fabric.PortID
 	// Past are ports, for Evades.
 	Past []fabric.PortID
@@ -75,7 +78,7 @@ func (p *Prover) Find(q Query) Outcome {
 		q.Budget = DefaultBudget
 	}
 	w := p.newWalk(a, q.Budget)
-	w.replies = q.Look != Delivered && q.Look != Evades
+	w.replies = q.Look != Delivered && q.Look != Evades && q.Look != Lost
 	f := &finder{w: w, q: &q, to: everywhere(w, q.To)}
 	w.leaf = f.leaf
 	complete := w.run(w.begin(&q))
@@ -110,6 +113,14 @@ func (w *walk) begin(q *Query) []state {
 	four := w.a.intern(fabric.Set{mapped})
 	six := w.a.subtract(allSet, four)
 	boxes := boxes(w.a, q.Traffic, false)
+	if q.SrcPorts != nil {
+		some, zero := w.a.intern(q.SrcPorts), w.a.intern(fabric.NumSet(0, 0))
+		for i := range boxes {
+			if b := &boxes[i]; b.srcPorts != zero {
+				b.srcPorts = w.a.intersect(b.srcPorts, some)
+			}
+		}
+	}
 	var out []state
 	add := func(at site, src setID) {
 		for _, family := range [2]setID{four, six} {
@@ -119,7 +130,7 @@ func (w *walk) begin(q *Query) []state {
 				}
 				s := state{from: at}
 				s.cube = cube{w.a.intersect(src, family), w.a.intersect(dst, family), b.srcPorts, b.dstPorts, b.protos}
-				if s.cube[fabric.Src] != emptySet && s.cube[fabric.Dst] != emptySet {
+				if s.cube[fabric.Src] != emptySet && s.cube[fabric.Dst] != emptySet && s.cube[fabric.SrcPort] != emptySet {
 					out = append(out, s)
 				}
 			}
@@ -186,7 +197,7 @@ func (f *finder) leaf(l leaf) {
 		if allowed {
 			f.at(l, nil)
 		}
-	case Fails:
+	case Fails, Lost:
 		if !allowed {
 			f.take(l, nil)
 		}

@@ -389,7 +389,7 @@ func matches(p *Prover, q *Query, from fabric.PortID, pkt fabric.Packet, c *fabr
 	if q.From != nil && !slices.Contains(q.From, from) || q.Src == nil && !own || q.Src != nil && !q.Src.Contains(fabric.AddrValue(pkt.Src)) {
 		return false
 	}
-	if !inTraffic(q.Traffic, pkt) {
+	if !inTraffic(q.Traffic, pkt) || q.SrcPorts != nil && pkt.HasPorts() && !q.SrcPorts.Contains(fabric.Num(pkt.SrcPort)) {
 		return false
 	}
 	verdict, _ := c.Verdict()
@@ -402,6 +402,8 @@ func matches(p *Prover, q *Query, from fabric.PortID, pkt fabric.Packet, c *fabr
 		return ends && verdict == fabric.VerdictAllow
 	case Fails:
 		return verdict == fabric.VerdictDeny
+	case Lost:
+		return c.Forward.Verdict == fabric.VerdictDeny
 	case Evades:
 		missed := slices.ContainsFunc(q.Past, func(x fabric.PortID) bool { return !slices.Contains(inside(c.Forward.Path), x) })
 		return ends && !platform && missed
@@ -428,13 +430,16 @@ func FuzzFind(f *testing.F) {
 			}
 			return []fabric.PortID{fabric.PortID(rng.IntN(len(img.Ports)))}
 		}
-		for look := Delivered; look <= Undecided; look++ {
+		for look := Delivered; look <= Lost; look++ {
 			q := Query{Look: look, From: some(), To: some(), Past: some()}
 			if rng.IntN(2) == 0 {
 				q.Traffic = tcp(443, 22)
 			}
 			if rng.IntN(4) == 0 {
 				q.Src = fabric.AllValues()
+			}
+			if rng.IntN(4) == 0 {
+				q.SrcPorts = fabric.NumSet(40000, 40001)
 			}
 			out := p.Find(q)
 			switch {
