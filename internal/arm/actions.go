@@ -24,6 +24,7 @@ const (
 type verb struct {
 	name string
 	get  bool // asked by GET
+	put  bool // asked by PUT
 	body need
 	// long actions are accepted with 202; the answer is at the operation's
 	// Location.
@@ -58,7 +59,7 @@ func (ks kindSet) verbOf(resourceType, name, method string) *verb {
 	}
 	for i := range verbs {
 		a := &verbs[i]
-		if strings.EqualFold(a.name, name) && a.get == (method == http.MethodGet) {
+		if strings.EqualFold(a.name, name) && a.get == (method == http.MethodGet) && a.put == (method == http.MethodPut) {
 			return a
 		}
 	}

@@ -44,6 +44,7 @@ func (c *change) store() (changed bool, f *Fault) {
 	if f := c.checkReferences(); f != nil {
 		return false, f
 	}
+	c.bareReferences()
 	if f := c.checkRemoved(); f != nil {
 		return false, f
 	}
@@ -338,6 +339,27 @@ func (c *change) checkReferences() *Fault {
 		}
 	}
 	return nil
+}
+
+// bareReferences leaves of what the document refers to only the IDs: clients
+// send whole resources where the network provider keeps {"id": ...}.
+func (c *change) bareReferences() {
+	if !strings.EqualFold(c.kind.namespace(), "Microsoft.Network") {
+		return // other providers have properties of their own beside the IDs
+	}
+	for _, r := range c.kind.refs {
+		last := len(r.path) - 1
+		if r.path[last] != "id" {
+			continue
+		}
+		r.path[:last].eachObject(c.doc, func(o map[string]any) {
+			for name := range o {
+				if name != "id" && !(name == "properties" && object(o, name)["deleteOption"] != nil) {
+					delete(o, name)
+				}
+			}
+		})
+	}
 }
 
 func (c *change) checkReference(r reference, target string) *Fault {

@@ -46,15 +46,27 @@ func checkFirewallPolicy(c *change) *Fault {
 }
 
 func showFirewallPolicy(r *reading, p map[string]any) {
+	p["firewalls"], p["childPolicies"] = []any{}, []any{}
 	r.setUsers(p, "firewalls", model.TypeFirewall)
 	r.setUsers(p, "childPolicies", model.TypeFirewallPolicy)
-	var groups []any
+	groups := []any{}
 	for e := range r.view.List(r.id.Key()+"/rulecollectiongroups/", "") {
 		groups = append(groups, map[string]any{"id": e.Resource.ID.String()})
 	}
-	if len(groups) > 0 {
-		p["ruleCollectionGroups"] = groups
+	p["ruleCollectionGroups"] = groups
+}
+
+// showIPGroup shows the policies whose rules name the group.
+func showIPGroup(r *reading, p map[string]any) {
+	policies := []any{}
+	seen := map[string]bool{}
+	for _, e := range findExact(r.view, termRef+r.id.Key()) {
+		if up := e.Resource.ID.Parent(); e.Resource.ID.Is(model.TypeRuleCollectionGroup) && !seen[up.Key()] {
+			seen[up.Key()] = true
+			policies = append(policies, map[string]any{"id": up.String()})
+		}
 	}
+	p["firewalls"], p["firewallPolicies"] = []any{}, policies
 }
 
 func checkRuleCollectionGroup(c *change) *Fault {

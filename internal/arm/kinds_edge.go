@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -47,20 +48,48 @@ func edgeKinds() []*kind {
 			Check:    checkBastion, Fill: fillBastion,
 		},
 		{
-			Type: typeWatcher, Place: inGroup, Location: locationRequired, Name: networkName, State: true, SyncDelete: true, Sync: true,
+			Type: typeWatcher, Place: inGroup, Location: locationRequired, Name: networkName, State: true, Sync: true,
 			Check: checkWatcher, Verbs: watcherVerbs(),
 		},
-		{Type: typeWatcher + "/flowLogs", Location: locationRequired, Name: networkName, State: true, Defaults: []setting{{"enabled", true}}},
-		{Type: typeWatcher + "/connectionMonitors", Location: locationRequired, Name: networkName, State: true},
+		{
+			Type: typeWatcher + "/flowLogs", Location: locationRequired, Name: networkName, State: true,
+			Computed: []string{"targetResourceGuid"},
+			Defaults: []setting{
+				{"enabled", true},
+				{"format.type", "JSON"},
+				{"format.version", json.Number("1")},
+				{"retentionPolicy.days", json.Number("0")},
+				{"retentionPolicy.enabled", false},
+			},
+			Show: showFlowLog,
+		},
+		{
+			Type: typeWatcher + "/connectionMonitors", Location: locationRequired, Name: networkName, State: true,
+			Computed: []string{"monitoringStatus", "connectionMonitorType", "startTime"},
+			Defaults: []setting{{"outputs", []any{}}, {"autoStart", true}},
+			Fill:     fillMonitor,
+		},
 		{
 			Type: typeWAFPolicy, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Computed: []string{"applicationGateways", "httpListeners", "pathBasedRules", "resourceState"},
+			Defaults: []setting{
+				{"customRules", []any{}},
+				{"policySettings.requestBodyCheck", true},
+				{"policySettings.maxRequestBodySizeInKb", json.Number("128")},
+				{"policySettings.fileUploadLimitInMb", json.Number("100")},
+				{"policySettings.state", "Disabled"},
+				{"policySettings.mode", "Detection"},
+				{"managedRules.exclusions", []any{}},
+				{"managedRules.managedRuleSets.*.ruleGroupOverrides", []any{}},
+			},
 			InUse: inUse(codeResourceInUse, "Firewall policy %s is in use by %s and cannot be deleted."),
 			Show:  showBack(back{"applicationGateways", typeAppGateway}),
 		},
 		{
 			Type: typeAppGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"operationalState"},
-			Defaults: []setting{{"enableHttp2", false}},
+			Defaults: gatewayDefaults(),
+			Verbs:    []verb{changing("start", gatewayState("Running")), changing("stop", gatewayState("Stopped"))},
 			Refs: []reference{
 				regionalSubnetRef("properties.gatewayIPConfigurations.*.properties.subnet.id"),
 				regionalSubnetRef("properties.frontendIPConfigurations.*.properties.subnet.id"),
@@ -283,8 +312,43 @@ func (c *change) danglingPart(v any, known map[string]bool) string {
 	return ""
 }
 
+// gatewayDefaults are those of an application gateway's parts; lists it does
+// not have are shown empty.
+func gatewayDefaults() []setting {
+	out := []setting{
+		{"enableHttp2", false},
+		{"backendAddressPools.*.properties.backendAddresses", []any{}},
+		{"backendHttpSettingsCollection.*.properties.cookieBasedAffinity", "Disabled"},
+		{"backendHttpSettingsCollection.*.properties.pickHostNameFromBackendAddress", false},
+		{"backendHttpSettingsCollection.*.properties.requestTimeout", json.Number("30")},
+		{"httpListeners.*.properties.requireServerNameIndication", false},
+		{"httpListeners.*.properties.hostNames", []any{}},
+		{"probes.*.properties.pickHostNameFromBackendHttpSettings", false},
+		{"probes.*.properties.minServers", json.Number("0")},
+		{"probes.*.properties.match", map[string]any{}},
+	}
+	for _, list := range gatewayParts {
+		if list != "authenticationCertificates" { // of version 1 only
+			out = append(out, setting{list, []any{}})
+		}
+	}
+	return out
+}
+
+// gatewayState changes whether an application gateway runs.
+func gatewayState(state string) func(*change) *Fault {
+	return func(c *change) *Fault {
+		c.props()["operationalState"] = state
+		return nil
+	}
+}
+
 func fillApplicationGateway(c *change) *Fault {
-	c.props()["operationalState"] = "Running"
+	state := text(c.oldProps(), "operationalState")
+	if state == "" {
+		state = "Running"
+	}
+	c.props()["operationalState"] = state
 	return c.assignAddresses("frontendIPConfigurations")
 }
 
@@ -328,5 +392,33 @@ func fillTrafficManager(c *change) *Fault {
 	}
 	setDefault(p, "monitorConfig.profileMonitorStatus", status)
 	object(p, "monitorConfig")["profileMonitorStatus"] = status
+	return nil
+}
+
+// showFlowLog shows the GUID of what a flow log watches.
+func showFlowLog(r *reading, p map[string]any) {
+	guid := "00000000-0000-0000-0000-000000000000"
+	if id, err := model.ParseID(text(p, "targetResourceId")); err == nil {
+		if e, ok := r.view.Get(id); ok && text(e.Resource.Properties(), "resourceGuid") != "" {
+			guid = text(e.Resource.Properties(), "resourceGuid")
+		}
+	}
+	p["targetResourceGuid"] = guid
+}
+
+// fillMonitor says how a connection monitor runs.
+func fillMonitor(c *change) *Fault {
+	p := c.props()
+	p["connectionMonitorType"] = "MultiEndpoint"
+	if object(p, "source") != nil {
+		p["connectionMonitorType"] = "SingleSourceDestination"
+	}
+	p["monitoringStatus"] = "Running"
+	if p["autoStart"] == false {
+		p["monitoringStatus"] = "NotStarted"
+	}
+	if p["startTime"] = c.oldProps()["startTime"]; p["startTime"] == nil {
+		p["startTime"] = c.by.At.UTC().Format(time.RFC3339Nano)
+	}
 	return nil
 }

@@ -7,7 +7,7 @@ func firewallKinds() []*kind {
 	return []*kind{
 		{
 			Type: model.TypeFirewall, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
-			Defaults: []setting{{"sku.name", "AZFW_VNet"}, {"sku.tier", "Standard"}, {"threatIntelMode", "Alert"}},
+			Defaults: []setting{{"sku.name", "AZFW_VNet"}, {"sku.tier", "Standard"}, {"threatIntelMode", "Alert"}, {"applicationRuleCollections", []any{}}, {"natRuleCollections", []any{}}, {"networkRuleCollections", []any{}}, {"additionalProperties", map[string]any{}}},
 			Refs: append(ipConfigurationRefs(),
 				// A policy may be of another region.
 				ref(model.TypeFirewallPolicy, "properties.firewallPolicy.id")),
@@ -33,7 +33,8 @@ func firewallKinds() []*kind {
 			Type: model.TypeIPGroup, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"firewalls", "firewallPolicies"},
 			InUse:    inUse(codeIPGroupInUse, "IP group %s is in use by %s and cannot be deleted."),
-			Check:    checkIPGroup,
+			Defaults: []setting{{"ipAddresses", []any{}}},
+			Check:    checkIPGroup, Show: showIPGroup,
 		},
 	}
 }

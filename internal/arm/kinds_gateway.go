@@ -34,7 +34,19 @@ func gatewayKinds() []*kind {
 			Type: typeGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Refs:  append(ipConfigurationRefs(), ref(typeLocalGateway, "properties.gatewayDefaultSite.id")),
 			InUse: inUse("VirtualNetworkGatewayCannotBeDeleted", "Virtual network gateway %s is in use by %s and cannot be deleted."), // code unconfirmed
-			Check: checkGateway, Show: showGateway,
+			Defaults: []setting{
+				{"enableBgp", false},
+				{"activeActive", false},
+				{"enablePrivateIpAddress", false},
+				{"disableIPSecReplayProtection", false},
+				{"enableBgpRouteTranslationForNat", false},
+				{"allowVirtualWanTraffic", false},
+				{"allowRemoteVnetTraffic", false},
+				{"natRules", []any{}},
+				{"virtualNetworkGatewayPolicyGroups", []any{}},
+				{"sku.capacity", json.Number("2")},
+			},
+			Check: checkGateway, Show: showGateway, Verbs: []verb{{name: "connections", get: true, answer: gatewayConnections}},
 		},
 		{
 			Type: typeLocalGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
@@ -44,22 +56,49 @@ func gatewayKinds() []*kind {
 		{
 			Type: typeConnection, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"connectionStatus", "egressBytesTransferred", "ingressBytesTransferred", "tunnelConnectionStatus"},
+			Defaults: []setting{
+				{"enableBgp", false},
+				{"routingWeight", json.Number("0")},
+				{"dpdTimeoutSeconds", json.Number("0")},
+				{"connectionMode", "Default"},
+				{"useLocalAzureIpAddress", false},
+				{"usePolicyBasedTrafficSelectors", false},
+				{"expressRouteGatewayBypass", false},
+				{"enablePrivateLinkFastPath", false},
+				{"ipsecPolicies", []any{}},
+				{"trafficSelectorPolicies", []any{}},
+				{"gatewayCustomBgpIpAddresses", []any{}},
+			},
 			Refs: []reference{
 				ref(typeGateway, "properties.virtualNetworkGateway1.id"), ref(typeGateway, "properties.virtualNetworkGateway2.id"),
 				ref(typeLocalGateway, "properties.localNetworkGateway2.id"), ref(typeCircuit, "properties.peer.id"),
 			},
-			Check: checkConnection, Show: showConnection,
+			Check: checkConnection, Show: showConnection, Verbs: sharedKeyVerbs(),
 		},
 		{
 			Type: typeCircuit, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
-			Defaults: []setting{{"allowClassicOperations", false}},
+			Defaults: []setting{{"allowClassicOperations", false}, {"globalReachEnabled", false}, {"gatewayManagerEtag", ""}, {"peerings", []any{}}, {"authorizations", []any{}}},
 			InUse:    inUse("CircuitInUse", "ExpressRoute circuit %s is in use by %s and cannot be deleted."), // code unconfirmed
 			Fill:     fillCircuit, Show: showCircuit,
 		},
 		{
 			Type: typeCircuitPeering, Name: networkName, Inline: "peerings", KeepAbsent: true, State: true,
+			Defaults: []setting{
+				// Microsoft's autonomous system of ExpressRoute ("ExpressRoute routing requirements").
+				{"azureASN", json.Number("12076")},
+				{"state", "Enabled"},
+				{"primaryAzurePort", ""},
+				{"secondaryAzurePort", ""},
+				{"gatewayManagerEtag", ""},
+				{"lastModifiedBy", "Customer"},
+				{"connections", []any{}},
+				{"peeredConnections", []any{}},
+			},
 		},
-		{Type: typeCircuit + "/authorizations", Name: networkName, Inline: "authorizations", KeepAbsent: true, State: true, Defaults: []setting{{"authorizationUseStatus", "Available"}}},
+		{
+			Type: typeCircuit + "/authorizations", Name: networkName, Inline: "authorizations", KeepAbsent: true, State: true,
+			Computed: []string{"authorizationKey", "authorizationUseStatus"},
+		},
 		{
 			Type: typeVirtualWAN, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			InUse: inUse(codeResourceInUse, "Virtual WAN %s is in use by %s and cannot be deleted."),
@@ -67,9 +106,17 @@ func gatewayKinds() []*kind {
 		{
 			Type: typeVirtualHub, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"routingState", "virtualRouterIps", "ipConfigurations", "bgpConnections"},
-			Refs:     []reference{ref(typeVirtualWAN, "properties.virtualWan.id")},
-			InUse:    inUse(codeResourceInUse, "Virtual hub %s is in use by %s and cannot be deleted."),
-			Show:     showVirtualHub,
+			Defaults: []setting{
+				{"allowBranchToBranchTraffic", false},
+				{"hubRoutingPreference", "ExpressRoute"},
+				{"virtualRouterAsn", json.Number(azureASN)},
+				{"virtualRouterAutoScaleConfiguration.minCapacity", json.Number("2")},
+				{"virtualHubRouteTableV2s", []any{}},
+				{"routeTable.routes", []any{}},
+			},
+			Refs:  []reference{ref(typeVirtualWAN, "properties.virtualWan.id")},
+			InUse: inUse(codeResourceInUse, "Virtual hub %s is in use by %s and cannot be deleted."),
+			Fill:  fillVirtualHub, Show: showVirtualHub,
 		},
 		{
 			Type: typeHubIP, Name: networkName, State: true,
@@ -111,16 +158,77 @@ func checkGateway(c *change) *Fault {
 	return checkPublicIPUse(c)
 }
 
-func showGateway(_ *reading, p map[string]any) {
-	setDefault(p, "enableBgp", false)
-	setDefault(p, "activeActive", false)
+// showGateway shows a gateway's side of BGP: its autonomous system, and for
+// each IP configuration the address it peers from and that of its tunnels.
+func showGateway(r *reading, p map[string]any) {
 	if strings.EqualFold(text(p, "gatewayType"), "Vpn") {
 		setDefault(p, "vpnType", "RouteBased")
+		setDefault(p, "vpnGatewayGeneration", "Generation1")
 	}
 	bgp := shallow(object(p, "bgpSettings"))
+	p["bgpSettings"] = bgp
 	setDefault(bgp, "asn", json.Number(azureASN))
 	setDefault(bgp, "peerWeight", json.Number("0"))
-	p["bgpSettings"] = bgp
+	given := map[string]map[string]any{}
+	for _, o := range objects(bgp, "bgpPeeringAddresses") {
+		given[strings.ToLower(text(o, "ipconfigurationId"))] = o
+	}
+	configs := objects(p, "ipConfigurations")
+	var addresses []any
+	var all []string
+	for i, cfg := range configs {
+		q := object(cfg, "properties")
+		one := map[string]any{"ipconfigurationId": cfg["id"], "customBgpIpAddresses": []any{}, "defaultBgpIpAddresses": []any{}, "tunnelIpAddresses": []any{}}
+		if a, ok := r.gatewayAddress(refID(q, "subnet"), i, len(configs)); ok {
+			one["defaultBgpIpAddresses"] = []any{a}
+			all = append(all, a)
+		}
+		if custom, ok := given[strings.ToLower(text(cfg, "id"))]["customBgpIpAddresses"].([]any); ok {
+			one["customBgpIpAddresses"] = custom
+		}
+		if id, err := model.ParseID(refID(q, "publicIPAddress")); err == nil {
+			if e, ok := r.view.Get(id); ok {
+				one["tunnelIpAddresses"] = []any{text(e.Resource.Properties(), "ipAddress")}
+			}
+		}
+		addresses = append(addresses, one)
+	}
+	if len(addresses) > 0 {
+		bgp["bgpPeeringAddresses"] = addresses
+		setDefault(bgp, "bgpPeeringAddress", strings.Join(all, ","))
+	}
+}
+
+// gatewayAddress is the address a gateway of n configurations peers from: the
+// last usable one of its subnet, or the first ones if it is active-active
+// ("About BGP with VPN Gateway", recorded answers of both kinds).
+func (r *reading) gatewayAddress(subnet string, i, n int) (string, bool) {
+	id, err := model.ParseID(subnet)
+	if err != nil {
+		return "", false
+	}
+	doc, _ := lookup(r.view, r.kinds[strings.ToLower(model.TypeSubnet)], id)
+	for _, pfx := range subnetPrefixes(object(doc, "properties")) {
+		if !pfx.Addr().Is4() {
+			continue
+		}
+		if n > 1 {
+			return offset(pfx, uint32(catalog.FirstUsableOffset+i)).String(), true
+		}
+		return last(pfx).Prev().String(), true
+	}
+	return "", false
+}
+
+// gatewayConnections lists the connections of a gateway.
+func gatewayConnections(q *question) (any, *Fault) {
+	value := []any{}
+	for _, e := range findExact(q.view, termRef+q.on.ID.Key()) {
+		if e.Resource.ID.Is(typeConnection) {
+			value = append(value, q.s.kinds.shown(q.view, e.Resource))
+		}
+	}
+	return map[string]any{"value": value}, nil
 }
 
 func checkLocalGateway(c *change) *Fault {
@@ -147,8 +255,9 @@ func checkConnection(c *change) *Fault {
 }
 
 func showConnection(_ *reading, p map[string]any) {
-	setDefault(p, "enableBgp", false)
-	setDefault(p, "routingWeight", json.Number("0"))
+	if !strings.EqualFold(text(p, "connectionType"), "ExpressRoute") {
+		setDefault(p, "connectionProtocol", "IKEv2")
+	}
 	p["connectionStatus"], p["egressBytesTransferred"], p["ingressBytesTransferred"] = "Unknown", 0, 0
 }
 
@@ -158,15 +267,21 @@ func fillCircuit(c *change) *Fault {
 		key = uuid.NewString()
 	}
 	c.props()["serviceKey"] = key
+	before := byName(c.oldProps(), "authorizations")
+	for _, o := range objects(c.props(), "authorizations") {
+		p := object(o, "properties")
+		p["authorizationUseStatus"] = "Available"
+		p["authorizationKey"] = uuid.NewString()
+		if old := text(object(before[strings.ToLower(text(o, "name"))], "properties"), "authorizationKey"); old != "" {
+			p["authorizationKey"] = old
+		}
+	}
 	return nil
 }
 
 func showCircuit(_ *reading, p map[string]any) {
 	setDefault(p, "circuitProvisioningState", "Enabled")
 	setDefault(p, "serviceProviderProvisioningState", "NotProvisioned")
-	for _, name := range []string{"peerings", "authorizations"} {
-		setDefault(p, name, []any{})
-	}
 }
 
 func checkHubIP(c *change) *Fault {
@@ -191,10 +306,16 @@ func checkBGPConnection(c *change) *Fault {
 
 func showBGPConnection(_ *reading, p map[string]any) { p["connectionState"] = "Connected" }
 
+// fillVirtualHub says that a hub on its own is a Route Server.
+func fillVirtualHub(c *change) *Fault {
+	if refID(c.props(), "virtualWan") == "" {
+		c.doc["kind"] = "RouteServer"
+	}
+	return nil
+}
+
 // showVirtualHub shows a Route Server's addresses: the first two of its subnet.
 func showVirtualHub(r *reading, p map[string]any) {
-	setDefault(p, "virtualRouterAsn", json.Number(azureASN))
-	setDefault(p, "allowBranchToBranchTraffic", false)
 	p["routingState"] = "Provisioned"
 	ips := []any{}
 	var configs, peers []any

@@ -62,9 +62,16 @@ func objects(m map[string]any, name string) []map[string]any {
 // refID returns the "id" of a reference property, or "".
 func refID(m map[string]any, name string) string { return text(object(m, name), "id") }
 
-// setDefault sets a property below an object if it is absent.
+// setDefault sets a property below an object if it is absent; "*" in the path
+// stands for every element of a list.
 func setDefault(m map[string]any, at string, value any) {
 	first, rest, deeper := strings.Cut(at, ".")
+	if below, ok := strings.CutPrefix(rest, "*."); ok {
+		for _, o := range objects(m, first) {
+			setDefault(o, below, value)
+		}
+		return
+	}
 	if !deeper {
 		if _, ok := m[first]; !ok {
 			m[first] = model.CloneJSON(value)

@@ -40,6 +40,19 @@ func (c *call) shown(k *kind, r *model.Resource) map[string]any {
 	return doc
 }
 
+// shown returns a document as it is shown once no operation is under way.
+func (ks kindSet) shown(v *state.View, r *model.Resource) map[string]any {
+	k := ks[strings.ToLower(r.Type())]
+	if k == nil || k.Show == nil {
+		return r.Doc
+	}
+	doc := shallow(r.Doc)
+	p := shallow(object(doc, "properties"))
+	doc["properties"] = p
+	k.Show(&reading{ks, v, r.ID}, p)
+	return doc
+}
+
 // get answers with one resource.
 func (c *call) get(k *kind, id model.ID) *Fault {
 	v := c.s.store.View()

@@ -144,6 +144,14 @@ func (c *call) noRoute(path []string) *Fault {
 
 // resource answers a request for one resource.
 func (c *call) resource(id model.ID) *Fault {
+	// An action's name may have two parts: sharedkey/reset.
+	if up := id.Parent(); !up.IsZero() {
+		t := id.Type()
+		name := t[strings.LastIndexByte(t, '/')+1:] + "/" + id.Name()
+		if c.s.kinds.verbOf(up.Type(), name, c.r.Method) != nil {
+			return c.action(up, name)
+		}
+	}
 	k, f := c.s.kinds.of(id)
 	if f != nil {
 		return f
