@@ -456,3 +456,25 @@ func TestManyAddresses(t *testing.T) {
 		t.Errorf("twice in one NIC: %d %s", a.status, a.raw)
 	}
 }
+
+// TestSecondConfigurationTakesTheSubnet: a further configuration without a
+// subnet is in that of the first, as Terraform writes dual-stack interfaces.
+func TestSecondConfigurationTakesTheSubnet(t *testing.T) {
+	c := newCloud(t).withGroup()
+	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16","fd00::/48"]},"subnets":[{"name":"s","properties":{"addressPrefixes":["10.0.0.0/24","fd00::/64"]}}]}}`)
+	subnet := network + "/virtualNetworks/v/subnets/s"
+	c.must("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[
+		{"name":"a","properties":{"primary":true,"subnet":{"id":"`+subnet+`"}}},
+		{"name":"b","properties":{"privateIPAddressVersion":"IPv6"}}]}}`)
+	nic := c.get(network + "/networkInterfaces/n")
+	if got := str(nic, "properties", "ipConfigurations", 1, "properties", "subnet", "id"); got != subnet {
+		t.Errorf("subnet %q", got)
+	}
+	if got := str(nic, "properties", "ipConfigurations", 1, "properties", "privateIPAddress"); got != "fd00::4" {
+		t.Errorf("address %q", got)
+	}
+	one := c.get(network + "/networkInterfaces/n/ipConfigurations/b")
+	if str(one, "properties", "privateIPAddress") != "fd00::4" {
+		t.Errorf("read on its own: %v", one)
+	}
+}

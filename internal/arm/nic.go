@@ -48,8 +48,14 @@ func checkNIC(c *change) *Fault {
 		return badRequest("NetworkInterfaceMustHaveAtLeastOneIpConfiguration", "Network interface %s must have at least one IP configuration.", c.id) // code unconfirmed
 	}
 	network, primaries := "", 0
-	for _, cfg := range configs {
+	first := object(object(configs[0], "properties"), "subnet")
+	for i, cfg := range configs {
 		p := object(cfg, "properties")
+		// Further configurations may leave the subnet to the first, as clients do
+		// for IPv6.
+		if i > 0 && p["subnet"] == nil && first != nil {
+			p["subnet"] = map[string]any{"id": first["id"]}
+		}
 		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		setDefault(p, "privateIPAddressVersion", "IPv4")
 		id := model.MustParseID(text(cfg, "id"))
