@@ -41,34 +41,7 @@ func FuzzMeaning(f *testing.F) {
 		p := proof.New(img)
 		for range 100 {
 			at, packet := fabrictest.Packet(rng, img)
-			want := reference.Connect(img, at, packet)
-			verdict, reason := want.Verdict()
-
-			// The proof, asked about this one packet.
-			one := proof.Query{
-				Look: proof.Works, From: []fabric.PortID{at}, Src: fabric.AddrSet(packet.Src), Dst: fabric.AddrSet(packet.Dst),
-				Traffic: []model.Traffic{{Protocol: packet.Proto, Ports: portsFor(packet)}},
-			}
-			if packet.Src != packet.Dst && !own(img, at, packet) {
-				got := p.Find(one)
-				// Other source ports, and other targets of balancers, may fare
-				// otherwise: what works for this packet must be found.
-				if verdict == fabric.VerdictAllow && got.Answer == proof.None {
-					t.Fatalf("%s from %s works; the proof says nothing like it does", packet, img.Ports[at].Name)
-				}
-				one.Look = proof.Fails
-				if got := p.Find(one); verdict == fabric.VerdictDeny && got.Answer == proof.None {
-					t.Fatalf("%s from %s fails; the proof says nothing like it does", packet, img.Ports[at].Name)
-				}
-			}
-
-			// The engine, on real bytes.
-			first := engine.New(img, engine.Options{}).Process(0, at, engine.First(packet))
-			if first.Verdict != want.Forward.Verdict || first.Reason != want.Forward.Reason {
-				t.Fatalf("%s from %s: the engine says %s because %s, the reference %s because %s",
-					packet, img.Ports[at].Name, first.Verdict, first.Reason.Code, want.Forward.Verdict, want.Forward.Reason.Code)
-			}
-			_ = reason
+			oneMeaning(t, img, p, at, packet)
 		}
 		var exps []model.Expectation
 		for range 3 {
@@ -83,6 +56,39 @@ func FuzzMeaning(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// oneMeaning holds the proof and the engine to what the reference evaluator
+// says of a packet, and returns that.
+func oneMeaning(t testing.TB, img *fabric.Image, p *proof.Prover, at fabric.PortID, packet fabric.Packet) fabric.Connection {
+	t.Helper()
+	want := reference.Connect(img, at, packet)
+	verdict, _ := want.Verdict()
+
+	// The proof, asked about this one packet. Other source ports, and other
+	// targets of balancers, may fare otherwise: what becomes of this packet must
+	// be found.
+	if packet.Src != packet.Dst && !own(img, at, packet) {
+		one := proof.Query{
+			Look: proof.Works, From: []fabric.PortID{at}, Src: fabric.AddrSet(packet.Src), Dst: fabric.AddrSet(packet.Dst),
+			Traffic: []model.Traffic{{Protocol: packet.Proto, Ports: portsFor(packet)}},
+		}
+		if got := p.Find(one); verdict == fabric.VerdictAllow && got.Answer == proof.None {
+			t.Fatalf("%s from %s works; the proof says nothing like it does", packet, img.Ports[at].Name)
+		}
+		one.Look = proof.Fails
+		if got := p.Find(one); verdict == fabric.VerdictDeny && got.Answer == proof.None {
+			t.Fatalf("%s from %s fails; the proof says nothing like it does", packet, img.Ports[at].Name)
+		}
+	}
+
+	// The engine, on real bytes.
+	first := engine.New(img, engine.Options{}).Process(0, at, engine.First(packet))
+	if first.Verdict != want.Forward.Verdict || first.Reason != want.Forward.Reason {
+		t.Fatalf("%s from %s: the engine says %s because %s, the reference %s because %s",
+			packet, img.Ports[at].Name, first.Verdict, first.Reason.Code, want.Forward.Verdict, want.Forward.Reason.Code)
+	}
+	return want
 }
 
 // own reports whether a packet is for the one who sends it.
