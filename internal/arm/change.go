@@ -27,6 +27,8 @@ type change struct {
 	// via is the inline child that was written or deleted, in place of the whole
 	// document; it is zero otherwise.
 	via model.ID
+	// prepared is what the kind's Prepare found out.
+	prepared any
 }
 
 func (s *Server) newChange(tx *state.Tx, k *kind, id model.ID, by state.Actor) *change {

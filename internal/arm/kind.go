@@ -65,6 +65,9 @@ type kind struct {
 	// it may always be deleted.
 	InUse func(id model.ID, users []string) *Fault
 
+	// Prepare finds out, before the update, what a change needs to know besides
+	// the store; Fill finds it in the change.
+	Prepare func(c *call, id model.ID, body map[string]any) (any, *Fault)
 	// Check says what is wrong with the completed document.
 	Check func(*change) *Fault
 	// Fill adds what the server assigns; it runs after Check.

@@ -56,6 +56,7 @@ func managerKinds() []*kind {
 		child(typeRun, kind{
 			Computed: []string{"analysisResult", "errorMessage", "intentContent"},
 			Refs:     []reference{ref(typeIntent, "properties.intentId")},
+			Prepare:  prepareRun, Fill: fillRun,
 		}),
 		{
 			// Commits are written by POST .../commit only.

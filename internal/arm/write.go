@@ -40,6 +40,12 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
+	var prepared any
+	if k.Prepare != nil {
+		if prepared, f = k.Prepare(c, id, body); f != nil {
+			return f
+		}
+	}
 	var created, changed bool
 	var out *model.Resource
 	f = c.update(func(tx *state.Tx) *Fault {
@@ -56,6 +62,7 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 		}
 		created = !exists
 		ch := c.s.newChange(tx, k, id, c.actor())
+		ch.prepared = prepared
 		if k.Inline == "" {
 			ch.old, ch.doc = old, body
 			changed, f = ch.store()
