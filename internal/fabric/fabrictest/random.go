@@ -40,6 +40,9 @@ func Packet(rng *rand.Rand, img *fabric.Image) (fabric.PortID, fabric.Packet) {
 	if aimed {
 		to = &img.Ports[fronts[rng.IntN(len(fronts))]]
 		p.Dst = front(rng, img, to)
+		if _, public := img.PublicAt(p.Dst); public && img.Edge != fabric.None && rng.IntN(2) == 0 {
+			at = img.Edge
+		}
 	}
 	if rng.IntN(10) > 0 {
 		p.Src = pick(rng, img.Sets[img.Ports[at].Addrs])
