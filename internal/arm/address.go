@@ -241,9 +241,8 @@ func joinPrefixes(ps []netip.Prefix) string {
 // in which resources are made.
 func fillPublicIP(c *change) *Fault {
 	p := c.props()
-	if _, ok := c.doc["sku"]; !ok {
-		c.doc["sku"] = map[string]any{"name": "Standard", "tier": "Regional"}
-	}
+	setDefault(c.doc, "sku.name", "Standard")
+	setDefault(c.doc, "sku.tier", "Regional")
 	want := text(p, "ipAddress")
 	if want == "" {
 		want = text(c.oldProps(), "ipAddress")

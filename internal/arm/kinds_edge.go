@@ -174,9 +174,8 @@ var (
 // fillPublicPrefix assigns the prefix: the one it had, or the first from a place
 // that follows from the ID that overlaps no other.
 func fillPublicPrefix(c *change) *Fault {
-	if _, ok := c.doc["sku"]; !ok {
-		c.doc["sku"] = map[string]any{"name": "Standard", "tier": "Regional"}
-	}
+	setDefault(c.doc, "sku.name", "Standard")
+	setDefault(c.doc, "sku.tier", "Regional")
 	p := c.props()
 	if had := text(c.oldProps(), "ipPrefix"); had != "" {
 		p["ipPrefix"] = had
