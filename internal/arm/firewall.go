@@ -89,8 +89,11 @@ func checkRuleCollectionGroup(c *change) *Fault {
 		} else if f := oneOf(c.id, "properties.ruleCollections.ruleCollectionType", rc["ruleCollectionType"], "FirewallPolicyFilterRuleCollection", "FirewallPolicyNatRuleCollection"); f != nil {
 			return f
 		}
-		if f := oneOf(c.id, "properties.ruleCollections.action.type", object(rc, "action")["type"], action...); f != nil {
-			return f
+		// A collection without an action is taken, and decides nothing.
+		if a := object(rc, "action"); a != nil {
+			if f := oneOf(c.id, "properties.ruleCollections.action.type", a["type"], action...); f != nil {
+				return f
+			}
 		}
 		for _, r := range objects(rc, "rules") {
 			if f := oneOf(c.id, "properties.ruleCollections.rules.ruleType", r["ruleType"], "NetworkRule", "ApplicationRule", "NatRule"); f != nil {

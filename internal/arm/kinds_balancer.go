@@ -31,7 +31,7 @@ func balancerKinds() []*kind {
 		{
 			Type: model.TypeLoadBalancer, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			InUse: inUse(codeResourceInUse, "Load balancer %s is in use by %s and cannot be deleted."),
-			Check: checkLoadBalancer, Fill: fillLoadBalancer, Terms: frontendTerms, Show: showLoadBalancer,
+			Check: checkLoadBalancer, Fill: fillLoadBalancer, Terms: frontendTerms, Show: showLoadBalancer, Verbs: []verb{nicsOfBalancer},
 		},
 		part(typeFrontend, "frontendIPConfigurations", kind{
 			Computed: []string{"loadBalancingRules", "inboundNatRules", "outboundRules", "inboundNatPools"},

@@ -22,8 +22,12 @@ func networkKinds() []*kind {
 			Type: model.TypeVirtualNetwork, Place: inGroup, Location: locationRequired, Name: networkName,
 			State: true, GUID: true,
 			Defaults: []setting{{"enableDdosProtection", false}},
-			Refs:     []reference{ref(typeDDoSPlan, "properties.ddosProtectionPlan.id")},
-			Check:    checkVirtualNetwork, Fill: fillPeerings, Settle: settleNetwork, Show: showVirtualNetwork,
+			Refs: []reference{
+				ref(typeDDoSPlan, "properties.ddosProtectionPlan.id"),
+				ref(typePool, "properties.addressSpace.ipamPoolPrefixAllocations.*.pool.id"),
+			},
+			Check: checkVirtualNetwork, Fill: fillPeerings, Settle: settleNetwork, Show: showVirtualNetwork,
+			Verbs: networkVerbs(),
 		},
 		{
 			Type: model.TypeSubnet, Name: networkName, Inline: "subnets", KeepAbsent: true, State: true,
@@ -36,6 +40,7 @@ func networkKinds() []*kind {
 				regionalRef(model.TypeRouteTable, "properties.routeTable.id"),
 				regionalRef(model.TypeNATGateway, "properties.natGateway.id"),
 				ref(model.TypeEndpointPolicy, "properties.serviceEndpointPolicies.*.id"),
+				ref(typePool, "properties.ipamPoolPrefixAllocations.*.pool.id"),
 			},
 			InUse: subnetInUse, Show: showSubnet,
 		},
@@ -95,7 +100,7 @@ func networkKinds() []*kind {
 				regionalRef(model.TypeInboundNATRule, "properties.ipConfigurations.*.properties.loadBalancerInboundNatRules.*.id"),
 				ref(typeGatewayPool, "properties.ipConfigurations.*.properties.applicationGatewayBackendAddressPools.*.id")),
 			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
-			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC, Verbs: nicVerbs(),
+			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC, Verbs: append(nicVerbs(), balancersOfNIC),
 		},
 		{Type: typeNICConfig, Name: networkName, Inline: "ipConfigurations", State: true, ReadOnly: true},
 		{

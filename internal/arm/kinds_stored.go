@@ -17,6 +17,8 @@ func storedKinds() []*kind {
 	add("vpnGateways", ref(network+"virtualHubs", "properties.virtualHub.id"))
 	add("dnsResolvers", regionalRef(model.TypeVirtualNetwork, "properties.virtualNetwork.id"))
 	add("dnsForwardingRulesets")
+	add("networkProfiles", ref(model.TypeSubnet, "properties.containerNetworkInterfaceConfigurations.*.properties.ipConfigurations.*.properties.subnet.id"))
+	add("customIpPrefixes")
 	for _, c := range []struct {
 		name string
 		ref  reference

@@ -3,6 +3,7 @@ package arm_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -476,5 +477,32 @@ func TestSecondConfigurationTakesTheSubnet(t *testing.T) {
 	one := c.get(network + "/networkInterfaces/n/ipConfigurations/b")
 	if str(one, "properties", "privateIPAddress") != "fd00::4" {
 		t.Errorf("read on its own: %v", one)
+	}
+}
+
+// TestAssociations: interfaces and load balancers list each other.
+func TestAssociations(t *testing.T) {
+	c := newCloud(t).withGroup()
+	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.0.0/24"}}]}}`)
+	subnet, lb := network+"/virtualNetworks/v/subnets/s", network+"/loadBalancers/l"
+	c.must("PUT", lb, `{"location":"westeurope","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{"subnet":{"id":"`+subnet+`"}}}],"backendAddressPools":[{"name":"p"},{"name":"q"}]}}`)
+	for name, pools := range map[string]string{"a": `{"id":"` + lb + `/backendAddressPools/p"},{"id":"` + lb + `/backendAddressPools/q"}`, "b": ""} {
+		c.must("PUT", network+"/networkInterfaces/"+name, `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"i","properties":{"subnet":{"id":"`+subnet+`"},"loadBalancerBackendAddressPools":[`+pools+`]}}]}}`)
+	}
+	names := func(path string) (out []string) {
+		list, _ := c.get(path)["value"].([]any)
+		for _, o := range list {
+			out = append(out, str(o, "name"))
+		}
+		return out
+	}
+	for path, want := range map[string][]string{
+		network + "/networkInterfaces/a/loadBalancers": {"l"},
+		network + "/networkInterfaces/b/loadBalancers": nil,
+		lb + "/networkInterfaces":                      {"a"},
+	} {
+		if got := names(path); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
 	}
 }
