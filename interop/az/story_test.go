@@ -39,7 +39,7 @@ func parseStory(r io.Reader) ([]step, error) {
 	var body strings.Builder
 	finish := func() error {
 		if len(steps) == 0 {
-			if body.Len() > 0 {
+			if strings.TrimSpace(body.String()) != "" {
 				return errors.New("an expectation comes before the first command")
 			}
 			return nil
