@@ -14,7 +14,7 @@ func managerKinds() []*kind {
 			Type: model.TypeNetworkManager, Place: inGroup, Location: locationRequired, Name: networkName,
 			State: true, SystemData: true, Sync: true, MergePatch: true, GUID: true,
 			Check: checkNetworkManager,
-			Verbs: []verb{{name: "commit", act: (*call).commit}, {name: "listDeploymentStatus", act: (*call).deploymentStatus}},
+			Verbs: managerVerbs(),
 		},
 		child(model.TypeNetworkGroup, kind{
 			Defaults: []setting{{"memberType", "VirtualNetwork"}},
@@ -45,9 +45,9 @@ func managerKinds() []*kind {
 		child(typePool, kind{
 			Location: locationRequired, MergePatch: true,
 			InUse: inUse(codeResourceInUse, "IPAM pool %s is in use by %s and cannot be deleted."),
-			Check: checkPool,
+			Check: checkPool, Verbs: poolVerbs(),
 		}),
-		child(typePool+"/staticCidrs", kind{Check: checkStaticCIDR}),
+		child(typePool+"/staticCidrs", kind{Computed: []string{"totalNumberOfIPAddresses"}, Check: checkStaticCIDR, Fill: fillStaticCIDR}),
 		child(typeWorkspace, kind{Location: locationRequired, MergePatch: true}),
 		child(typeIntent, kind{
 			InUse: inUse(codeResourceInUse, "Reachability analysis intent %s is in use by %s and cannot be deleted."),

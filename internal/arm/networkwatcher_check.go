@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"math/big"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -279,13 +278,4 @@ func (q *question) addresses(at fabric.PortID, side, s string, v6 bool) (fabric.
 		return set.Intersect(diagnose.Everywhere(v6)), nil
 	}
 	return nil, invalidProperty(q.on.ID, "profiles."+side, s, "it must be *, an IP address, a CIDR prefix or a service tag")
-}
-
-// count writes a number of addresses as the API does: a decimal string.
-func count(prefixes []netip.Prefix) string {
-	n := new(big.Int)
-	for _, p := range prefixes {
-		n.Add(n, new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits())))
-	}
-	return n.String()
 }

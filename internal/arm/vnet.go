@@ -58,6 +58,9 @@ func spaceOf(doc map[string]any) []netip.Prefix {
 }
 
 func checkVirtualNetwork(c *change) *Fault {
+	if f := c.allocateNetwork(); f != nil {
+		return f
+	}
 	texts, f := stringList(c.id, object(c.props(), "addressSpace"), "addressPrefixes", "properties.addressSpace.")
 	if f != nil {
 		return f
