@@ -365,6 +365,9 @@ func (c *change) bareReferences() {
 }
 
 func (c *change) checkReference(r reference, target string) *Fault {
+	if r.loose && r.to == "" {
+		return nil // whatever it is
+	}
 	id, err := model.ParseID(target)
 	if err != nil {
 		f := badRequest("LinkedInvalidPropertyId", "Property id '%.300s' at path '%s' is invalid. Expect fully qualified resource Id that start with '/subscriptions/{subscriptionId}'.", target, strings.Join(r.path, "."))

@@ -29,6 +29,9 @@ func (c *call) remove(k *kind, id model.ID) *Fault {
 		if f := c.conditions(id, old); f != nil {
 			return f
 		}
+		if f := k.held(id, old, true); f != nil {
+			return f
+		}
 		gone = &model.Resource{ID: id, Doc: old}
 		ch := c.s.newChange(tx, k, id, c.actor())
 		if k.Inline != "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/google/uuid"
 )
 
 // connectionsOf returns the connections of a private endpoint, automatic ones
@@ -23,33 +24,7 @@ func checkPrivateEndpoint(c *change) *Fault {
 	if was := refID(c.oldProps(), "subnet"); was != "" && !strings.EqualFold(was, refID(p, "subnet")) {
 		return fault(http.StatusConflict, "PropertyChangeNotAllowed", "The subnet of private endpoint %s cannot be changed; delete it and create it again.", c.id)
 	}
-	for _, list := range []struct{ name, state string }{{"privateLinkServiceConnections", "Approved"}, {"manualPrivateLinkServiceConnections", "Pending"}} {
-		for _, o := range objects(p, list.name) {
-			q := object(o, "properties")
-			target, err := model.ParseID(text(q, "privateLinkServiceId"))
-			if err != nil {
-				if list.state == "Pending" && text(q, "privateLinkServiceId") != "" {
-					continue // an alias of somebody else's service
-				}
-				return invalidProperty(c.id, "properties."+list.name+".privateLinkServiceId", q["privateLinkServiceId"], "it must be the ID of a resource")
-			}
-			if k, f := c.kinds.of(target); f == nil && list.state == "Approved" {
-				if _, ok := lookup(c.tx, k, target); !ok {
-					return invalidReference(c.id, target.String())
-				}
-			}
-			o["id"] = c.id.Child(list.name, text(o, "name")).String()
-			o["type"], o["etag"] = c.kind.Type+"/"+list.name, c.etag
-			q["provisioningState"] = "Succeeded"
-			if object(q, "privateLinkServiceConnectionState") == nil {
-				q["privateLinkServiceConnectionState"] = map[string]any{"status": list.state, "description": "", "actionsRequired": "None"}
-			}
-		}
-	}
-	if len(connectionsOf(p)) == 0 {
-		return invalidProperty(c.id, "properties.privateLinkServiceConnections", nil, "a private endpoint needs a connection")
-	}
-	return nil
+	return c.completeConnections()
 }
 
 // endpointNIC returns the interface of a private endpoint, which the endpoint
@@ -57,7 +32,7 @@ func checkPrivateEndpoint(c *change) *Fault {
 func endpointNIC(id model.ID, p map[string]any) model.ID {
 	name := text(p, "customNetworkInterfaceName")
 	if name == "" {
-		name = fmt.Sprintf("%s.nic.%08x", id.Name(), hashOf(id.Key()))
+		name = id.Name() + ".nic." + uuid.NewSHA1(uuid.NameSpaceURL, []byte(id.Key())).String()
 	}
 	return id.Parent().Resource(model.TypeNIC, name)
 }
@@ -99,7 +74,23 @@ func settlePrivateEndpoint(c *change) *Fault {
 	if f := fillNIC(nic); f != nil {
 		return f
 	}
-	return nic.put()
+	if f := nic.put(); f != nil {
+		return f
+	}
+	return c.settleZoneGroups(c.id)
+}
+
+// holdNIC keeps the interface of a private endpoint as the endpoint made it.
+func holdNIC(id model.ID, doc map[string]any, deletion bool) *Fault {
+	endpoint := refID(object(doc, "properties"), "privateEndpoint")
+	switch {
+	case endpoint == "":
+		return nil
+	case deletion:
+		return badRequest("NicInUseWithPrivateEndpoint", "Network interface %s cannot be deleted because it is currently in use with an private endpoint (%s).", id, endpoint)
+	default:
+		return badRequest("CannotModifyNicAttachedToPrivateEndpoint", "Network interface %s is attached to private endpoint %s. It can not be modified by user.", id, endpoint)
+	}
 }
 
 // endpointAddresses returns the addresses of a private endpoint.
@@ -301,5 +292,5 @@ func fillLinkService(c *change) *Fault { return c.assignAddresses("ipConfigurati
 
 func showLinkService(r *reading, p map[string]any) {
 	p["alias"] = fmt.Sprintf("%s.%08x.azure.privatelinkservice", strings.ToLower(r.id.Name()), hashOf(r.id.Key()))
-	setDefault(p, "privateEndpointConnections", []any{})
+	r.showConnections(p)
 }

@@ -79,6 +79,12 @@ type kind struct {
 	Terms func(*model.Resource) []string
 	// Show adds computed properties to a copy of the document for an answer.
 	Show func(*reading, map[string]any)
+	// Hold says why a resource cannot be changed or deleted by clients; deletions
+	// of what is above it pass.
+	Hold func(id model.ID, doc map[string]any, deletion bool) *Fault
+	// Derived marks a type without documents: its resources are shown from other
+	// resources and written to them.
+	Derived *derived
 	// Verbs are the actions of a resource.
 	Verbs []verb
 
@@ -96,7 +102,7 @@ type setting struct {
 // reference is a property that holds another resource's ID.
 type reference struct {
 	path path
-	// to is the type referred to.
+	// to is the type referred to; empty, with loose, is any.
 	to string
 	// sameRegion means both resources must be in one region.
 	sameRegion bool
@@ -120,7 +126,7 @@ func newKindSet() kindSet {
 	ks := kindSet{}
 	for _, list := range [][]*kind{
 		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
-		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), serviceKinds(), storedKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(),
 	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k

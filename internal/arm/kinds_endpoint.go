@@ -7,11 +7,20 @@ import "github.com/ceruleannet/cerulean/model"
 func endpointKinds() []*kind {
 	return []*kind{
 		{
-			Type: model.TypePrivateEndpoint, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: model.TypePrivateEndpoint, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"networkInterfaces"},
+			Defaults: []setting{
+				{"privateLinkServiceConnections", []any{}},
+				{"manualPrivateLinkServiceConnections", []any{}},
+				{"ipConfigurations", []any{}},
+				{"customNetworkInterfaceName", ""},
+				{"isIPv6EnabledPrivateEndpoint", false},
+			},
 			Refs: []reference{
 				regionalSubnetRef("properties.subnet.id"),
 				regionalRef(model.TypeASG, "properties.applicationSecurityGroups.*.id"),
+				looseRef("", "properties.privateLinkServiceConnections.*.properties.privateLinkServiceId"),
+				looseRef("", "properties.manualPrivateLinkServiceConnections.*.properties.privateLinkServiceId"),
 			},
 			Check: checkPrivateEndpoint, Settle: settlePrivateEndpoint, Show: showPrivateEndpoint,
 		},

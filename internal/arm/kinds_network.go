@@ -100,7 +100,7 @@ func networkKinds() []*kind {
 				regionalRef(model.TypeInboundNATRule, "properties.ipConfigurations.*.properties.loadBalancerInboundNatRules.*.id"),
 				ref(typeGatewayPool, "properties.ipConfigurations.*.properties.applicationGatewayBackendAddressPools.*.id")),
 			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
-			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Show: showNIC, Verbs: append(nicVerbs(), balancersOfNIC),
+			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Hold: holdNIC, Show: showNIC, Verbs: append(nicVerbs(), balancersOfNIC),
 		},
 		{Type: typeNICConfig, Name: networkName, Inline: "ipConfigurations", State: true, ReadOnly: true},
 		{

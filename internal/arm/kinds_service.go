@@ -73,6 +73,7 @@ func serviceKinds() []*kind {
 			Computed: []string{"vaultUri", "hsmPoolResourceId", "privateEndpointConnections"},
 			Refs:     []reference{rules}, InUse: used,
 			Show: func(r *reading, p map[string]any) {
+				r.showConnections(p)
 				p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
 			},
 		},
@@ -95,6 +96,7 @@ func serviceKinds() []*kind {
 }
 
 func showStorageAccount(r *reading, p map[string]any) {
+	r.showConnections(p)
 	ends := map[string]any{}
 	for _, s := range []string{"blob", "queue", "table", "file", "dfs"} {
 		ends[s] = "https://" + r.id.Name() + "." + s + ".core.windows.net/"
@@ -103,6 +105,7 @@ func showStorageAccount(r *reading, p map[string]any) {
 }
 
 func showSQLServer(r *reading, p map[string]any) {
+	r.showConnections(p)
 	p["fullyQualifiedDomainName"], p["state"] = strings.ToLower(r.id.Name())+".database.windows.net", "Ready"
 }
 

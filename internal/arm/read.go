@@ -131,6 +131,14 @@ func (c *call) collection(scope model.ID, resourceType string) *Fault {
 
 // collect adds the resources of one kind below a scope to a page.
 func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
+	if k.Derived != nil {
+		for _, o := range k.Derived.list(&reading{c.s.kinds, v, scope}) {
+			if !p.add(model.MustParseID(text(o, "id")), func() any { return o }) {
+				return
+			}
+		}
+		return
+	}
 	if k.Inline != "" {
 		e, _ := v.Get(scope)
 		children := objects(e.Resource.Properties(), k.Inline)

@@ -156,6 +156,9 @@ func (c *call) resource(id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
+	if k.Derived != nil {
+		return c.derived(k, id)
+	}
 	switch c.r.Method {
 	case http.MethodGet:
 		return c.get(k, id)

@@ -309,3 +309,6 @@ func one[T any](t *testing.T, list []*T) *T {
 	}
 	return list[0]
 }
+
+// lastOf returns the name in an ID.
+func lastOf(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }

@@ -56,6 +56,9 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 		old, exists := lookup(tx, k, id)
 		if exists {
 			id = model.MustParseID(text(old, "id"))
+			if f := k.held(id, old, false); f != nil {
+				return f
+			}
 		}
 		if f := c.conditions(id, old); f != nil {
 			return f
@@ -227,6 +230,9 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 			return notFound(id, k.child())
 		}
 		if f := c.conditions(e.Resource.ID, e.Resource.Doc); f != nil {
+			return f
+		}
+		if f := k.held(e.Resource.ID, e.Resource.Doc, false); f != nil {
 			return f
 		}
 		ch := c.s.newChange(tx, k, e.Resource.ID, c.actor())

@@ -121,6 +121,18 @@ var facts = index(map[string][]fact{
 		filled("properties/routingState"),
 	},
 	model.TypeEndpointPolicy: {filled("properties/subnets")},
+	"Microsoft.Network/publicIPPrefixes": {
+		filled("properties/publicIPAddresses"),
+		filled("properties/loadBalancerFrontendIpConfiguration"),
+	},
+	"Microsoft.Network/ddosProtectionPlans": {
+		filled("properties/virtualNetworks"),
+		filled("properties/publicIPAddresses"),
+	},
+	"Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies": {
+		filled("properties/applicationGateways"),
+		filled("properties/httpListeners"),
+	},
 	model.TypePublicIP: {
 		filled("properties/ipConfiguration"),
 		filled("properties/natGateway"),
@@ -201,7 +213,7 @@ func securityRule(at string) []fact {
 // everywhere is filled in by the server at any depth of a document.
 func everywhere(key string) bool {
 	switch key {
-	case "etag", "provisioningState", "resourceGuid", "systemData":
+	case "etag", "provisioningState", "resourceGuid", "systemData", "privateEndpointConnections":
 		return true
 	}
 	return false

@@ -35,6 +35,9 @@ func (w *walker) walk(n *node, v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, k := range sortedKeys(v) {
+			if everywhere(k) && !w.declared {
+				continue
+			}
 			w.walk(n.child(k), v[k])
 		}
 	case []any:

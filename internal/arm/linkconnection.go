@@ -1,0 +1,208 @@
+package arm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+	"github.com/google/uuid"
+)
+
+// A connection of a private endpoint is kept with the endpoint. The resource it
+// leads to shows it as one of its privateEndpointConnections, where the owner
+// approves, rejects or removes it ("Manage Azure private endpoints").
+
+// States of a connection.
+const (
+	linkApproved     = "Approved"
+	linkPending      = "Pending"
+	linkRejected     = "Rejected"
+	linkDisconnected = "Disconnected"
+)
+
+// connectionLists are the lists of an endpoint's connections with the state
+// their connections begin in.
+var connectionLists = []struct{ name, state, description string }{
+	{"privateLinkServiceConnections", linkApproved, "Auto-approved"},
+	{"manualPrivateLinkServiceConnections", linkPending, "Awaiting approval"},
+}
+
+// linkKinds are the connections of private endpoints, below each type they may
+// lead to. name forms a connection's name of those of the target, the endpoint
+// and a GUID.
+func linkKinds() []*kind {
+	kinds := []*kind{}
+	add := func(parent string, sync, syncDelete bool, name func(target, endpoint, guid string) string) {
+		k := &kind{Type: parent + "/privateEndpointConnections", Name: policyName, Sync: sync, SyncDelete: syncDelete}
+		k.Derived = &derived{
+			list: func(r *reading) []map[string]any { return r.endpointConnections(k.Type, name) },
+			write: func(c *change, doc map[string]any) *Fault {
+				return c.answerConnection(name, doc)
+			},
+		}
+		kinds = append(kinds, k)
+	}
+	add(model.TypeStorageAccount, true, true, func(target, _, guid string) string { return target + "." + guid })
+	add(model.TypeSQLServer, false, false, func(_, endpoint, guid string) string { return endpoint + "-" + guid })
+	add(model.TypeKeyVault, true, false, func(_, _, guid string) string { return strings.ReplaceAll(guid, "-", "") })
+	add(model.TypePrivateLinkService, true, false, func(_, endpoint, guid string) string { return endpoint + "." + guid })
+	return kinds
+}
+
+// link is one connection of an endpoint.
+type link struct {
+	endpoint *model.Resource
+	list     string
+	index    int
+	part     map[string]any
+	guid     string
+}
+
+// linksTo returns the connections that lead to a resource, other than those its
+// owner removed.
+func (r *reading) linksTo() []link {
+	var out []link
+	for _, e := range findExact(r.view, termRef+r.id.Key()) {
+		if !e.Resource.ID.Is(model.TypePrivateEndpoint) {
+			continue
+		}
+		for _, l := range connectionLists {
+			for i, o := range objects(e.Resource.Properties(), l.name) {
+				q := object(o, "properties")
+				if strings.EqualFold(text(q, "privateLinkServiceId"), r.id.String()) && linkState(q) != linkDisconnected {
+					guid := uuid.NewSHA1(uuid.NameSpaceURL, []byte(e.Resource.ID.Key()+"#"+strings.ToLower(text(o, "name"))))
+					out = append(out, link{e.Resource, l.name, i, o, guid.String()})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// linkState returns the state of a connection, of its properties.
+func linkState(p map[string]any) string {
+	return text(object(p, "privateLinkServiceConnectionState"), "status")
+}
+
+func (r *reading) endpointConnections(t string, name func(target, endpoint, guid string) string) []map[string]any {
+	out := []map[string]any{}
+	for _, l := range r.linksTo() {
+		q := object(l.part, "properties")
+		id := r.id.Child("privateEndpointConnections", name(r.id.Name(), l.endpoint.ID.Name(), l.guid))
+		p := map[string]any{
+			"provisioningState": "Succeeded", "privateEndpoint": map[string]any{"id": l.endpoint.ID.String()},
+			"privateLinkServiceConnectionState": q["privateLinkServiceConnectionState"],
+		}
+		if groups, ok := q["groupIds"]; ok {
+			p["groupIds"] = groups
+		}
+		one := map[string]any{"id": id.String(), "name": id.Name(), "type": t, "properties": p}
+		if strings.EqualFold(r.id.Type(), model.TypePrivateLinkService) {
+			delete(p, "groupIds")
+			p["linkIdentifier"] = fmt.Sprint(536870912 + hashOf(l.guid)>>4)
+			p["privateEndpointLocation"] = l.endpoint.Location()
+			one["etag"] = text(l.endpoint.Doc, "etag")
+		}
+		out = append(out, one)
+	}
+	slices.SortFunc(out, func(a, b map[string]any) int { return strings.Compare(text(a, "name"), text(b, "name")) })
+	return out
+}
+
+// showConnections shows the connections of a resource that endpoints lead to.
+func (r *reading) showConnections(p map[string]any) {
+	list := []any{}
+	for _, o := range r.kinds[strings.ToLower(r.id.Type()+"/privateEndpointConnections")].Derived.list(r) {
+		list = append(list, o)
+	}
+	p["privateEndpointConnections"] = list
+}
+
+// answerConnection writes what the owner of a resource says to a connection to
+// the endpoint that has it, and brings the endpoint's names up to date.
+func (c *change) answerConnection(name func(target, endpoint, guid string) string, doc map[string]any) *Fault {
+	r := &reading{c.kinds, c.tx.View, c.id.Parent()}
+	state := map[string]any{"status": linkDisconnected, "description": "Connection is removed by the owner.", "actionsRequired": "None"}
+	if doc != nil {
+		given := object(object(doc, "properties"), "privateLinkServiceConnectionState")
+		if f := oneOf(c.id, "properties.privateLinkServiceConnectionState.status", given["status"], linkApproved, linkRejected, linkPending, linkDisconnected); f != nil {
+			return f
+		}
+		state["status"], state["description"] = given["status"], text(given, "description")
+		if a := text(given, "actionsRequired"); a != "" {
+			state["actionsRequired"] = a
+		}
+	}
+	for _, l := range r.linksTo() {
+		if !strings.EqualFold(name(r.id.Name(), l.endpoint.ID.Name(), l.guid), c.id.Name()) {
+			continue
+		}
+		if was := linkState(object(l.part, "properties")); doc != nil && was == linkRejected && state["status"] == linkApproved {
+			return badRequest("PrivateEndpointConnectionCannotBeApproved", "The connection %s was rejected and cannot be approved; remove it and create it again.", c.id) // code unconfirmed
+		}
+		whole, _ := model.CloneJSON(l.endpoint.Doc).(map[string]any)
+		props := object(whole, "properties")
+		object(objects(props, l.list)[l.index], "properties")["privateLinkServiceConnectionState"] = state
+		whole["etag"] = c.etag
+		if err := c.tx.Put(&model.Resource{ID: l.endpoint.ID, Doc: whole}); err != nil {
+			return badRequest("InvalidRequestContent", "The connection cannot be stored: %v.", err)
+		}
+		return c.settleZoneGroups(l.endpoint.ID)
+	}
+	return notFound(c.id, true)
+}
+
+// settleZoneGroups brings the records of an endpoint's zone groups up to date.
+func (c *change) settleZoneGroups(endpoint model.ID) *Fault {
+	k := c.kinds[strings.ToLower(model.TypePrivateZoneGroup)]
+	var groups []*model.Resource
+	for e := range c.tx.List(endpoint.Key()+"/privatednszonegroups/", "") {
+		groups = append(groups, e.Resource)
+	}
+	for _, g := range groups {
+		part := &change{kinds: c.kinds, tx: c.tx, kind: k, id: g.ID, old: g.Doc, doc: g.Doc, etag: c.etag, by: c.by}
+		if f := settleZoneGroup(part); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// completeConnections gives an endpoint's connections their heads. Their state
+// is the target's owner's to say: what the endpoint's document says is not
+// listened to.
+func (c *change) completeConnections() *Fault {
+	p := c.props()
+	for _, list := range connectionLists {
+		before := byName(c.oldProps(), list.name)
+		for _, o := range objects(p, list.name) {
+			q := object(o, "properties")
+			if text(o, "name") == "" || q == nil {
+				return invalidProperty(c.id, "properties."+list.name, o, "a connection needs a name and properties")
+			}
+			target, err := model.ParseID(text(q, "privateLinkServiceId"))
+			if err == nil {
+				if k, f := c.kinds.of(target); f == nil {
+					if _, ok := lookup(c.tx, k, target); !ok {
+						return invalidReference(c.id, target.String())
+					}
+				}
+			} else if list.state != linkPending || text(q, "privateLinkServiceId") == "" {
+				// A manual connection may name somebody else's service by its alias.
+				return invalidProperty(c.id, "properties."+list.name+".privateLinkServiceId", q["privateLinkServiceId"], "it must be the ID of a resource")
+			}
+			o["id"] = c.id.Child(list.name, text(o, "name")).String()
+			o["type"], o["etag"] = c.kind.Type+"/"+list.name, c.etag
+			q["provisioningState"] = "Succeeded"
+			q["privateLinkServiceConnectionState"] = map[string]any{"status": list.state, "description": list.description, "actionsRequired": "None"}
+			if old := object(before[strings.ToLower(text(o, "name"))], "properties"); strings.EqualFold(text(old, "privateLinkServiceId"), text(q, "privateLinkServiceId")) && linkState(old) != "" {
+				q["privateLinkServiceConnectionState"] = model.CloneJSON(old["privateLinkServiceConnectionState"])
+			}
+		}
+	}
+	if len(connectionsOf(p)) == 0 {
+		return invalidProperty(c.id, "properties.privateLinkServiceConnections", nil, "a private endpoint needs a connection")
+	}
+	return nil
+}
