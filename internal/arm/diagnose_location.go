@@ -5,5 +5,7 @@ const typeLocation = "Microsoft.Network/locations"
 
 // locationVerbs are the actions of a region.
 func locationVerbs() []verb {
-	return catalogueVerbs()
+	return append(catalogueVerbs(),
+		verb{name: "usages", get: true, answer: regionUsages},
+		verb{name: "CheckDnsNameAvailability", get: true, answer: dnsNameAvailability})
 }

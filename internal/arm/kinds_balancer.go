@@ -52,6 +52,7 @@ func balancerKinds() []*kind {
 				looseRef(model.TypeVirtualNetwork, "properties.loadBalancerBackendAddresses.*.properties.virtualNetwork.id"),
 			},
 			InUse: inUse(codeResourceInUse, "Backend address pool %s is in use by %s and cannot be deleted."),
+			Verbs: []verb{{name: "queryInboundNatRulePortMapping", body: withBody, long: true, network: true, answer: portMappings}},
 			Show: showBack(
 				back{"loadBalancingRules", typeBalancerRule}, back{"outboundRules", typeOutboundRule},
 				back{"inboundNatRules", model.TypeInboundNATRule}, back{"backendIPConfigurations", typeNICConfig}),

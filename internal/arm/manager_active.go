@@ -149,6 +149,7 @@ func networkVerbs() []verb {
 	return []verb{
 		{name: "listNetworkManagerEffectiveConnectivityConfigurations", body: maybeBody, answer: effectiveConnectivity},
 		{name: "listNetworkManagerEffectiveSecurityAdminRules", body: maybeBody, answer: effectiveAdminRules},
+		{name: "usages", get: true, answer: networkUsages},
 		{name: "CheckIPAddressAvailability", get: true, answer: checkAddress},
 	}
 }
