@@ -48,10 +48,14 @@ func termsOfConfigs(r *model.Resource, property string) []string {
 
 // publicTerms is the term of a public address.
 func publicTerms(r *model.Resource) []string {
+	var terms []string
 	if a, err := netip.ParseAddr(text(r.Properties(), "ipAddress")); err == nil {
-		return []string{termPublic + addressKey(a)}
+		terms = append(terms, termPublic+addressKey(a))
 	}
-	return nil
+	if name := publicName(r.Doc); name != "" {
+		terms = append(terms, termName+name)
+	}
+	return terms
 }
 
 // subnetOf returns the prefixes of a referenced subnet.
@@ -243,6 +247,9 @@ func fillPublicIP(c *change) *Fault {
 	p := c.props()
 	setDefault(c.doc, "sku.name", "Standard")
 	setDefault(c.doc, "sku.tier", "Regional")
+	if f := c.fillPublicName(); f != nil {
+		return f
+	}
 	want := text(p, "ipAddress")
 	if want == "" {
 		want = text(c.oldProps(), "ipAddress")

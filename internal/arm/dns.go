@@ -140,18 +140,17 @@ func checkRecordSet(c *change) *Fault {
 		if !c.id.Parent().Is(model.TypePrivateZone) && p[list] == nil {
 			list = strings.ToUpper(list[:len(list)-len("Records")]) + "Records"
 		}
-		records := objects(p, list)
-		if len(records) == 0 {
-			return invalidProperty(c.id, "properties."+list, p[list], "a record set needs at least one record")
-		}
-		for _, r := range records {
+		// A record set may be empty (az network dns record-set a create makes one).
+		for _, r := range objects(p, list) {
 			if a, err := netip.ParseAddr(text(r, field)); err != nil || a.Is4() != (leaf == "A") {
 				return invalidProperty(c.id, "properties."+list+"."+field, r[field], "it must be an address of the record's family")
 			}
 		}
 	case "CNAME":
-		if text(object(p, "cnameRecord"), "cname") == "" && text(object(p, "CNAMERecord"), "cname") == "" {
-			return invalidProperty(c.id, "properties.cnameRecord.cname", nil, "it must be a name")
+		for _, property := range []string{"cnameRecord", "CNAMERecord"} {
+			if r := object(p, property); r != nil && text(r, "cname") == "" {
+				return invalidProperty(c.id, "properties."+property+".cname", r["cname"], "it must be a name")
+			}
 		}
 	}
 	return c.checkAlias()

@@ -402,7 +402,7 @@ func TestPrivateZone(t *testing.T) {
 	c.refuseAll(t, []put{
 		{"ttl", zone + "/A/x", `{"properties":{"ttl":-1,"aRecords":[{"ipv4Address":"10.0.1.4"}]}}`, "InvalidRequestFormat"},
 		{"family", zone + "/A/x", `{"properties":{"ttl":1,"aRecords":[{"ipv4Address":"::1"}]}}`, "InvalidRequestFormat"},
-		{"none", zone + "/AAAA/x", `{"properties":{"ttl":1}}`, "InvalidRequestFormat"},
+		{"none", zone + "/CNAME/x", `{"properties":{"ttl":1,"cnameRecord":{}}}`, "InvalidRequestFormat"},
 		{"beside", zone + "/A/www", `{"properties":{"ttl":1,"aRecords":[{"ipv4Address":"10.0.1.4"}]}}`, "CnameRecordConflict"},
 		{"apex", zone + "/CNAME/@", `{"properties":{"ttl":1,"cnameRecord":{"cname":"a"}}}`, "BadRequest"},
 	})
