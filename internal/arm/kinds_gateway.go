@@ -46,7 +46,7 @@ func gatewayKinds() []*kind {
 				{"virtualNetworkGatewayPolicyGroups", []any{}},
 				{"sku.capacity", json.Number("2")},
 			},
-			Check: checkGateway, Show: showGateway, Verbs: []verb{{name: "connections", get: true, answer: gatewayConnections}},
+			Check: checkGateway, Show: showGateway, Verbs: append(bgpVerbs(), verb{name: "connections", get: true, answer: gatewayConnections}),
 		},
 		{
 			Type: typeLocalGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
@@ -129,7 +129,7 @@ func gatewayKinds() []*kind {
 			Type: typeBGPConnection, Name: networkName, State: true,
 			Computed: []string{"connectionState"},
 			Refs:     []reference{ref(typeHubConnection, "properties.hubVirtualNetworkConnection.id")},
-			Check:    checkBGPConnection, Show: showBGPConnection,
+			Check:    checkBGPConnection, Show: showBGPConnection, Verbs: routeServerVerbs(),
 		},
 		{
 			Type: typeHubConnection, Name: networkName, State: true,
