@@ -230,11 +230,11 @@ func TestLogin(t *testing.T) {
 	good := func() url.Values {
 		return url.Values{"grant_type": {"client_credentials"}, "client_id": {id.ClientID}, "client_secret": {id.ClientSecret}}
 	}
-	for _, path := range []string{"/" + id.TenantID + "/oauth2/token", "/adfs/oauth2/token"} {
+	for path, seconds := range map[string]any{"/" + id.TenantID + "/oauth2/token": "3600", "/adfs/oauth2/token": 3600.0} {
 		form := good()
 		form.Set("resource", c.base+"/")
 		status, body := post(path, form)
-		if status != 200 || str(body, "expires_in") != "3600" || str(body, "token_type") != "Bearer" {
+		if status != 200 || at(body, "expires_in") != seconds || str(body, "token_type") != "Bearer" {
 			t.Errorf("%s: %d %v", path, status, body)
 		}
 		c.token = str(body, "access_token")

@@ -39,7 +39,10 @@ func serviceKinds() []*kind {
 			Created:  http.StatusOK, // the only one its clients take besides 202 (Storage Accounts - Create)
 			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections", "keyCreationTime"},
 			Defaults: []setting{
-				{"networkAcls", map[string]any{"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": []any{}, "virtualNetworkRules": []any{}}},
+				{"networkAcls.bypass", "AzureServices"},
+				{"networkAcls.defaultAction", "Allow"},
+				{"networkAcls.ipRules", []any{}},
+				{"networkAcls.virtualNetworkRules", []any{}},
 				{"supportsHttpsTrafficOnly", true},
 			},
 			Refs: []reference{rules}, InUse: used,
@@ -49,7 +52,7 @@ func serviceKinds() []*kind {
 			Type: model.TypeSQLServer, Place: inGroup, Location: locationRequired, Name: sqlName, MergePatch: true,
 			// The password is taken and never told.
 			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections", "administratorLoginPassword"},
-			InUse:    used, Show: showSQLServer,
+			InUse:    used, Show: showSQLServer, Verbs: []verb{linkResourceVerb()},
 		},
 		{Type: model.TypeSQLFirewallRule, Name: policyName, Sync: true, SyncDelete: true},
 		{Type: model.TypeSQLNetworkRule, Name: networkName, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
@@ -76,6 +79,7 @@ func serviceKinds() []*kind {
 				r.showConnections(p)
 				p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
 			},
+			Verbs: []verb{linkResourceVerb()},
 		},
 		{
 			Type: typeIdentity, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,

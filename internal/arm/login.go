@@ -140,7 +140,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, base, tenant stri
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	seconds := int(tokenLife / time.Second)
-	if v2 {
+	// The Azure CLI calculates with what an authority of this kind answers, so it
+	// is a number (RFC 6749 section 5.1).
+	if v2 || strings.EqualFold(tenant, "adfs") {
 		writeJSON(w, http.StatusOK, map[string]any{
 			"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token,
 		})

@@ -72,6 +72,7 @@ func settleStorageAccount(c *change) *Fault {
 // storageVerbs are the actions of a storage account.
 func storageVerbs() []verb {
 	return []verb{
+		linkResourceVerb(),
 		{name: "listKeys", body: maybeBody, answer: func(q *question) (any, *Fault) {
 			return map[string]any{"keys": storageKeys(q.s.identity.hostKey, q.on)}, nil
 		}},
