@@ -83,7 +83,8 @@ func serviceKinds() []*kind {
 		},
 		{
 			Type: typeIdentity, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,
-			Fill: fillIdentity,
+			Prepare: func(c *call, _ model.ID, _ map[string]any) (any, *Fault) { return c.s.identity.TenantID, nil },
+			Fill:    fillIdentity,
 		},
 		{
 			Type: typeRoleAssignment, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
@@ -131,6 +132,9 @@ func fillDatabase(c *change) *Fault {
 func fillIdentity(c *change) *Fault {
 	c.keep("principalId")
 	c.keep("clientId")
+	if tenant, ok := c.prepared.(string); ok {
+		c.props()["tenantId"] = tenant
+	}
 	return nil
 }
 
