@@ -2,6 +2,7 @@ package arm_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -164,4 +165,71 @@ func TestEffectiveGroups(t *testing.T) {
 	if str(group, "tagMap") == "" {
 		t.Error("no tag map")
 	}
+}
+
+// TestDoesNotCompile: in a network that makes no sense, a diagnosis says what is
+// wrong and where; it answers again once that is put right, and what does not
+// need the network is answered all along.
+func TestDoesNotCompile(t *testing.T) {
+	c := newCloud(t).withMachine()
+	lb := network + "/loadBalancers/lb"
+	balancer := func(end string) string {
+		return `{"location":"westeurope","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{"subnet":{"id":"` + network + `/virtualNetworks/v/subnets/s"}}}],
+			"backendAddressPools":[{"name":"pool"}],"inboundNatRules":[{"name":"ssh","properties":{"protocol":"Tcp","frontendPortRangeStart":500,"frontendPortRangeEnd":` + end + `,"backendPort":22,
+			"frontendIPConfiguration":{"id":"` + lb + `/frontendIPConfigurations/f"},"backendAddressPool":{"id":"` + lb + `/backendAddressPools/pool"}}}]}}`
+	}
+	c.must("PUT", lb, balancer("500"))
+	for _, n := range []string{"n", "m"} {
+		c.must("PUT", network+"/networkInterfaces/"+n, nicBody(network+"/virtualNetworks/v/subnets/s", `,"loadBalancerBackendAddressPools":[{"id":"`+lb+`/backendAddressPools/pool"}]`))
+	}
+	a := c.refused(409, "NetworkNotCompiled", "POST", network+"/networkInterfaces/n/effectiveRouteTable", "")
+	if !strings.Contains(a.message(), `rule "ssh" has no port for`) || !strings.Contains(a.message(), lb) {
+		t.Errorf("%s", a.message())
+	}
+	c.must("POST", watcher+"/topology", `{"targetResourceGroupName":"Net"}`)
+	c.must("PUT", lb, balancer("510"))
+	c.ask(network+"/networkInterfaces/n/effectiveRouteTable", "")
+}
+
+// FuzzAsk sends any body to every verb that takes one: the answer is an answer
+// or a refusal, never the server's failure.
+func FuzzAsk(f *testing.F) {
+	c := newCloud(f).withMachine()
+	nm := network + "/networkManagers/nm"
+	c.must("PUT", nm, managerBody)
+	c.must("PUT", nm+"/verifierWorkspaces/w", `{"location":"westeurope"}`)
+	c.must("PUT", nm+"/verifierWorkspaces/w/reachabilityAnalysisIntents/i", `{"properties":{"sourceResourceId":"`+machine+`","destinationResourceId":"`+machine+`","ipTraffic":{"sourceIps":["*"],"destinationIps":["10.0.0.0/8"],"sourcePorts":["*"],"destinationPorts":["1-5"],"protocols":["Any"]}}}`)
+	c.must("PUT", network+"/loadBalancers/lb", `{"location":"westeurope","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}}],"backendAddressPools":[{"name":"p"}]}}`)
+	verbs := []string{
+		watcher + "/ipFlowVerify", watcher + "/nextHop", watcher + "/securityGroupView", watcher + "/connectivityCheck", watcher + "/networkConfigurationDiagnostic",
+		watcher + "/topology", nm + "/listActiveConnectivityConfigurations", nm + "/listActiveSecurityAdminRules", nm + "/listDeploymentStatus",
+		network + "/virtualNetworks/v/listNetworkManagerEffectiveSecurityAdminRules", network + "/loadBalancers/lb/backendAddressPools/p/queryInboundNatRulePortMapping",
+		nm + "/verifierWorkspaces/w/reachabilityAnalysisRuns/r", nm + "/verifierWorkspaces/w/reachabilityAnalysisIntents/j",
+	}
+	target := `"targetResourceId":"` + machine + `"`
+	for i, body := range []string{
+		`{` + target + `,"direction":"Inbound","protocol":"TCP","localIPAddress":"10.0.1.4","localPort":"*","remoteIPAddress":"::1","remotePort":7}`,
+		`{` + target + `,"sourceIPAddress":"::ffff:10.0.1.4","destinationIPAddress":"fe80::1%eth0"}`,
+		`{"targetResourceId":["x"]}`,
+		`{"source":{"resourceId":"` + machine + `","port":99999},"destination":{"address":"https://10.0.1.9:0/x","port":-1},"protocol":"Icmp","preferredIPVersion":"IPv6"}`,
+		`{` + target + `,"profiles":[{"direction":"Outbound","protocol":"*","source":"VirtualNetwork","destination":"Storage.WestEurope","destinationPort":"*"},null,{}]}`,
+		`{"targetSubnet":{"id":"` + network + `/virtualNetworks/v/subnets/zz"}}`,
+		`{"regions":["westeurope"],"skipToken":"LTE"}`, `{"regions":{}}`, `{}`, `{"skipToken":"OTk5OTk5OTk5OTk5OTk5OTk5OTk"}`, `{"ipAddress":"10.0.1.4"}`,
+		`{"properties":{"intentId":"` + nm + `/verifierWorkspaces/w/reachabilityAnalysisIntents/i"}}`,
+		`{"properties":{"sourceResourceId":"x","destinationResourceId":"/","ipTraffic":{"sourceIps":[""],"destinationIps":["10.0.0.0/99"],"sourcePorts":["5-1"],"destinationPorts":["99999"],"protocols":["Esp"]}}}`,
+	} {
+		f.Add(uint8(i), []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, verb uint8, body []byte) {
+		path := verbs[int(verb)%len(verbs)]
+		method := "POST"
+		if strings.Contains(path, "/verifierWorkspaces/") {
+			method = "PUT"
+		}
+		mine := *c
+		mine.t = t
+		if a := mine.do(method, path, string(body)); a.status >= 500 {
+			t.Errorf("%s: %d %s", path, a.status, a.raw)
+		}
+	})
 }
