@@ -59,3 +59,17 @@ func TestIsolationWithoutFaults(t *testing.T) {
 		t.Errorf("%s: %s", f.Status, f.Why)
 	}
 }
+
+// TestIsolationSteps: what the contract leaves to the search is so little that a
+// hundredth of the usual budget is enough. Without the contract, or where it
+// loses hold of the firewalls' translations, it takes more than the whole.
+func TestIsolationSteps(t *testing.T) {
+	d, img := isolated(t, 300, 1, true)
+	reached, complete, err := proof.New(img).Reached(d.Claim, proof.DefaultBudget/100)
+	if err != nil || !complete {
+		t.Fatal(err, complete)
+	}
+	if missed, wrong := d.Judge(img, reached); len(missed)+len(wrong) > 0 {
+		t.Errorf("missed %q, wrong %q", missed, wrong)
+	}
+}

@@ -1,6 +1,10 @@
 package proof
 
-import "github.com/ceruleannet/cerulean/internal/fabric"
+import (
+	"slices"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
 
 // residue narrows the boxes of a claim that nothing is delivered to the packets
 // that a contract does not exclude: what the search has to look at.
@@ -301,10 +305,20 @@ func (c *contract) forwards(by int32) {
 		c.emitters[by].parts = parts
 	}
 	c.emitters[by].out = c.w.union(out)
-	if c.emitters[by].out == emptySet {
+}
+
+// readdressed adds a forwarder's own addresses to the sources if a route within
+// the network, for the destinations of part, may give them to what it forwards.
+func (c *contract) readdressed(e *emitter, part func() setID) {
+	if e.forward == fabric.None {
 		return
 	}
-	if f := port.Forward; len(f.Own) > 0 {
+	f := c.img.Ports[e.forward].Forward
+	if len(f.Own) == 0 {
+		return
+	}
+	always := slices.ContainsFunc(f.Policy, func(id fabric.FilterID) bool { return c.shape.masquerades[id] })
+	if always || c.a.subtract(part(), c.a.of(f.Private)) != emptySet {
 		c.translated(fabric.AddrSet(f.Own...))
 	}
 }
@@ -358,14 +372,17 @@ func (c *contract) routes(by int32) {
 		part := func() setID { return c.a.intersect(c.a.internCopy(prefix), e.out) }
 		switch r.Hop.Kind {
 		case fabric.HopSpace:
+			c.readdressed(&e, part)
 			c.space(by, r.Hop.Space, prefix, part)
 		case fabric.HopPort:
+			c.readdressed(&e, part)
 			c.arrives(by, r.Hop.Port, false, part)
 		case fabric.HopInternet:
 			if in := c.a.intersect(c.internet, part()); in != emptySet {
 				c.public(by, in)
 			}
 		default: // not modelled, or by a service endpoint
+			c.readdressed(&e, part)
 			c.keep(by, c.lift(part()), allSet)
 		}
 	}

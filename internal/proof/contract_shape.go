@@ -14,9 +14,10 @@ type stacks struct {
 
 // shape is what contracts need to know of an image, whatever the question.
 type shape struct {
-	ins     stacks
-	vague   []bool // by filter: a rule's outcome is unknown
-	vagueIn []bool // by port: an ingress filter is vague
+	ins         stacks
+	vague       []bool // by filter: a rule's outcome is unknown
+	masquerades []bool // by filter: a rule replaces sources
+	vagueIn     []bool // by port: an ingress filter is vague
 	// vagueOut is vagueIn of egress filters.
 	vagueOut []bool
 	// special are, by space, the owners that forward, redirect or may be
@@ -47,11 +48,12 @@ func (p *Prover) shapeOf() *shape {
 
 func newShape(img *fabric.Image) *shape {
 	s := &shape{
-		vague: make([]bool, len(img.Filters)), vagueIn: make([]bool, len(img.Ports)), vagueOut: make([]bool, len(img.Ports)),
+		vague: make([]bool, len(img.Filters)), masquerades: make([]bool, len(img.Filters)), vagueIn: make([]bool, len(img.Ports)), vagueOut: make([]bool, len(img.Ports)),
 		special: map[fabric.SpaceID][]fabric.PortID{}, strays: map[fabric.PortID][]fabric.SpaceID{},
 	}
 	for i := range img.Filters {
 		s.vague[i] = vague(&img.Filters[i])
+		s.masquerades[i] = slices.ContainsFunc(img.Filters[i].Rules, func(r fabric.Rule) bool { return r.Masquerade })
 	}
 	any := func(list []fabric.FilterID) bool {
 		return slices.ContainsFunc(list, func(id fabric.FilterID) bool { return s.vague[id] })
