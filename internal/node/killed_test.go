@@ -230,7 +230,7 @@ func TestKilledAgain(t *testing.T) {
 	if applied, err := c.Apply(t.Context(), p, 16, nil); err != nil || applied.Done != applied.Steps {
 		t.Fatalf("%v, %v", applied, err)
 	}
-	if left := c.Snapshot(); len(left) != 0 {
+	if left := besideWatchers(c.Snapshot()); len(left) != 0 {
 		t.Errorf("%d resources left, the first %s", len(left), left[0].ID)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/ceruleannet/cerulean/internal/fabric/compile"
 	"github.com/ceruleannet/cerulean/internal/node"
+	"github.com/ceruleannet/cerulean/model"
 )
 
 // outside is a program of somebody else's: Azure's SDK, told nothing but what
@@ -153,6 +155,15 @@ func get(v any, path ...any) any {
 	return v
 }
 
+// besideWatchers leaves out the network watchers that a region gets with its
+// first virtual network, and keeps (Microsoft Learn, "Create an Azure Network
+// Watcher instance").
+func besideWatchers(resources []*model.Resource) []*model.Resource {
+	return slices.DeleteFunc(resources, func(r *model.Resource) bool {
+		return strings.EqualFold(r.ID.ResourceGroup(), "NetworkWatcherRG") || strings.EqualFold(r.ID.Name(), "NetworkWatcherRG")
+	})
+}
+
 // TestOutsideClient: Azure's SDK for Go creates, reads, lists, updates and
 // deletes a network in the embedded cloud, and what it made compiles.
 func TestOutsideClient(t *testing.T) {
@@ -195,7 +206,7 @@ func TestOutsideClient(t *testing.T) {
 	}
 	for path, want := range map[string]int{
 		network + "/virtualNetworks": 1, vnet + "/subnets": 2, group + "/resources": 2,
-		o.subscription + "/providers/Microsoft.Network/virtualNetworks": 1, o.subscription + "/resourcegroups": 1,
+		o.subscription + "/providers/Microsoft.Network/virtualNetworks": 1, o.subscription + "/resourcegroups": 2, // with that of the network watchers
 	} {
 		if list, _ := o.must("GET", path, nil)["value"].([]any); len(list) != want {
 			t.Errorf("%s: %d, want %d", path, len(list), want)
@@ -227,7 +238,7 @@ func TestOutsideClient(t *testing.T) {
 	for _, path := range []string{vnet + "/subnets/web", vnet, network + "/networkSecurityGroups/web", group} {
 		o.must("DELETE", path, nil)
 	}
-	if left := served.Snapshot(); len(left) != 0 {
-		t.Errorf("%d resources left", len(left))
+	if left := besideWatchers(served.Snapshot()); len(left) != 0 {
+		t.Errorf("%d resources left, the first %s", len(left), left[0].ID)
 	}
 }
