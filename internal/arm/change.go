@@ -160,8 +160,8 @@ func (c *change) complete() *Fault {
 // returns the properties.
 func completeHead(k *kind, id model.ID, doc, old map[string]any, etag string) (map[string]any, *Fault) {
 	doc["id"], doc["name"], doc["type"], doc["etag"] = id.String(), id.Name(), k.Type, etag
-	if k.Type == model.TypeResourceGroup {
-		delete(doc, "etag") // resource groups have none
+	if k.NoEtag {
+		delete(doc, "etag")
 	}
 	raw, present := doc["properties"]
 	props, ok := raw.(map[string]any)

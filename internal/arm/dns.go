@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/google/uuid"
 )
 
 // maxTTL is the longest time to live, in seconds (RFC 2181 section 8).
@@ -113,6 +115,7 @@ func showPrivateZone(r *reading, p map[string]any) {
 			registering++
 		}
 	}
+	p["internalId"] = base64.StdEncoding.EncodeToString([]byte("Zone;" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(r.id.Key())).String() + ";0"))
 	p["numberOfRecordSets"], p["maxNumberOfRecordSets"] = records, maxRecordSetsPrivate
 	p["numberOfVirtualNetworkLinks"], p["maxNumberOfVirtualNetworkLinks"] = links, maxZoneLinks
 	p["numberOfVirtualNetworkLinksWithRegistration"], p["maxNumberOfVirtualNetworkLinksWithRegistration"] = registering, 100

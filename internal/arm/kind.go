@@ -48,10 +48,12 @@ type kind struct {
 
 	State      bool // has properties.provisioningState
 	GUID       bool // has properties.resourceGuid
+	NoEtag     bool // has no etag
 	SystemData bool // has systemData
 	Sync       bool // writes finish before they are answered
 	SyncDelete bool // deletions do
 	Created    int  // status of a creation; 0 means 201
+	Updated    int  // status of a change by PUT; 0 means 200
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
 	Block      bool // as a child, keeps its parent from being deleted on its own
 	ReadOnly   bool // clients cannot write it
@@ -79,6 +81,9 @@ type kind struct {
 	Terms func(*model.Resource) []string
 	// Show adds computed properties to a copy of the document for an answer.
 	Show func(*reading, map[string]any)
+	// Expand adds what "$expand" asks for to what Show gave; doc is the stored
+	// document.
+	Expand func(doc *model.Resource, expand string, shown map[string]any)
 	// Hold says why a resource cannot be changed or deleted by clients; deletions
 	// of what is above it pass.
 	Hold func(id model.ID, doc map[string]any, deletion bool) *Fault

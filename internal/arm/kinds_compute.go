@@ -1,14 +1,25 @@
 package arm
 
-import "github.com/ceruleannet/cerulean/model"
+import (
+	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
+)
 
 // computeKinds are virtual machines.
 func computeKinds() []*kind {
 	return []*kind{{
 		Type: model.TypeVM, Place: inGroup, Location: locationRequired, Name: machineName, State: true,
-		Computed: []string{"instanceView"},
-		Refs:     []reference{regionalRef(model.TypeNIC, "properties.networkProfile.networkInterfaces.*.id")},
-		Check:    checkVM, Fill: fillVM,
+		MergePatch: true,
+		Computed:   []string{"instanceView", "vmId", "timeCreated"},
+		Defaults:   []setting{{"storageProfile.dataDisks", []any{}}},
+		Refs:       []reference{regionalRef(model.TypeNIC, "properties.networkProfile.networkInterfaces.*.id")},
+		Check:      checkVM, Fill: fillVM, Show: showVM, Verbs: machineVerbs(),
+		Expand: func(r *model.Resource, expand string, p map[string]any) {
+			if strings.EqualFold(expand, "instanceView") {
+				p["instanceView"] = r.Properties()["instanceView"]
+			}
+		},
 	}}
 }
 

@@ -106,14 +106,14 @@ func edgeKinds() []*kind {
 			Show:     showBack(back{"backendIPConfigurations", typeNICConfig}),
 		},
 		{
-			Type: typeTrafficManager, Place: inGroup, Location: locationGlobal, Name: serviceName, Sync: true, SyncDelete: true, MergePatch: true,
+			Type: typeTrafficManager, Place: inGroup, Location: locationGlobal, Name: serviceName, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true,
 			Defaults: []setting{{"profileStatus", "Enabled"}, {"trafficRoutingMethod", "Performance"}, {"endpoints", []any{}}, {"trafficViewEnrollmentStatus", "Disabled"}},
 			Check:    checkTrafficManager, Fill: fillTrafficManager,
 		},
 	}
 	for _, t := range []string{"azureEndpoints", "externalEndpoints", "nestedEndpoints"} {
 		kinds = append(kinds, &kind{
-			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, Sync: true, SyncDelete: true, Name: networkName,
+			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true, Name: networkName,
 			Computed: []string{"endpointMonitorStatus"},
 			Defaults: []setting{{"endpointStatus", "Enabled"}, {"alwaysServe", "Disabled"}},
 		})
@@ -390,6 +390,15 @@ func fillTrafficManager(c *change) *Fault {
 		status = "Disabled"
 	}
 	setDefault(p, "monitorConfig.profileMonitorStatus", status)
+	// Defaults of probing ("Traffic Manager endpoint monitoring").
+	monitor := object(p, "monitorConfig")
+	setDefault(monitor, "intervalInSeconds", json.Number("30"))
+	timeout := json.Number("10")
+	if n, _ := whole(monitor["intervalInSeconds"]); n == 10 {
+		timeout = "9" // probing fast
+	}
+	setDefault(monitor, "timeoutInSeconds", timeout)
+	setDefault(monitor, "toleratedNumberOfFailures", json.Number("3"))
 	object(p, "monitorConfig")["profileMonitorStatus"] = status
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 func groupKinds() []*kind {
 	return []*kind{{
 		Type: model.TypeResourceGroup, Place: inSubscription, Location: locationRequired, Name: groupName,
-		State: true, Sync: true,
+		State: true, Sync: true, NoEtag: true,
 	}}
 }
 

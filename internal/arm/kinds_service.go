@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"strings"
@@ -35,7 +36,7 @@ func serviceKinds() []*kind {
 	used := inUse(codeResourceInUse, "Resource %s is in use by %s and cannot be deleted.")
 	kinds := []*kind{
 		{
-			Type: model.TypeStorageAccount, Place: inGroup, Location: locationRequired, Name: accountName, State: true, SyncDelete: true, MergePatch: true,
+			Type: model.TypeStorageAccount, Place: inGroup, NoEtag: true, Location: locationRequired, Name: accountName, State: true, SyncDelete: true, MergePatch: true,
 			Created:  http.StatusOK, // the only one its clients take besides 202 (Storage Accounts - Create)
 			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections", "keyCreationTime"},
 			Defaults: []setting{
@@ -44,37 +45,67 @@ func serviceKinds() []*kind {
 				{"networkAcls.ipRules", []any{}},
 				{"networkAcls.virtualNetworkRules", []any{}},
 				{"supportsHttpsTrafficOnly", true},
+				{"networkAcls.ipRules.*.action", "Allow"},
+				{"networkAcls.virtualNetworkRules.*.action", "Allow"},
+				{"networkAcls.virtualNetworkRules.*.state", "Succeeded"},
 			},
 			Refs: []reference{rules}, InUse: used,
 			Fill: fillStorageAccount, Settle: settleStorageAccount, Show: showStorageAccount, Verbs: storageVerbs(),
 		},
 		{
-			Type: model.TypeSQLServer, Place: inGroup, Location: locationRequired, Name: sqlName, MergePatch: true,
+			Type: model.TypeSQLServer, Place: inGroup, NoEtag: true, Location: locationRequired, Name: sqlName, MergePatch: true,
 			// The password is taken and never told.
 			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections", "administratorLoginPassword"},
-			InUse:    used, Show: showSQLServer, Verbs: []verb{linkResourceVerb()},
+			Defaults: []setting{
+				{"version", "12.0"},
+				{"minimalTlsVersion", "1.2"},
+				{"publicNetworkAccess", "Enabled"},
+				{"restrictOutboundNetworkAccess", "Disabled"},
+			},
+			InUse: used, Fill: fillSQLServer, Show: showSQLServer, Verbs: []verb{linkResourceVerb()},
 		},
-		{Type: model.TypeSQLFirewallRule, Name: policyName, Sync: true, SyncDelete: true},
-		{Type: model.TypeSQLNetworkRule, Name: networkName, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
+		{Type: model.TypeSQLFirewallRule, NoEtag: true, Name: policyName, Sync: true, SyncDelete: true},
+		{Type: model.TypeSQLNetworkRule, NoEtag: true, Name: networkName, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
 		{
-			Type: typeSQLDatabase, Location: locationRequired, Name: policyName, MergePatch: true,
-			Computed: []string{"status", "databaseId", "creationDate"},
-			InUse:    used, Fill: fillDatabase,
+			Type: typeSQLDatabase, NoEtag: true, Location: locationRequired, Name: policyName, MergePatch: true,
+			Computed: []string{"status", "databaseId", "creationDate", "currentServiceObjectiveName", "requestedServiceObjectiveName", "currentSku"},
+			Defaults: []setting{
+				{"collation", "SQL_Latin1_General_CP1_CI_AS"},
+				{"catalogCollation", "SQL_Latin1_General_CP1_CI_AS"},
+				{"maxSizeBytes", json.Number("34359738368")},
+				{"zoneRedundant", false},
+				{"readScale", "Disabled"},
+				{"requestedBackupStorageRedundancy", "Geo"},
+				{"isLedgerOn", false},
+			},
+			InUse: used, Fill: fillDatabase,
 		},
 		{
-			Type: typeSQLFailover, Name: sqlName, MergePatch: true,
+			Type: typeSQLFailover, NoEtag: true, Name: sqlName, MergePatch: true,
 			Computed: []string{"replicationRole", "replicationState"},
+			Defaults: []setting{
+				{"readWriteEndpoint.failoverPolicy", "Automatic"},
+				{"readOnlyEndpoint.failoverPolicy", "Disabled"},
+				{"databases", []any{}},
+			},
 			Refs: []reference{
 				ref(model.TypeSQLServer, "properties.partnerServers.*.id"), ref(typeSQLDatabase, "properties.databases.*"),
 			},
-			Show: func(_ *reading, p map[string]any) {
-				p["replicationRole"], p["replicationState"] = "Primary", "CATCH_UP"
-			},
+			Check: checkFailoverGroup, Fill: fillFailoverGroup, Settle: settleFailoverGroup,
+			Verbs: []verb{{name: "failover", act: (*call).failOver}, {name: "forceFailoverAllowDataLoss", act: (*call).failOver}},
 		},
 		{
-			Type: model.TypeKeyVault, Place: inGroup, Location: locationRequired, Name: vaultName, State: true, Sync: true, SyncDelete: true, MergePatch: true,
+			Type: model.TypeKeyVault, Place: inGroup, NoEtag: true, Location: locationRequired, Name: vaultName, State: true, Sync: true, SyncDelete: true, MergePatch: true,
 			Computed: []string{"vaultUri", "hsmPoolResourceId", "privateEndpointConnections"},
-			Refs:     []reference{rules}, InUse: used,
+			Defaults: []setting{
+				{"enableSoftDelete", true},
+				{"softDeleteRetentionInDays", json.Number("90")},
+				{"publicNetworkAccess", "Enabled"},
+				{"accessPolicies", []any{}},
+				{"enabledForDeployment", false},
+			},
+			Refs: []reference{rules}, InUse: used,
+			Check: checkVault, Settle: settleVault,
 			Show: func(r *reading, p map[string]any) {
 				r.showConnections(p)
 				p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
@@ -82,22 +113,28 @@ func serviceKinds() []*kind {
 			Verbs: []verb{linkResourceVerb()},
 		},
 		{
-			Type: typeIdentity, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,
+			Type: typeIdentity, NoEtag: true, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,
 			Prepare: func(c *call, _ model.ID, _ map[string]any) (any, *Fault) { return c.s.identity.TenantID, nil },
 			Fill:    fillIdentity,
 		},
 		{
-			Type: typeRoleAssignment, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
+			Type: typeRoleAssignment, NoEtag: true, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
 			Check: checkRoleAssignment,
 		},
 		{
-			Type: typeRoleDefinition, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
+			Type: typeRoleDefinition, NoEtag: true, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
+			Updated:  http.StatusCreated, // the only one its clients take (Role Definitions - Create Or Update)
 			Defaults: []setting{{"type", "CustomRole"}}, Check: checkRoleDefinition,
 		},
-		{Type: typeDisk, Place: inGroup, Location: locationRequired, Name: networkName, State: true, InUse: used},
-		{Type: typeAvailability, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true, InUse: used},
+		{
+			Type: typeDisk, NoEtag: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, MergePatch: true,
+			Created:  http.StatusOK, // the only one its clients take besides 202 (Disks - Create Or Update)
+			Computed: []string{"timeCreated", "uniqueId", "diskState"},
+			InUse:    used, Fill: fillDisk,
+		},
+		{Type: typeAvailability, NoEtag: true, Created: http.StatusOK, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true, InUse: used},
 	}
-	return append(kinds, storageServiceKinds()...)
+	return append(append(kinds, storageServiceKinds()...), deletedVaultKinds()...)
 }
 
 func showStorageAccount(r *reading, p map[string]any) {
@@ -123,17 +160,13 @@ func (c *change) keep(name string) {
 	c.props()[name] = v
 }
 
-func fillDatabase(c *change) *Fault {
-	c.keep("databaseId")
-	c.props()["status"] = "Online"
-	return nil
-}
-
 func fillIdentity(c *change) *Fault {
 	c.keep("principalId")
 	c.keep("clientId")
 	if tenant, ok := c.prepared.(string); ok {
 		c.props()["tenantId"] = tenant
+	} else if was := text(c.oldProps(), "tenantId"); was != "" {
+		c.props()["tenantId"] = was
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
-	"github.com/google/uuid"
 )
 
 // checkIPConfigurations checks what NICs and firewalls have in common and
@@ -133,45 +132,6 @@ func showNIC(r *reading, p map[string]any) {
 		p["virtualMachine"] = u[0]
 		setDefault(p, "primary", true)
 	}
-}
-
-func checkVM(c *change) *Fault {
-	nics := objects(object(c.props(), "networkProfile"), "networkInterfaces")
-	if len(nics) == 0 {
-		return invalidProperty(c.id, "properties.networkProfile.networkInterfaces", nil, "a virtual machine needs at least one network interface")
-	}
-	network := ""
-	for _, n := range nics {
-		id, err := model.ParseID(text(n, "id"))
-		if err != nil {
-			return invalidReference(c.id, text(n, "id"))
-		}
-		if users := usersOf(c.kinds, c.tx.View, id, c.id.Equal); len(users) > 0 {
-			return badRequest("NicInUse", "Network Interface %s is used by existing resource %s.", id, users[0])
-		}
-		e, _ := c.tx.Get(id)
-		for _, cfg := range objects(e.Resource.Properties(), "ipConfigurations") {
-			subnet, err := model.ParseID(refID(object(cfg, "properties"), "subnet"))
-			if err != nil {
-				continue
-			}
-			if v := subnet.Parent().Key(); network == "" {
-				network = v
-			} else if network != v {
-				return badRequest("NetworkInterfacesInDifferentVirtualNetworks", "The network interfaces of virtual machine %s are in different virtual networks.", c.id) // code unconfirmed
-			}
-		}
-	}
-	return nil
-}
-
-func fillVM(c *change) *Fault {
-	vmID := text(c.oldProps(), "vmId")
-	if vmID == "" {
-		vmID = uuid.NewString()
-	}
-	c.props()["vmId"] = vmID
-	return nil
 }
 
 func checkPublicIP(c *change) *Fault {

@@ -37,6 +37,9 @@ func (c *call) shown(k *kind, r *model.Resource) map[string]any {
 	if k.Show != nil {
 		k.Show(&reading{c.s.kinds, c.s.store.View(), r.ID}, p)
 	}
+	if k.Expand != nil {
+		k.Expand(r, c.r.URL.Query().Get("$expand"), p)
+	}
 	return doc
 }
 

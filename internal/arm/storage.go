@@ -48,6 +48,12 @@ func fillStorageAccount(c *change) *Fault {
 		made = map[string]any{"key1": at, "key2": at}
 	}
 	c.props()["keyCreationTime"] = made
+	if tier, _, ok := strings.Cut(text(object(c.doc, "sku"), "name"), "_"); ok {
+		object(c.doc, "sku")["tier"] = tier
+	}
+	if kind := text(c.doc, "kind"); kind == "StorageV2" || kind == "BlobStorage" {
+		setDefault(c.props(), "accessTier", "Hot")
+	}
 	return nil
 }
 
@@ -76,7 +82,30 @@ func storageVerbs() []verb {
 		{name: "listKeys", body: maybeBody, answer: func(q *question) (any, *Fault) {
 			return map[string]any{"keys": storageKeys(q.s.identity.hostKey, q.on)}, nil
 		}},
+		{name: "regenerateKey", act: (*call).regenerateKey},
 	}
+}
+
+// regenerateKey replaces one of an account's keys.
+func (c *call) regenerateKey(on *model.Resource) *Fault {
+	body, f := readBody(c.w, c.r)
+	if f != nil {
+		return f
+	}
+	if f := oneOf(on.ID, "keyName", body["keyName"], "key1", "key2"); f != nil {
+		return f
+	}
+	var changed *model.Resource
+	f = c.amend(on.ID, func(ch *change) *Fault {
+		object(ch.props(), "keyCreationTime")[strings.ToLower(text(body, "keyName"))] = ch.by.At.UTC().Format(time.RFC3339Nano)
+		changed = &model.Resource{ID: ch.id, Doc: ch.doc}
+		return nil
+	})
+	if f != nil {
+		return f
+	}
+	writeJSON(c.w, http.StatusOK, map[string]any{"keys": storageKeys(c.s.identity.hostKey, changed)})
+	return nil
 }
 
 // storageKeys are the access keys of an account (Storage Accounts - List Keys):

@@ -172,6 +172,7 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%s is still there: %d", path, a.status)
 		}
 	}
+	c.must("POST", subscription+"/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/vault1/purge", "")
 	if left := c.written(); len(left) != 1 {
 		t.Errorf("%d documents are left, the last is %s", len(left), left[len(left)-1].ID)
 	}

@@ -90,6 +90,8 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 		status = k.Created
 	case created:
 		status = http.StatusCreated
+	case k.Updated != 0:
+		status = k.Updated
 	}
 	return c.answer(status, k, out, async)
 }
@@ -216,7 +218,7 @@ func etagIn(list, etag string) bool {
 
 // patch sets the tags of a resource, or merges into types that allow it.
 func (c *call) patch(k *kind, id model.ID) *Fault {
-	if k.ReadOnly || k.Inline != "" {
+	if k.ReadOnly || k.Inline != "" && !k.MergePatch {
 		return methodNotAllowed(c.r.Method)
 	}
 	body, f := readBody(c.w, c.r)
@@ -225,6 +227,11 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 	}
 	var out *model.Resource
 	f = c.update(func(tx *state.Tx) *Fault {
+		if k.Inline != "" {
+			var f *Fault
+			out, f = c.patchInline(tx, k, id, body)
+			return f
+		}
 		e, ok := tx.Get(id)
 		if !ok {
 			return notFound(id, k.child())
@@ -257,6 +264,22 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		return f
 	}
 	return c.answer(http.StatusOK, k, out, false)
+}
+
+// patchInline merges into an inline child.
+func (c *call) patchInline(tx *state.Tx, k *kind, id model.ID, body map[string]any) (*model.Resource, *Fault) {
+	old, ok := lookup(tx, k, id)
+	if !ok {
+		return nil, notFound(id, true)
+	}
+	id = model.MustParseID(text(old, "id"))
+	if f := c.conditions(id, old); f != nil {
+		return nil, f
+	}
+	ch := c.s.newChange(tx, k, id, c.actor())
+	merged, _ := mergePatch(model.CloneJSON(old), body).(map[string]any)
+	_, f := c.storeInline(ch, merged)
+	return &model.Resource{ID: id, Doc: inlineDoc(ch, k, id)}, f
 }
 
 // mergePatch is MergePatch of RFC 7396 section 2.

@@ -1,0 +1,108 @@
+package arm
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/state"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Types of deleted vaults: where one is found, and where all are listed.
+const (
+	typeVaultLocation    = "Microsoft.KeyVault/locations"
+	typeDeletedVault     = "Microsoft.KeyVault/locations/deletedVaults"
+	typeDeletedVaultList = "Microsoft.KeyVault/deletedVaults"
+)
+
+// deletedVaultKinds are vaults that were deleted: each keeps its name until it
+// is purged ("Azure Key Vault soft-delete overview").
+func deletedVaultKinds() []*kind {
+	return []*kind{
+		{Type: typeVaultLocation, Place: inSubscription, Location: locationGlobal, Name: serviceName, ReadOnly: true, Derived: &derived{list: func(*reading) []map[string]any { return nil }}},
+		{
+			Type: typeDeletedVault, Name: vaultName, NoEtag: true, ReadOnly: true,
+			Verbs: []verb{{name: "purge", act: (*call).purgeVault}},
+		},
+		{
+			Type: typeDeletedVaultList, Place: inSubscription, Location: locationGlobal, Name: vaultName, ReadOnly: true,
+			Derived: &derived{list: listDeletedVaults},
+		},
+	}
+}
+
+// listDeletedVaults gives the deleted vaults of a subscription.
+func listDeletedVaults(r *reading) []map[string]any {
+	var out []map[string]any
+	for _, e := range findExact(r.view, termType+strings.ToLower(typeDeletedVault)) {
+		if strings.EqualFold(e.Resource.ID.Subscription(), r.id.Subscription()) {
+			out = append(out, e.Resource.Doc)
+		}
+	}
+	return out
+}
+
+// deletedVault returns a deleted vault of a name.
+func (c *change) deletedVault(name string) (state.Entry, bool) {
+	for _, e := range findExact(c.tx.View, termType+strings.ToLower(typeDeletedVault)) {
+		if strings.EqualFold(e.Resource.ID.Name(), name) {
+			return e, true
+		}
+	}
+	return state.Entry{}, false
+}
+
+// checkVault keeps the names of deleted vaults: createMode "recover" takes the
+// vault back, anything else is refused.
+func checkVault(c *change) *Fault {
+	p := c.props()
+	taken := strings.EqualFold(text(p, "createMode"), "recover")
+	delete(p, "createMode")
+	e, deleted := c.deletedVault(c.id.Name())
+	switch {
+	case c.old != nil:
+		return nil
+	case deleted && !taken:
+		return fault(http.StatusConflict, "ConflictError", "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete.")
+	case deleted:
+		was, _ := model.CloneJSON(e.Resource.Properties()["vault"]).(map[string]any)
+		for name, v := range was {
+			setDefault(p, name, v)
+		}
+		c.tx.Delete(e.Resource.ID)
+	}
+	if text(p, "tenantId") == "" {
+		return invalidProperty(c.id, "properties.tenantId", p["tenantId"], "a vault needs the directory its users are of")
+	}
+	return nil
+}
+
+// settleVault keeps what a deleted vault was.
+func settleVault(c *change) *Fault {
+	if c.doc != nil {
+		return nil
+	}
+	now := c.by.At.UTC()
+	days, _ := whole(c.oldProps()["softDeleteRetentionInDays"])
+	location := text(c.old, "location")
+	id := model.SubscriptionID(c.id.Subscription()).Resource(typeVaultLocation, location).Child("deletedVaults", c.id.Name())
+	doc := map[string]any{"id": id.String(), "name": id.Name(), "type": "Microsoft.KeyVault/deletedVaults", "properties": map[string]any{
+		"vaultId": c.id.String(), "location": location, "tags": c.old["tags"],
+		"deletionDate": now.Format(time.RFC3339), "scheduledPurgeDate": now.AddDate(0, 0, days).Format(time.RFC3339),
+		"vault": c.oldProps(),
+	}}
+	return (&change{kinds: c.kinds, tx: c.tx, id: id, doc: doc}).put()
+}
+
+// purgeVault gives up a deleted vault and frees its name.
+func (c *call) purgeVault(on *model.Resource) *Fault {
+	f := c.update(func(tx *state.Tx) *Fault {
+		tx.Delete(on.ID)
+		return nil
+	})
+	if f != nil {
+		return f
+	}
+	return c.acceptEmpty(on)
+}
