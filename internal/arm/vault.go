@@ -72,9 +72,6 @@ func checkVault(c *change) *Fault {
 		}
 		c.tx.Delete(e.Resource.ID)
 	}
-	if text(p, "tenantId") == "" {
-		return invalidProperty(c.id, "properties.tenantId", p["tenantId"], "a vault needs the directory its users are of")
-	}
 	return nil
 }
 
