@@ -170,21 +170,28 @@ func (w *topologyWriter) part(k *kind, location string, id model.ID, doc map[str
 			out.Associations = append(out.Associations, a)
 		}
 	}
+	refer := func(doc map[string]any, refs []reference) {
+		for _, r := range refs {
+			r.path.each(doc, func(target string) {
+				if id.Is(model.TypeVM) && strings.EqualFold(r.to, model.TypeNIC) {
+					add("Contains", target)
+					return
+				}
+				add("Associated", target)
+			})
+		}
+	}
+	refer(doc, k.Refs)
 	for _, in := range k.inlined() {
 		for _, o := range objects(object(doc, "properties"), in.Inline) {
+			if in.Type != model.TypeSubnet && in.Type != model.TypeSecurityRule {
+				refer(o, in.Refs) // no resource of its own in a topology
+				continue
+			}
 			child := id.Child(in.leaf(), text(o, "name"))
 			add("Contains", child.String())
 			w.part(in, location, child, o)
 		}
-	}
-	for _, r := range k.Refs {
-		r.path.each(doc, func(target string) {
-			if id.Is(model.TypeVM) && strings.EqualFold(r.to, model.TypeNIC) {
-				add("Contains", target)
-				return
-			}
-			add("Associated", target)
-		})
 	}
 	w.list[i] = out
 }

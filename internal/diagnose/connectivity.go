@@ -87,8 +87,9 @@ func Connect(img *fabric.Image, from fabric.PortID, p fabric.Packet, machine fun
 	switch verdict {
 	case fabric.VerdictAllow:
 		out.Status, out.ProbesFailed = "Reachable", 0
-		total := w.total.Round(time.Millisecond).Milliseconds()
-		out.Avg, out.Min, out.Max = &total, &total, &total
+		if total := w.total.Round(time.Millisecond).Milliseconds(); !w.untimed {
+			out.Avg, out.Min, out.Max = &total, &total, &total
+		}
 		return out
 	case fabric.VerdictUnknown:
 		out.Status = "Unknown"
@@ -104,6 +105,7 @@ type hopWriter struct {
 	hops    []ConnectivityHop
 	ports   []fabric.PortID // of the hops; None for a destination that was not reached
 	total   time.Duration
+	untimed bool // a part of the way has no known time
 }
 
 func (w *hopWriter) add(at fabric.PortID, h ConnectivityHop) {
@@ -213,26 +215,29 @@ func (w *hopWriter) connect(works bool) {
 		back.NextHop = before.ID
 		after.PreviousLinks = append(after.PreviousLinks, back)
 		if works {
-			rtt := w.roundTrip(w.ports[i-1], w.ports[i])
-			w.total += rtt
-			ms := rtt.Round(time.Millisecond).Milliseconds()
-			link.Properties = &LinkTimes{ms, ms, ms}
+			if rtt, known := w.roundTrip(w.ports[i-1], w.ports[i]); known {
+				w.total += rtt
+				ms := rtt.Round(time.Millisecond).Milliseconds()
+				link.Properties = &LinkTimes{ms, ms, ms}
+			} else {
+				w.untimed = true
+			}
 		}
 		before.Links = append(before.Links, link)
 	}
 }
 
-// roundTrip is the time between two ports and back. The internet is as far as
-// the edge of Azure's network, whose time nobody publishes: it counts as none.
-func (w *hopWriter) roundTrip(a, b fabric.PortID) time.Duration {
+// roundTrip is the time between two ports and back. How far the internet and
+// on-premises networks are nobody publishes.
+func (w *hopWriter) roundTrip(a, b fabric.PortID) (time.Duration, bool) {
 	if a == fabric.None || b == fabric.None {
-		return 0
+		return 0, false
 	}
 	from, to := w.img.Ports[a].Region, w.img.Ports[b].Region
 	if from == fabric.None || to == fabric.None {
-		return 0
+		return 0, false
 	}
-	return w.img.Delay[from][to] + w.img.Delay[to][from]
+	return w.img.Delay[from][to] + w.img.Delay[to][from], true
 }
 
 // issue says at its hop what stopped the connection.
