@@ -28,6 +28,7 @@ const (
 	codeResourceInUse        = "InUseResourceCannotBeDeleted"               // unconfirmed
 	codeFrontendSource       = "LoadBalancerFrontendIPConfigInvalid"        // unconfirmed
 	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"           // unconfirmed
+	codeFloatingPort         = "FloatingIPRulePortsMustMatch"               // unconfirmed
 )
 
 // codeNoBody refuses a request without the body it needs.

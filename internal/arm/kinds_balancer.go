@@ -176,6 +176,11 @@ func (c *change) checkBalancerRules() *Fault {
 				}
 			}
 			port, ok := whole(p["frontendPort"])
+			// Packets that keep their destination address keep its port ("Azure Load
+			// Balancer Floating IP configuration").
+			if behind, given := whole(p["backendPort"]); ok && given && p["enableFloatingIP"] == true && behind != port {
+				return badRequest(codeFloatingPort, "Rule %s of load balancer %s has floating IP enabled, so its backend port %d must be its frontend port %d.", text(o, "name"), c.id, behind, port)
+			}
 			if !ok || refID(p, "frontendIPConfiguration") == "" {
 				continue // a NAT rule of a pool has a range of ports
 			}
