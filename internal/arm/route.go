@@ -108,6 +108,8 @@ func (c *call) route(path []string) *Fault {
 		return c.operation(path[7], false)
 	case n == 8 && is(2, "providers") && is(4, "locations") && is(6, "operationResults"):
 		return c.operation(path[7], true)
+	case n > 6 && is(2, "providers") && is(3, "Microsoft.Compute") && is(4, "locations") && is(6, "publishers"):
+		return c.images(path[5], path[6:])
 	case n == 5 && is(2, "resourceGroups") && is(4, "resources"):
 		return c.listResources(model.GroupID(c.subscription, path[3]))
 	case n == 3 && is(2, "resourceGroups"):
