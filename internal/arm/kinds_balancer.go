@@ -63,6 +63,7 @@ func balancerKinds() []*kind {
 				{"enableFloatingIP", false},
 				{"enableTcpReset", false},
 				{"loadDistribution", "Default"},
+				{"enableConnectionTracking", false},
 				{"disableOutboundSnat", false},
 			},
 			Refs: []reference{
@@ -87,7 +88,7 @@ func balancerKinds() []*kind {
 			Refs:     []reference{frontend("properties.frontendIPConfiguration.id")},
 		}),
 		part(typeOutboundRule, "outboundRules", kind{
-			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableTcpReset", false}},
+			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableTcpReset", false}, {"allocatedOutboundPorts", json.Number("0")}},
 			Refs:     []reference{frontend("properties.frontendIPConfigurations.*.id"), pool("properties.backendAddressPool.id")},
 		}),
 	}
@@ -141,10 +142,10 @@ func checkLoadBalancer(c *change) *Fault {
 		if given != 1 {
 			return badRequest(codeFrontendSource, "Frontend %s must refer to exactly one of a subnet, a public IP address and a public IP prefix, not %d.", id, given)
 		}
+		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		if refID(p, "subnet") == "" {
 			continue
 		}
-		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		setDefault(p, "privateIPAddressVersion", "IPv4")
 		if f := oneOf(id, "properties.privateIPAllocationMethod", p["privateIPAllocationMethod"], "Static", "Dynamic"); f != nil {
 			return f

@@ -39,7 +39,10 @@ func edgeKinds() []*kind {
 			Type: typeDDoSPlan, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"virtualNetworks", "publicIPAddresses"},
 			InUse:    inUse("DdosProtectionPlanInUse", "DDoS protection plan %s is in use by %s and cannot be deleted."), // code unconfirmed
-			Show:     showBack(back{"virtualNetworks", model.TypeVirtualNetwork}),
+			Show: func(r *reading, p map[string]any) {
+				p["virtualNetworks"], p["publicIPAddresses"] = []any{}, []any{}
+				r.setUsers(p, "virtualNetworks", model.TypeVirtualNetwork)
+			},
 		},
 		{
 			Type: typeBastion, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
@@ -60,11 +63,12 @@ func edgeKinds() []*kind {
 				{"format.version", json.Number("1")},
 				{"retentionPolicy.days", json.Number("0")},
 				{"retentionPolicy.enabled", false},
+				{"flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration.enabled", false},
 			},
 			Show: showFlowLog,
 		},
 		{
-			Type: typeWatcher + "/connectionMonitors", Location: locationRequired, Name: networkName, State: true,
+			Type: typeWatcher + "/connectionMonitors", Name: networkName, State: true,
 			Computed: []string{"monitoringStatus", "connectionMonitorType", "startTime"},
 			Defaults: []setting{{"outputs", []any{}}, {"autoStart", true}},
 			Fill:     fillMonitor,
@@ -75,6 +79,13 @@ func edgeKinds() []*kind {
 			Defaults: []setting{
 				{"customRules", []any{}},
 				{"policySettings.requestBodyCheck", true},
+				{"policySettings.requestBodyEnforcement", true},
+				{"policySettings.requestBodyInspectLimitInKB", json.Number("128")},
+				{"policySettings.fileUploadEnforcement", true},
+				{"customRules.*.state", "Enabled"},
+				{"customRules.*.matchConditions.*.negationConditon", false}, // Azure's spelling
+				{"customRules.*.matchConditions.*.transforms", []any{}},
+				{"resourceState", "Enabled"},
 				{"policySettings.maxRequestBodySizeInKb", json.Number("128")},
 				{"policySettings.fileUploadLimitInMb", json.Number("100")},
 				{"policySettings.state", "Disabled"},
@@ -113,7 +124,7 @@ func edgeKinds() []*kind {
 	}
 	for _, t := range []string{"azureEndpoints", "externalEndpoints", "nestedEndpoints"} {
 		kinds = append(kinds, &kind{
-			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true, Name: networkName,
+			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true, Name: policyName,
 			Computed: []string{"endpointMonitorStatus"},
 			Defaults: []setting{{"endpointStatus", "Enabled"}, {"alwaysServe", "Disabled"}},
 		})
@@ -237,7 +248,7 @@ func fillBastion(c *change) *Fault {
 // gatewayParts are the lists of an application gateway whose elements others of
 // its parts refer to by ID.
 var gatewayParts = []string{
-	"authenticationCertificates", "backendAddressPools", "backendHttpSettingsCollection", "backendSettingsCollection",
+	"authenticationCertificates", "backendAddressPools", "entraJWTValidationConfigs", "backendHttpSettingsCollection", "backendSettingsCollection",
 	"frontendIPConfigurations", "frontendPorts", "gatewayIPConfigurations", "httpListeners", "listeners",
 	"loadDistributionPolicies", "privateLinkConfigurations", "probes", "redirectConfigurations", "requestRoutingRules",
 	"rewriteRuleSets", "routingRules", "sslCertificates", "sslProfiles", "trustedClientCertificates",
@@ -327,7 +338,7 @@ func gatewayDefaults() []setting {
 		{"probes.*.properties.match", map[string]any{}},
 	}
 	for _, list := range gatewayParts {
-		if list != "authenticationCertificates" { // of version 1 only
+		if list != "authenticationCertificates" && list != "entraJWTValidationConfigs" { // of version 1, or new
 			out = append(out, setting{list, []any{}})
 		}
 	}

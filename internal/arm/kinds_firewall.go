@@ -16,7 +16,7 @@ func firewallKinds() []*kind {
 		{
 			Type: model.TypeFirewallPolicy, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"ruleCollectionGroups", "firewalls", "childPolicies"},
-			Defaults: []setting{{"sku.tier", "Standard"}, {"threatIntelMode", "Alert"}},
+			Defaults: []setting{{"sku.tier", "Standard"}, {"threatIntelMode", "Alert"}, {"size", "0.5MB"}},
 			Refs:     []reference{ref(model.TypeFirewallPolicy, "properties.basePolicy.id")},
 			InUse:    inUse(codeFirewallPolicyInUse, "Firewall policy %s is in use by %s and cannot be deleted."),
 			Check:    checkFirewallPolicy, Show: showFirewallPolicy,

@@ -49,6 +49,10 @@ func gatewayKinds() []*kind {
 			Check: checkGateway, Show: showGateway, Verbs: append(bgpVerbs(), verb{name: "connections", get: true, answer: gatewayConnections}),
 		},
 		{
+			Type: typeGateway + "/natRules", Name: networkName, Inline: "natRules", KeepAbsent: true, State: true,
+			Computed: []string{"ingressVpnSiteLinkConnections", "egressVpnSiteLinkConnections"},
+		},
+		{
 			Type: typeLocalGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			InUse: inUse("LocalNetworkGatewayCannotBeDeleted", "Local network gateway %s is in use by %s and cannot be deleted."), // code unconfirmed
 			Check: checkLocalGateway,
@@ -101,7 +105,10 @@ func gatewayKinds() []*kind {
 		},
 		{
 			Type: typeVirtualWAN, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
-			InUse: inUse(codeResourceInUse, "Virtual WAN %s is in use by %s and cannot be deleted."),
+			Computed: []string{"virtualHubs", "vpnSites"},
+			Defaults: []setting{{"disableVpnEncryption", false}, {"allowBranchToBranchTraffic", true}, {"office365LocalBreakoutCategory", "None"}, {"type", "Standard"}},
+			InUse:    inUse(codeResourceInUse, "Virtual WAN %s is in use by %s and cannot be deleted."),
+			Show:     showBack(back{"virtualHubs", typeVirtualHub}),
 		},
 		{
 			Type: typeVirtualHub, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
@@ -109,6 +116,7 @@ func gatewayKinds() []*kind {
 			Defaults: []setting{
 				{"allowBranchToBranchTraffic", false},
 				{"hubRoutingPreference", "ExpressRoute"},
+				{"preferredRoutingGateway", "ExpressRoute"},
 				{"virtualRouterAsn", json.Number(azureASN)},
 				{"virtualRouterAutoScaleConfiguration.minCapacity", json.Number("2")},
 				{"virtualHubRouteTableV2s", []any{}},
@@ -267,6 +275,9 @@ func fillCircuit(c *change) *Fault {
 		key = uuid.NewString()
 	}
 	c.props()["serviceKey"] = key
+	for _, o := range objects(c.props(), "peerings") {
+		setDefault(object(o, "properties"), "peeringType", text(o, "name"))
+	}
 	before := byName(c.oldProps(), "authorizations")
 	for _, o := range objects(c.props(), "authorizations") {
 		p := object(o, "properties")

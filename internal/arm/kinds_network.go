@@ -21,19 +21,21 @@ func networkKinds() []*kind {
 		{
 			Type: model.TypeVirtualNetwork, Place: inGroup, Location: locationRequired, Name: networkName,
 			State: true, GUID: true,
-			Defaults: []setting{{"enableDdosProtection", false}},
+			Defaults: []setting{{"enableDdosProtection", false}, {"privateEndpointVNetPolicies", "Disabled"}},
 			Refs: []reference{
 				ref(typeDDoSPlan, "properties.ddosProtectionPlan.id"),
 				ref(typePool, "properties.addressSpace.ipamPoolPrefixAllocations.*.pool.id"),
 			},
-			Check: checkVirtualNetwork, Fill: fillPeerings, Settle: settleNetwork, Show: showVirtualNetwork,
+			Check: checkVirtualNetwork, Fill: fillNetwork, Settle: settleNetwork, Show: showVirtualNetwork,
 			Verbs: networkVerbs(),
 		},
 		{
 			Type: model.TypeSubnet, Name: networkName, Inline: "subnets", KeepAbsent: true, State: true,
 			Computed: []string{"ipConfigurations", "privateEndpoints", "serviceAssociationLinks", "resourceNavigationLinks", "purpose"},
 			Defaults: []setting{
-				{"privateEndpointNetworkPolicies", "Disabled"}, {"privateLinkServiceNetworkPolicies", "Enabled"},
+				{"privateEndpointNetworkPolicies", "Disabled"},
+				{"privateLinkServiceNetworkPolicies", "Enabled"},
+				{"delegations", []any{}},
 			},
 			Refs: []reference{
 				regionalRef(model.TypeNSG, "properties.networkSecurityGroup.id"),
@@ -60,13 +62,19 @@ func networkKinds() []*kind {
 		{
 			Type: model.TypeNSG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"defaultSecurityRules", "subnets", "networkInterfaces", "flowLogs"},
-			Defaults: []setting{{"securityRules", []any{}}},
+			Defaults: []setting{{"securityRules", []any{}}, {"flushConnection", false}},
 			InUse: inUse("InUseNetworkSecurityGroupCannotBeDeleted",
 				"Network security group %s cannot be deleted because it is in use by the following resources: %s. In order to delete the Network security group, remove the association with the resource(s). To learn how to do this, see aka.ms/deletensg."),
 			Check: checkSecurityRules, Show: showNSG,
 		},
 		{
 			Type: model.TypeSecurityRule, Name: networkName, Inline: "securityRules", State: true,
+			Defaults: []setting{
+				{"sourcePortRanges", []any{}},
+				{"destinationPortRanges", []any{}},
+				{"sourceAddressPrefixes", []any{}},
+				{"destinationAddressPrefixes", []any{}},
+			},
 			Refs: []reference{
 				regionalRef(model.TypeASG, "properties.sourceApplicationSecurityGroups.*.id"),
 				regionalRef(model.TypeASG, "properties.destinationApplicationSecurityGroups.*.id"),
@@ -83,14 +91,21 @@ func networkKinds() []*kind {
 			InUse:    inUse("InUseRouteTableCannotBeDeleted", "Route table %s is in use and cannot be deleted. It is associated with: %s."),
 			Check:    checkRoutes, Show: showRouteTable,
 		},
-		{Type: model.TypeRoute, Name: networkName, Inline: "routes", State: true},
+		{Type: model.TypeRoute, Name: networkName, Inline: "routes", State: true, Computed: []string{"hasBgpOverride"}, Defaults: []setting{{"hasBgpOverride", false}}},
 		{
 			Type: model.TypeNIC, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"virtualMachine", "hostedWorkloads", "appliedDnsServers"},
 			Defaults: []setting{
 				{"enableAcceleratedNetworking", false},
 				{"enableIPForwarding", false},
-				{"dnsSettings", map[string]any{}},
+				{"dnsSettings.dnsServers", []any{}},
+				{"dnsSettings.appliedDnsServers", []any{}},
+				{"vnetEncryptionSupported", false},
+				{"disableTcpStateTracking", false},
+				{"auxiliaryMode", "None"},
+				{"auxiliarySku", "None"},
+				{"tapConfigurations", []any{}},
+				{"hostedWorkloads", []any{}},
 				{"nicType", "Standard"},
 			},
 			Refs: append(ipConfigurationRefs(),

@@ -114,8 +114,9 @@ func serviceKinds() []*kind {
 		},
 		{
 			Type: typeIdentity, NoEtag: true, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,
-			Prepare: func(c *call, _ model.ID, _ map[string]any) (any, *Fault) { return c.s.identity.TenantID, nil },
-			Fill:    fillIdentity,
+			Prepare:  func(c *call, _ model.ID, _ map[string]any) (any, *Fault) { return c.s.identity.TenantID, nil },
+			Defaults: []setting{{"isolationScope", "None"}},
+			Fill:     fillIdentity,
 		},
 		{
 			Type: typeRoleAssignment, NoEtag: true, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,

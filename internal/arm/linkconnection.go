@@ -178,8 +178,11 @@ func (c *change) completeConnections() *Fault {
 		before := byName(c.oldProps(), list.name)
 		for _, o := range objects(p, list.name) {
 			q := object(o, "properties")
-			if text(o, "name") == "" || q == nil {
-				return invalidProperty(c.id, "properties."+list.name, o, "a connection needs a name and properties")
+			if q == nil {
+				return invalidProperty(c.id, "properties."+list.name, o, "a connection needs properties")
+			}
+			if text(o, "name") == "" {
+				o["name"] = c.id.Name()
 			}
 			target, err := model.ParseID(text(q, "privateLinkServiceId"))
 			if err == nil {

@@ -124,6 +124,7 @@ func fillNIC(c *change) *Fault {
 		mac = fmt.Sprintf("00-0D-3A-%02X-%02X-%02X", byte(n>>16), byte(n>>8), byte(n))
 	}
 	p["macAddress"] = mac
+	c.doc["kind"] = "Regular"
 	return c.assignAddresses("ipConfigurations")
 }
 

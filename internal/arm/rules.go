@@ -151,7 +151,7 @@ func showNSG(r *reading, p map[string]any) {
 			"name": d.Name, "id": fmt.Sprintf("%s/defaultSecurityRules/%s", r.id, d.Name), "etag": etag,
 			"type": model.TypeNSG + "/defaultSecurityRules",
 			"properties": map[string]any{
-				"provisioningState": "Succeeded", "protocol": "*",
+				"provisioningState": "Succeeded", "description": d.Description, "protocol": "*",
 				"sourcePortRange": "*", "destinationPortRange": "*",
 				"sourceAddressPrefix": d.Source, "destinationAddressPrefix": d.Destination,
 				"access": access, "priority": d.Priority, "direction": direction,

@@ -165,13 +165,43 @@ func (c *change) checkMoved(id model.ID, name string, prefixes []netip.Prefix) *
 	return nil
 }
 
+// fillNetwork says what the service does of a network's peerings and subnets.
+func fillNetwork(c *change) *Fault {
+	for _, s := range objects(c.props(), "subnets") {
+		c.fillSubnet(model.MustParseID(text(s, "id")), object(s, "properties"))
+	}
+	return fillPeerings(c)
+}
+
+// fillSubnet completes a subnet's delegations and service endpoints: storage is
+// reached in the network's region and the one paired with it, other services
+// everywhere ("Virtual Network service endpoints").
+func (c *change) fillSubnet(id model.ID, p map[string]any) {
+	for _, d := range objects(p, "delegations") {
+		did := id.Child("delegations", text(d, "name"))
+		d["id"], d["type"], d["etag"] = did.String(), model.TypeSubnet+"/delegations", c.etag
+		setDefault(d, "properties.actions", []any{"Microsoft.Network/virtualNetworks/subnets/join/action"})
+		object(d, "properties")["provisioningState"] = "Succeeded"
+	}
+	for _, e := range objects(p, "serviceEndpoints") {
+		e["provisioningState"] = "Succeeded"
+		if list, ok := e["locations"].([]any); ok && len(list) > 0 {
+			continue
+		}
+		e["locations"] = []any{"*"}
+		if region, ok := catalog.Region(text(c.doc, "location")); ok && strings.EqualFold(text(e, "service"), "Microsoft.Storage") {
+			near := []any{region.Name}
+			if region.Paired != "" {
+				near = append(near, region.Paired)
+			}
+			e["locations"] = near
+		}
+	}
+}
+
 func showVirtualNetwork(r *reading, p map[string]any) {
-	if list := objects(p, "subnets"); len(list) > 0 {
-		p["subnets"] = r.showEach(model.TypeSubnet, list)
-	}
-	if list := objects(p, "virtualNetworkPeerings"); len(list) > 0 {
-		p["virtualNetworkPeerings"] = r.showEach(model.TypePeering, list)
-	}
+	p["subnets"] = r.showEach(model.TypeSubnet, objects(p, "subnets"))
+	p["virtualNetworkPeerings"] = r.showEach(model.TypePeering, objects(p, "virtualNetworkPeerings"))
 }
 
 // showEach shows the inline children of a document.

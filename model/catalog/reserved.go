@@ -80,6 +80,7 @@ func ReservedRoutes() []netip.Prefix {
 // DefaultRule is one of the rules every network security group ends with.
 type DefaultRule struct {
 	Name                string
+	Description         string // as the service says it
 	Priority            int
 	Inbound             bool
 	Source, Destination string // a service tag, or "*"
@@ -90,11 +91,11 @@ type DefaultRule struct {
 // first ("Network security groups overview"). Protocol and ports are "*".
 func DefaultRules() []DefaultRule {
 	return []DefaultRule{
-		{Name: "AllowVnetInBound", Priority: 65000, Inbound: true, Source: "VirtualNetwork", Destination: "VirtualNetwork", Allow: true},
-		{Name: "AllowAzureLoadBalancerInBound", Priority: 65001, Inbound: true, Source: "AzureLoadBalancer", Destination: "*", Allow: true},
-		{Name: "DenyAllInBound", Priority: 65500, Inbound: true, Source: "*", Destination: "*"},
-		{Name: "AllowVnetOutBound", Priority: 65000, Source: "VirtualNetwork", Destination: "VirtualNetwork", Allow: true},
-		{Name: "AllowInternetOutBound", Priority: 65001, Source: "*", Destination: "Internet", Allow: true},
-		{Name: "DenyAllOutBound", Priority: 65500, Source: "*", Destination: "*"},
+		{Name: "AllowVnetInBound", Description: "Allow inbound traffic from all VMs in VNET", Priority: 65000, Inbound: true, Source: "VirtualNetwork", Destination: "VirtualNetwork", Allow: true},
+		{Name: "AllowAzureLoadBalancerInBound", Description: "Allow inbound traffic from azure load balancer", Priority: 65001, Inbound: true, Source: "AzureLoadBalancer", Destination: "*", Allow: true},
+		{Name: "DenyAllInBound", Description: "Deny all inbound traffic", Priority: 65500, Inbound: true, Source: "*", Destination: "*"},
+		{Name: "AllowVnetOutBound", Description: "Allow outbound traffic from all VMs to all VMs in VNET", Priority: 65000, Source: "VirtualNetwork", Destination: "VirtualNetwork", Allow: true},
+		{Name: "AllowInternetOutBound", Description: "Allow outbound traffic from all VMs to Internet", Priority: 65001, Source: "*", Destination: "Internet", Allow: true},
+		{Name: "DenyAllOutBound", Description: "Deny all outbound traffic", Priority: 65500, Source: "*", Destination: "*"},
 	}
 }
