@@ -291,6 +291,12 @@ func checkLinkService(c *change) *Fault {
 func fillLinkService(c *change) *Fault { return c.assignAddresses("ipConfigurations") }
 
 func showLinkService(r *reading, p map[string]any) {
-	p["alias"] = fmt.Sprintf("%s.%08x.azure.privatelinkservice", strings.ToLower(r.id.Name()), hashOf(r.id.Key()))
+	// Prefix.GUID.region.azure.privatelinkservice ("What is Azure Private Link
+	// service?", Alias).
+	location := ""
+	if e, ok := r.view.Get(r.id); ok {
+		location = e.Resource.Location()
+	}
+	p["alias"] = fmt.Sprintf("%s.%s.%s.azure.privatelinkservice", r.id.Name(), uuid.NewSHA1(uuid.NameSpaceURL, []byte(r.id.Key())), location)
 	r.showConnections(p)
 }
