@@ -149,6 +149,18 @@ func checkRecordSet(c *change) *Fault {
 				return invalidProperty(c.id, "properties."+list+"."+field, r[field], "it must be an address of the record's family")
 			}
 		}
+	case "SOA":
+		// Clients send what they change; the name of the server is never theirs.
+		for _, property := range []string{"soaRecord", "SOARecord"} {
+			soa, old := object(p, property), object(c.oldProps(), property)
+			if soa == nil || old == nil {
+				continue
+			}
+			for name, v := range old {
+				setDefault(soa, name, v)
+			}
+			soa["host"] = old["host"]
+		}
 	case "CNAME":
 		for _, property := range []string{"cnameRecord", "CNAMERecord"} {
 			if r := object(p, property); r != nil && text(r, "cname") == "" {

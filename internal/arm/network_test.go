@@ -506,3 +506,16 @@ func TestAssociations(t *testing.T) {
 		}
 	}
 }
+
+// TestStartOfAuthority: a change of a zone's SOA keeps what it does not name,
+// and the server's name in any case.
+func TestStartOfAuthority(t *testing.T) {
+	c := newCloud(t).withGroup()
+	zone := network + "/privateDnsZones/example.test"
+	c.must("PUT", zone, `{"location":"global"}`)
+	c.must("PUT", zone+"/SOA/@", `{"properties":{"ttl":600,"soaRecord":{"email":"a.example","host":"other.test","minimumTtl":20}}}`)
+	soa := at(c.get(zone+"/SOA/@"), "properties", "soaRecord")
+	if str(soa, "email") != "a.example" || str(soa, "host") != "azureprivatedns.net" || at(soa, "minimumTtl") != 20.0 || at(soa, "refreshTime") != 3600.0 {
+		t.Errorf("%v", soa)
+	}
+}
