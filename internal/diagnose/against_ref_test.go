@@ -2,6 +2,8 @@ package diagnose_test
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/internal/diagnose"
@@ -158,4 +160,29 @@ func filtersOf(img *fabric.Image, at fabric.PortID, dir fabric.Direction) []fabr
 		return img.Ports[at].Ingress
 	}
 	return img.Ports[at].Egress
+}
+
+// FuzzRead: what an intent says is read, or refused with the property's name.
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{"10.0.0.4|*|443|*|TCP", "10.0.0.0/8|::/0|1-2|5-1|Any", "|x|99999|-|ESP", "fe80::1%1|Any|0|*|icmp"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		part := strings.Split(s, "|")
+		for len(part) < 5 {
+			part = append(part, "*")
+		}
+		var q diagnose.Question
+		err := q.Read(&diagnose.Traffic{
+			SourceIPs: part[:1], DestinationIPs: part[1:2], SourcePorts: part[2:3], DestinationPorts: part[3:4], Protocols: part[4:5],
+		})
+		switch {
+		case err != nil:
+			if property, _, ok := strings.Cut(err.Error(), ": "); !ok || !slices.Contains([]string{"sourceIps", "destinationIps", "sourcePorts", "destinationPorts", "protocols"}, property) {
+				t.Errorf("%q: %v names no property", s, err)
+			}
+		case q.Src.IsEmpty() || q.Dst.IsEmpty() || !q.TCP && !q.UDP && !q.ICMP:
+			t.Errorf("%q is read as nothing: %+v", s, q)
+		}
+	})
 }
