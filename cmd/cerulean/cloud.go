@@ -198,8 +198,11 @@ the keys are made for this folder and stay in it.`,
 				return falseError{err}
 			}
 			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "# The embedded cloud is at %s. Ctrl-C stops it. In another window:\n", c.Endpoint)
-			fmt.Fprintf(w, "#   eval \"$(cerulean env --dir %[1]s)\", cerulean az --dir %[1]s -- ..., cerulean terraform --dir %[1]s -- ...\n", dir)
+			fmt.Fprintf(w, `# The embedded cloud is at %s. Ctrl-C stops it. In another window:
+#   cerulean az --dir %[2]s -- network vnet list
+#   cerulean terraform --dir %[2]s -- plan
+# or any other client, with this environment (cerulean env --dir %[2]s prints it):
+`, c.Endpoint, dir)
 			if err := e.Write(w, defaultShell()); err != nil {
 				return err
 			}
