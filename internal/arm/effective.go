@@ -45,11 +45,12 @@ func effectiveRouteTable(q *question) (any, *Fault) {
 	if f != nil {
 		return nil, f
 	}
-	var table *model.Resource
-	if r := q.document(q.img.Tables[q.img.Ports[at].Routes].Origin.Resource); r != nil && r.ID.Is(model.TypeRouteTable) {
-		table = r
+	table := &q.img.Tables[q.img.Ports[at].Routes]
+	declared := q.document(table.Origin.Resource)
+	if declared != nil && !declared.ID.Is(model.TypeRouteTable) {
+		declared = nil
 	}
-	return listed(diagnose.EffectiveRoutes(q.img, at, table))
+	return listed(diagnose.EffectiveRoutes(table, declared))
 }
 
 func effectiveGroups(q *question) (any, *Fault) {

@@ -22,18 +22,20 @@ type EffectiveRoute struct {
 	TagMap      map[string][]string `json:"tagMap"`
 	HopAddress  []string            `json:"nextHopIpAddress"`
 	HopType     string              `json:"nextHopType"`
+	// Origin is where the route came from.
+	Origin fabric.Origin `json:"-"`
 }
 
 const kindServiceEndpoint = "VirtualNetworkServiceEndpoint"
 
 // EffectiveRoutes answers effectiveRouteTable: the routes of a port in the order
 // they are tried. A service endpoint is one route with all its prefixes, and so
-// is a user route to a service tag. table is the document of the subnet's route
-// table, or nil.
-func EffectiveRoutes(img *fabric.Image, at fabric.PortID, table *model.Resource) ([]EffectiveRoute, error) {
+// is a user route to a service tag. declared is the document of the subnet's
+// route table, or nil.
+func EffectiveRoutes(table *fabric.Table, declared *model.Resource) ([]EffectiveRoute, error) {
 	var doc wire.RouteTable
-	if table != nil {
-		if err := table.Decode(&doc); err != nil {
+	if declared != nil {
+		if err := declared.Decode(&doc); err != nil {
 			return nil, err
 		}
 	}
@@ -44,7 +46,7 @@ func EffectiveRoutes(img *fabric.Image, at fabric.PortID, table *model.Resource)
 	}
 	joined := map[group]int{}
 	out := []EffectiveRoute{}
-	for _, r := range img.Tables[img.Ports[at].Routes].Routes {
+	for _, r := range table.Routes {
 		user := r.Source == "User"
 		key := group{r.Origin, r.Kind, r.Inactive}
 		if i, ok := joined[key]; ok && (user || r.Kind == kindServiceEndpoint) {
@@ -57,7 +59,7 @@ func EffectiveRoutes(img *fabric.Image, at fabric.PortID, table *model.Resource)
 		}
 		joined[key] = len(out)
 		e := EffectiveRoute{
-			NoGateway: doc.Properties.DisableBGPRoutePropagation, Source: r.Source, State: "Active", HopType: r.Kind,
+			NoGateway: doc.Properties.DisableBGPRoutePropagation, Source: r.Source, State: "Active", HopType: r.Kind, Origin: r.Origin,
 			Prefixes: []string{r.Prefix.String()}, HopAddress: []string{}, ServiceTags: []string{}, TagMap: map[string][]string{},
 		}
 		if r.Inactive {

@@ -3,25 +3,21 @@ package node
 import (
 	"fmt"
 	"io"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ceruleannet/cerulean/internal/diagnose"
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model"
 )
 
-// RouteRow is one effective route, with the field names of Azure's
-// effectiveRouteTable answer.
+// RouteRow is one effective route as Azure's effectiveRouteTable answers it, with
+// where it came from.
 type RouteRow struct {
-	Source           string       `json:"source"`
-	State            string       `json:"state"` // Active, Invalid
-	AddressPrefix    []string     `json:"addressPrefix"`
-	NextHopType      string       `json:"nextHopType"`
-	NextHopIPAddress []netip.Addr `json:"nextHopIpAddress"`
-	Name             string       `json:"name,omitempty"`
-	Resource         string       `json:"resource"`
-	Place            string       `json:"place,omitempty"`
+	diagnose.EffectiveRoute
+	Resource string `json:"resource"`
+	Place    string `json:"place,omitempty"`
 }
 
 // Routes returns the effective routes of a host, interface or firewall.
@@ -30,19 +26,20 @@ func (d *Design) Routes(name string) ([]RouteRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := []RouteRow{}
-	for _, r := range d.Image.Tables[p.Routes].Routes {
-		row := RouteRow{
-			Source: r.Source, State: "Active", AddressPrefix: []string{r.Prefix.String()}, NextHopType: r.Kind,
-			NextHopIPAddress: []netip.Addr{}, Name: r.Origin.Name, Resource: r.Origin.Resource, Place: r.Origin.Place,
+	table := &d.Image.Tables[p.Routes]
+	var declared *model.Resource
+	for _, r := range d.Network().Resources {
+		if r.ID.Is(model.TypeRouteTable) && strings.EqualFold(r.ID.String(), table.Origin.Resource) {
+			declared = r
 		}
-		if r.Inactive {
-			row.State = "Invalid"
-		}
-		if r.Hop.Via.IsValid() {
-			row.NextHopIPAddress = append(row.NextHopIPAddress, r.Hop.Via)
-		}
-		rows = append(rows, row)
+	}
+	routes, err := diagnose.EffectiveRoutes(table, declared)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]RouteRow, len(routes))
+	for i, r := range routes {
+		rows[i] = RouteRow{r, r.Origin.Resource, r.Origin.Place}
 	}
 	return rows, nil
 }
@@ -59,9 +56,8 @@ func (d *Design) WriteRoutes(w io.Writer, name string, asJSON bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SOURCE\tSTATE\tPREFIX\tNEXT HOP\tFROM")
 	for _, r := range rows {
-		hop := strings.TrimSpace(r.NextHopType + " " + join(r.NextHopIPAddress))
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Source, r.State, r.AddressPrefix[0], hop,
-			from(fabric.Origin{Resource: r.Resource, Name: r.Name, Place: r.Place}))
+		hop := strings.TrimSpace(r.HopType + " " + strings.Join(r.HopAddress, " "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Source, r.State, few(r.Prefixes), hop, from(r.Origin))
 	}
 	return t.Flush()
 }

@@ -18,13 +18,13 @@ func TestEffective(t *testing.T) {
 		// routes with it ("Virtual network traffic routing").
 		var active, invalid int
 		for _, r := range rows {
-			if r.AddressPrefix[0] != "0.0.0.0/0" {
+			if r.Prefixes[0] != "0.0.0.0/0" {
 				continue
 			}
 			switch {
-			case r.State == "Active" && r.Source == "User" && r.NextHopType == "VirtualAppliance" && r.NextHopIPAddress[0].String() == "10.0.0.4" && r.Place != "":
+			case r.State == "Active" && r.Source == "User" && r.HopType == "VirtualAppliance" && r.HopAddress[0] == "10.0.0.4" && r.Place != "":
 				active++
-			case r.State == "Invalid" && r.Source == "Default" && r.NextHopType == "Internet":
+			case r.State == "Invalid" && r.Source == "Default" && r.HopType == "Internet":
 				invalid++
 			}
 		}
