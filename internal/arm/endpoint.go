@@ -298,5 +298,16 @@ func showLinkService(r *reading, p map[string]any) {
 		location = e.Resource.Location()
 	}
 	p["alias"] = fmt.Sprintf("%s.%s.%s.azure.privatelinkservice", r.id.Name(), uuid.NewSHA1(uuid.NameSpaceURL, []byte(r.id.Key())), location)
+	// The service shows the addresses it was given, not those it took.
+	configs := []any{}
+	for _, o := range objects(p, "ipConfigurations") {
+		if q := object(o, "properties"); strings.EqualFold(text(q, "privateIPAllocationMethod"), "Dynamic") {
+			o, q = shallow(o), shallow(q)
+			delete(q, "privateIPAddress")
+			o["properties"] = q
+		}
+		configs = append(configs, o)
+	}
+	p["ipConfigurations"] = configs
 	r.showConnections(p)
 }
