@@ -115,6 +115,13 @@ func (c *call) route(path []string) *Fault {
 	case n == 3 && is(2, "resourceGroups"):
 		return c.collection(model.SubscriptionID(c.subscription), model.TypeResourceGroup)
 	}
+	if n := len(path); n > 5 && is(n-4, "providers") && is(n-3, "Microsoft.Resources") && is(n-2, "tags") && is(n-1, "default") {
+		scope, err := model.ParseID("/" + strings.Join(path[:n-4], "/"))
+		if err != nil {
+			return c.noRoute(path)
+		}
+		return c.tagsOf(scope)
+	}
 	full := "/" + strings.Join(path, "/")
 	if id, err := model.ParseID(full); err == nil {
 		return c.resource(id)
