@@ -120,6 +120,9 @@ func (c *call) route(path []string) *Fault {
 		if err != nil {
 			return c.noRoute(path)
 		}
+		if f := c.checkLocks(scope); f != nil {
+			return f
+		}
 		return c.tagsOf(scope)
 	}
 	full := "/" + strings.Join(path, "/")
@@ -142,6 +145,9 @@ func (c *call) route(path []string) *Fault {
 		return c.noRoute(path)
 	}
 	if c.r.Method == http.MethodPost || c.s.kinds.verbOf(id.Type(), last, c.r.Method) != nil {
+		if f := c.checkLocks(id); f != nil {
+			return f
+		}
 		return c.action(id, last)
 	}
 	return c.collection(id, id.Type()+"/"+last)
@@ -153,6 +159,9 @@ func (c *call) noRoute(path []string) *Fault {
 
 // resource answers a request for one resource.
 func (c *call) resource(id model.ID) *Fault {
+	if f := c.checkLocks(id); f != nil {
+		return f
+	}
 	// An action's name may have two parts: sharedkey/reset.
 	if up := id.Parent(); !up.IsZero() {
 		t := id.Type()
