@@ -3,6 +3,7 @@ package arm_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -232,4 +233,36 @@ func FuzzAsk(f *testing.F) {
 			t.Errorf("%s: %d %s", path, a.status, a.raw)
 		}
 	})
+}
+
+// TestAskWhileWriting: a question asked while others write is answered from one
+// state: the rule named is the one that decides.
+func TestAskWhileWriting(t *testing.T) {
+	c := newCloud(t).withMachine()
+	write := func(access string) {
+		for path, body := range map[string]string{
+			"/networkSecurityGroups/nsg/securityRules/flip": `{"properties":{"priority":101,"direction":"Inbound","access":"` + access + `","protocol":"*","sourceAddressPrefix":"*","sourcePortRange":"*","destinationAddressPrefix":"*","destinationPortRange":"*"}}`,
+			"/publicIPAddresses/p" + access:                 `{"location":"westeurope","sku":{"name":"Standard"}}`,
+		} {
+			if a := c.do("PUT", network+path, body); a.status >= 300 {
+				t.Errorf("%s: %d %s", path, a.status, a.raw)
+			}
+		}
+	}
+	write("Deny")
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for i := range 20 {
+				write([]string{"Allow", "Deny"}[i%2])
+			}
+		})
+	}
+	for range 30 {
+		got := c.ask(watcher+"/ipFlowVerify", `{"targetResourceId":"`+machine+`","direction":"Inbound","protocol":"TCP","localIPAddress":"10.0.1.4","localPort":"22","remoteIPAddress":"9.9.9.9","remotePort":"50000"}`).body
+		if a := str(got, "access"); a != "Allow" && a != "Deny" || str(got, "ruleName") != "securityRules/flip" {
+			t.Errorf("%v", got)
+		}
+	}
+	wg.Wait()
 }

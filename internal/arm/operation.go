@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -105,7 +106,7 @@ func (c *call) operation(name string, result bool) *Fault {
 	case kind == operationCommit:
 		writeJSON(c.w, http.StatusOK, map[string]any{"commitId": name})
 	case kind == operationAnswer:
-		b, ok := c.s.answers.get(name)
+		b, ok := c.s.answers.get(strings.ToLower(name))
 		if !ok {
 			return operationNotFound(name)
 		}
