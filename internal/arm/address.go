@@ -265,6 +265,9 @@ func fillPublicIP(c *change) *Fault {
 		p["ipAddress"] = a.String()
 		return nil
 	}
+	if prefix := refID(p, "publicIPPrefix"); prefix != "" {
+		return c.fillFromPrefix(prefix)
+	}
 	pool := publicPool4
 	if strings.EqualFold(text(p, "publicIPAddressVersion"), "IPv6") {
 		pool = publicPool6
@@ -280,6 +283,29 @@ func fillPublicIP(c *change) *Fault {
 		}
 	}
 	return fault(http.StatusConflict, "PublicIPCountLimitReached", "No public IP address is left for resource %s.", c.id)
+}
+
+// fillFromPrefix gives a public address the first free one of its prefix.
+func (c *change) fillFromPrefix(prefix string) *Fault {
+	id, err := model.ParseID(prefix)
+	if err != nil {
+		return invalidReference(c.id, prefix)
+	}
+	e, ok := c.tx.Get(id)
+	if !ok {
+		return invalidReference(c.id, prefix)
+	}
+	pfx, err := netip.ParsePrefix(text(e.Resource.Properties(), "ipPrefix"))
+	if err != nil {
+		return invalidReference(c.id, prefix)
+	}
+	for a := pfx.Addr(); pfx.Contains(a); a = a.Next() {
+		if c.publicOwner(a) == "" {
+			c.props()["ipAddress"] = a.String()
+			return nil
+		}
+	}
+	return badRequest(codePrefixFull, "The public IP prefix %s has no address left for %s.", id, c.id)
 }
 
 // hashOf spreads texts over numbers (FNV-1a).

@@ -28,6 +28,7 @@ const (
 	codeResourceInUse        = "InUseResourceCannotBeDeleted"               // unconfirmed
 	codeFrontendSource       = "LoadBalancerFrontendIPConfigInvalid"        // unconfirmed
 	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"           // unconfirmed
+	codePrefixFull           = "PublicIPPrefixOutOfIpAddresses"             // unconfirmed
 	codeFloatingPort         = "FloatingIPRulePortsMustMatch"               // unconfirmed
 )
 

@@ -56,8 +56,8 @@ func networkKinds() []*kind {
 				{"useRemoteGateways", false},
 			},
 			// The remote network may be deleted: the peering is then Disconnected.
-			Refs: []reference{looseRef(model.TypeVirtualNetwork, "properties.remoteVirtualNetwork.id")},
-			Show: showPeering,
+			Refs:    []reference{looseRef(model.TypeVirtualNetwork, "properties.remoteVirtualNetwork.id")},
+			Prepare: syncAsked, Show: showPeering,
 		},
 		{
 			Type: model.TypeNSG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,

@@ -143,7 +143,11 @@ func fillPeerings(c *change) *Fault {
 				state = peeringConnected
 			}
 		}
-		object(p, "properties")["peeringState"] = state
+		q := object(p, "properties")
+		q["peeringState"] = state
+		if known := c.knownSpace(p, before[strings.ToLower(text(p, "name"))]); known != nil {
+			q["remoteAddressSpace"] = known
+		}
 	}
 	return nil
 }
@@ -192,18 +196,73 @@ func settlePeerings(c *change) *Fault {
 	return nil
 }
 
-func showPeering(r *reading, p map[string]any) {
-	level := "FullyInSync"
-	if text(p, "peeringState") == peeringInitiated {
-		level = "RemoteNotInSync"
+// syncAsked reports that a peering's write takes over the remote network's
+// address space as it is now ("Virtual Network Peerings - Create Or Update").
+func syncAsked(c *call, _ model.ID, _ map[string]any) (any, *Fault) {
+	return strings.EqualFold(c.r.URL.Query().Get("syncRemoteAddressSpace"), "true"), nil
+}
+
+// knownSpace returns the remote address space that a peering goes by: that of
+// the remote network when the peering was made or last synchronized.
+func (c *change) knownSpace(peering, old map[string]any) any {
+	was := object(object(old, "properties"), "remoteAddressSpace")
+	asked, _ := c.prepared.(bool)
+	if asked && c.via.Equal(c.id.Child("virtualNetworkPeerings", text(peering, "name"))) {
+		was = nil
 	}
-	p["peeringSyncLevel"] = level
+	if was != nil {
+		return model.CloneJSON(was)
+	}
+	if id, err := model.ParseID(remoteOf(peering)); err == nil {
+		if e, ok := c.tx.Get(id); ok {
+			return model.CloneJSON(object(e.Resource.Properties(), "addressSpace"))
+		}
+	}
+	return nil
+}
+
+// showPeering shows how up to date the two sides are: each goes by the address
+// space it knew of the other when it was last synchronized ("Update the address
+// space for a peered virtual network").
+func showPeering(r *reading, p map[string]any) {
+	p["peeringSyncLevel"] = "FullyInSync"
+	if text(p, "peeringState") == peeringInitiated {
+		p["peeringSyncLevel"] = "RemoteNotInSync"
+	}
 	id, err := model.ParseID(refID(p, "remoteVirtualNetwork"))
 	if err != nil {
 		return
 	}
-	if e, ok := r.view.Get(id); ok {
-		space := object(e.Resource.Properties(), "addressSpace")
-		p["remoteAddressSpace"], p["remoteVirtualNetworkAddressSpace"] = space, space
+	remote, ok := r.view.Get(id)
+	if !ok {
+		return
 	}
+	space := object(remote.Resource.Properties(), "addressSpace")
+	p["remoteVirtualNetworkAddressSpace"] = space
+	setDefault(p, "remoteAddressSpace", space)
+	local := r.id.Parent()
+	theirs := object(counterpart(remote.Resource.Doc, local), "properties")
+	mine, ok := r.view.Get(local)
+	if !ok || theirs == nil || text(p, "peeringState") != peeringConnected {
+		return
+	}
+	behind := !sameSpace(p, remote.Resource.Doc)
+	switch ahead := !sameSpace(theirs, mine.Resource.Doc); {
+	case behind && ahead:
+		p["peeringSyncLevel"] = "LocalAndRemoteNotInSync"
+	case behind:
+		p["peeringSyncLevel"] = "LocalNotInSync"
+	case ahead:
+		p["peeringSyncLevel"] = "RemoteNotInSync"
+	}
+}
+
+// sameSpace reports whether a peering knows the address space of a network.
+func sameSpace(peering, network map[string]any) bool {
+	known := object(peering, "remoteAddressSpace")
+	if known == nil {
+		return true
+	}
+	doc := map[string]any{"properties": map[string]any{"addressSpace": known}}
+	return joinPrefixes(spaceOf(doc)) == joinPrefixes(spaceOf(network))
 }

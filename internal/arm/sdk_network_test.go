@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -15,6 +16,7 @@ func TestSDKNetwork(t *testing.T) {
 	subnet := armnetwork.Subnet{Properties: &armnetwork.SubnetPropertiesFormat{
 		AddressPrefix: to.Ptr("10.0.1.0/24"), NetworkSecurityGroup: &armnetwork.SecurityGroup{ID: to.Ptr(network + "/networkSecurityGroups/n")},
 		RouteTable: &armnetwork.RouteTable{ID: to.Ptr(network + "/routeTables/rt")}, NatGateway: ref(network + "/natGateways/nat"),
+		ServiceEndpoints: []*armnetwork.ServiceEndpointPropertiesFormat{{Service: to.Ptr("Microsoft.Storage")}},
 	}}
 	live(t, []life{
 		lifeOfASG(f), lifeOfNSG(f), lifeOfRule(f), lifeOfRouteTable(f), lifeOfRoute(f),
@@ -41,6 +43,17 @@ func lifeOfNSG(f *armnetwork.ClientFactory) life {
 		create: begin(c.BeginCreateOrUpdate, groupName, "n", armnetwork.SecurityGroup{Location: to.Ptr(region)}),
 		get:    call(c.Get, groupName, "n"), tag: set(c.UpdateTags, groupName, "n", tagsObject),
 		lists: idLists{inGroup(c.NewListPager), everywhere(c.NewListAllPager)}, remove: drop(c.BeginDelete, groupName, "n"),
+		check: that(func(t *testing.T, r armnetwork.SecurityGroupsClientGetResponse) {
+			p := r.Properties
+			if len(p.DefaultSecurityRules) != 6 {
+				t.Fatalf("%d default rules", len(p.DefaultSecurityRules))
+			}
+			is(t, "description", p.DefaultSecurityRules[2].Properties.Description, "Deny all inbound traffic")
+			is(t, "priority", p.DefaultSecurityRules[2].Properties.Priority, 65500)
+			is(t, "rule", one(t, p.SecurityRules).ID, network+"/networkSecurityGroups/n/securityRules/https")
+			is(t, "subnet", one(t, p.Subnets).ID, network+"/virtualNetworks/v/subnets/app")
+			is(t, "flushing", p.FlushConnection, false)
+		}),
 	}
 }
 
@@ -54,6 +67,13 @@ func lifeOfRule(f *armnetwork.ClientFactory) life {
 			DestinationApplicationSecurityGroups: []*armnetwork.ApplicationSecurityGroup{{ID: to.Ptr(network + "/applicationSecurityGroups/web")}},
 		}}),
 		get: callChild(c.Get, groupName, "n", "https"), lists: idLists{below(c.NewListPager, "n")},
+		check: that(func(t *testing.T, r armnetwork.SecurityRulesClientGetResponse) {
+			p := r.Properties
+			is(t, "group", one(t, p.DestinationApplicationSecurityGroups).ID, network+"/applicationSecurityGroups/web")
+			if p.SourceAddressPrefixes == nil || p.DestinationPortRanges == nil {
+				t.Error("the plural forms are absent")
+			}
+		}),
 		remove: dropChild(c.BeginDelete, groupName, "n", "https"),
 	}
 }
@@ -65,6 +85,12 @@ func lifeOfRouteTable(f *armnetwork.ClientFactory) life {
 		create: begin(c.BeginCreateOrUpdate, groupName, "rt", armnetwork.RouteTable{Location: to.Ptr(region)}),
 		get:    call(c.Get, groupName, "rt"), tag: set(c.UpdateTags, groupName, "rt", tagsObject),
 		lists: idLists{inGroup(c.NewListPager), everywhere(c.NewListAllPager)}, remove: drop(c.BeginDelete, groupName, "rt"),
+		check: that(func(t *testing.T, r armnetwork.RouteTablesClientGetResponse) {
+			is(t, "propagation off", r.Properties.DisableBgpRoutePropagation, false)
+			is(t, "route", one(t, r.Properties.Routes).Name, "default")
+			is(t, "BGP override", one(t, r.Properties.Routes).Properties.HasBgpOverride, false)
+			is(t, "subnet", one(t, r.Properties.Subnets).ID, network+"/virtualNetworks/v/subnets/app")
+		}),
 	}
 }
 
@@ -90,6 +116,18 @@ func lifeOfPrefix(f *armnetwork.ClientFactory) life {
 		}),
 		get: call(c.Get, groupName, "prefix"), tag: set(c.UpdateTags, groupName, "prefix", tagsObject),
 		lists: idLists{inGroup(c.NewListPager), everywhere(c.NewListAllPager)}, remove: drop(c.BeginDelete, groupName, "prefix"),
+		check: that(func(t *testing.T, r armnetwork.PublicIPPrefixesClientGetResponse) {
+			p := r.Properties
+			is(t, "version", p.PublicIPAddressVersion, armnetwork.IPVersionIPv4)
+			is(t, "address", one(t, p.PublicIPAddresses).ID, network+"/publicIPAddresses/fromPrefix")
+			one, err := f.NewPublicIPAddressesClient().Get(ctx, groupName, "fromPrefix", nil)
+			if err != nil || !netip.MustParsePrefix(*p.IPPrefix).Contains(netip.MustParseAddr(*one.Properties.IPAddress)) {
+				t.Errorf("%s is not of %s, %v", *one.Properties.IPAddress, *p.IPPrefix, err)
+			}
+			if _, err := wait(c.BeginDelete(ctx, groupName, "prefix", nil)); statusOf(err) != 400 {
+				t.Errorf("deleting it: %v", err)
+			}
+		}),
 	}
 }
 
@@ -103,6 +141,15 @@ func lifeOfPublicIP(f *armnetwork.ClientFactory, name string, prefix *armnetwork
 		}),
 		get: call(c.Get, groupName, name), tag: set(c.UpdateTags, groupName, name, tagsObject),
 		lists: idLists{inGroup(c.NewListPager), everywhere(c.NewListAllPager)}, remove: drop(c.BeginDelete, groupName, name),
+		check: that(func(t *testing.T, r armnetwork.PublicIPAddressesClientGetResponse) {
+			p := r.Properties
+			is(t, "idle", p.IdleTimeoutInMinutes, 4)
+			is(t, "protection", p.DdosSettings.ProtectionMode, armnetwork.DdosSettingsProtectionModeVirtualNetworkInherited)
+			is(t, "tier", r.SKU.Tier, armnetwork.PublicIPAddressSKUTierRegional)
+			if p.IPAddress == nil || p.IPTags == nil {
+				t.Errorf("address %v, tags %v", p.IPAddress, p.IPTags)
+			}
+		}),
 	}
 }
 
@@ -116,6 +163,15 @@ func lifeOfNAT(f *armnetwork.ClientFactory) life {
 		}),
 		get: call(c.Get, groupName, "nat"), tag: set(c.UpdateTags, groupName, "nat", tagsObject),
 		lists: idLists{inGroup(c.NewListPager), everywhere(c.NewListAllPager)}, remove: drop(c.BeginDelete, groupName, "nat"),
+		check: that(func(t *testing.T, r armnetwork.NatGatewaysClientGetResponse) {
+			is(t, "idle", r.Properties.IdleTimeoutInMinutes, 4)
+			is(t, "subnet", one(t, r.Properties.Subnets).ID, network+"/virtualNetworks/v/subnets/app")
+			pip, err := f.NewPublicIPAddressesClient().Get(ctx, groupName, "p", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is(t, "gateway of the address", pip.Properties.NatGateway.ID, network+"/natGateways/nat")
+		}),
 	}
 }
 
@@ -138,6 +194,27 @@ func lifeOfSubnet(f *armnetwork.ClientFactory, doc armnetwork.Subnet) life {
 		id:     network + "/virtualNetworks/v/subnets/app",
 		create: beginChild(c.BeginCreateOrUpdate, groupName, "v", "app", doc),
 		get:    callChild(c.Get, groupName, "v", "app"), lists: idLists{below(c.NewListPager, "v")},
+		check: that(func(t *testing.T, r armnetwork.SubnetsClientGetResponse) {
+			p := r.Properties
+			is(t, "endpoint policies", p.PrivateEndpointNetworkPolicies, armnetwork.VirtualNetworkPrivateEndpointNetworkPoliciesDisabled)
+			is(t, "service policies", p.PrivateLinkServiceNetworkPolicies, armnetwork.VirtualNetworkPrivateLinkServiceNetworkPoliciesEnabled)
+			is(t, "configuration", one(t, p.IPConfigurations).ID, network+"/networkInterfaces/nic/ipConfigurations/ip")
+			storage := one(t, p.ServiceEndpoints)
+			is(t, "location", one(t, storage.Locations), region)
+			is(t, "endpoint", storage.ProvisioningState, armnetwork.ProvisioningStateSucceeded)
+			whole, err := f.NewVirtualNetworksClient().Get(ctx, groupName, "v", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := one(t, whole.Properties.Subnets)
+			is(t, "etag in the network", in.Etag, *r.Etag)
+			is(t, "configuration in the network", one(t, in.Properties.IPConfigurations).ID, *one(t, p.IPConfigurations).ID)
+			is(t, "peering in the network", one(t, whole.Properties.VirtualNetworkPeerings).ID, network+"/virtualNetworks/v/virtualNetworkPeerings/p")
+			is(t, "DDoS protection", whole.Properties.EnableDdosProtection, false)
+			if _, err := wait(c.BeginDelete(ctx, groupName, "v", "app", nil)); codeOf(err) != "InUseSubnetCannotBeDeleted" {
+				t.Errorf("deleting it: %v", err)
+			}
+		}),
 		remove: dropChild(c.BeginDelete, groupName, "v", "app"),
 	}
 }
@@ -150,6 +227,16 @@ func lifeOfPeering(f *armnetwork.ClientFactory, from, remote string) life {
 			RemoteVirtualNetwork: ref(network + "/virtualNetworks/" + remote), AllowVirtualNetworkAccess: to.Ptr(true),
 		}}),
 		get: callChild(c.Get, groupName, from, "p"), lists: idLists{below(c.NewListPager, from)},
+		check: that(func(t *testing.T, r armnetwork.VirtualNetworkPeeringsClientGetResponse) {
+			p := r.Properties
+			is(t, "state", p.PeeringState, armnetwork.VirtualNetworkPeeringStateConnected)
+			is(t, "level", p.PeeringSyncLevel, armnetwork.VirtualNetworkPeeringLevelFullyInSync)
+			is(t, "forwarding", p.AllowForwardedTraffic, false)
+			is(t, "transit", p.AllowGatewayTransit, false)
+			is(t, "gateways", p.UseRemoteGateways, false)
+			one(t, p.RemoteAddressSpace.AddressPrefixes)
+			one(t, p.RemoteVirtualNetworkAddressSpace.AddressPrefixes)
+		}),
 		remove: dropChild(c.BeginDelete, groupName, from, "p"),
 	}
 }
@@ -171,5 +258,88 @@ func lifeOfNIC(f *armnetwork.ClientFactory, subnet string) life {
 		}),
 		get: call(c.Get, groupName, "nic"), tag: set(c.UpdateTags, groupName, "nic", tagsObject),
 		lists: idLists{inGroup(c.NewListPager), everywhere(c.NewListAllPager)}, remove: drop(c.BeginDelete, groupName, "nic"),
+		check: that(func(t *testing.T, r armnetwork.InterfacesClientGetResponse) {
+			p := r.Properties
+			ip := one(t, p.IPConfigurations).Properties
+			is(t, "address", ip.PrivateIPAddress, "10.0.1.4")
+			is(t, "method", ip.PrivateIPAllocationMethod, armnetwork.IPAllocationMethodDynamic)
+			is(t, "version", ip.PrivateIPAddressVersion, armnetwork.IPVersionIPv4)
+			is(t, "primary", ip.Primary, true)
+			is(t, "type", p.NicType, armnetwork.NetworkInterfaceNicTypeStandard)
+			is(t, "auxiliary mode", p.AuxiliaryMode, armnetwork.NetworkInterfaceAuxiliaryModeNone)
+			is(t, "forwarding", p.EnableIPForwarding, false)
+			is(t, "encryption", p.VnetEncryptionSupported, false)
+			if p.MacAddress == nil || p.DNSSettings.DNSServers == nil || p.DNSSettings.AppliedDNSServers == nil || p.HostedWorkloads == nil {
+				t.Errorf("%v %v %v", p.MacAddress, p.DNSSettings, p.HostedWorkloads)
+			}
+			pip, err := f.NewPublicIPAddressesClient().Get(ctx, groupName, "fromPrefix", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is(t, "configuration of the address", pip.Properties.IPConfiguration.ID, network+"/networkInterfaces/nic/ipConfigurations/ip")
+			if _, err := wait(f.NewPublicIPAddressesClient().BeginDelete(ctx, groupName, "fromPrefix", nil)); codeOf(err) != "PublicIPAddressCannotBeDeleted" {
+				t.Errorf("deleting the address: %v", err)
+			}
+		}),
 	}
+}
+
+// TestSDKPeeringSync: after a network's address space changes, each side says
+// that the other is not in step until it is asked to synchronize.
+func TestSDKPeeringSync(t *testing.T) {
+	f := clients(newSDK(t, newCloud(t).withGroup()), armnetwork.NewClientFactory)
+	c := f.NewVirtualNetworkPeeringsClient()
+	space := func(prefixes string) string {
+		return `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":[` + prefixes + `]}}}`
+	}
+	step := func(l life) {
+		t.Helper()
+		if _, err := l.create(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	levels := func(v, w armnetwork.VirtualNetworkPeeringLevel) {
+		t.Helper()
+		for from, want := range map[string]armnetwork.VirtualNetworkPeeringLevel{"v": v, "w": w} {
+			got, err := c.Get(ctx, groupName, from, "p", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			is(t, "level of "+from, got.Properties.PeeringSyncLevel, want)
+		}
+	}
+	step(lifeOf(f, "v", space(`"10.0.0.0/16"`)))
+	step(lifeOf(f, "w", space(`"10.1.0.0/16"`)))
+	step(lifeOfPeering(f, "v", "w"))
+	if got, err := c.Get(ctx, groupName, "v", "p", nil); err != nil || *got.Properties.PeeringState != armnetwork.VirtualNetworkPeeringStateInitiated {
+		t.Errorf("one side alone: %v", err)
+	}
+	step(lifeOfPeering(f, "w", "v"))
+	levels("FullyInSync", "FullyInSync")
+	step(lifeOf(f, "v", space(`"10.0.0.0/16","10.2.0.0/16"`)))
+	levels("RemoteNotInSync", "LocalNotInSync")
+	step(lifeOf(f, "w", space(`"10.1.0.0/16","10.3.0.0/16"`)))
+	levels("LocalAndRemoteNotInSync", "LocalAndRemoteNotInSync")
+	for i, from := range []string{"v", "w"} {
+		got, err := c.Get(ctx, groupName, from, "p", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(got.Properties.RemoteAddressSpace.AddressPrefixes); n != 1 {
+			t.Errorf("%s knows %d prefixes before it is synchronized", from, n)
+		}
+		after, err := wait(c.BeginCreateOrUpdate(ctx, groupName, from, "p", got.VirtualNetworkPeering, &armnetwork.VirtualNetworkPeeringsClientBeginCreateOrUpdateOptions{
+			SyncRemoteAddressSpace: to.Ptr(armnetwork.SyncRemoteAddressSpaceTrue),
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(after.Properties.RemoteAddressSpace.AddressPrefixes); n != 2 {
+			t.Errorf("%s knows %d prefixes after it is synchronized", from, n)
+		}
+		if i == 0 {
+			levels("RemoteNotInSync", "LocalNotInSync")
+		}
+	}
+	levels("FullyInSync", "FullyInSync")
 }
