@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -49,6 +50,37 @@ func checkPool(c *change) *Fault {
 		if a, b, bad := overlapping(space, other); bad {
 			return badRequest("IpamPoolOverlap", "Prefix %s of pool %s overlaps prefix %s of pool %s.", a, c.id, b, e.Resource.ID) // code unconfirmed
 		}
+	}
+	return nil
+}
+
+// fillPool says of which families a pool's addresses are.
+func fillPool(c *change) *Fault {
+	space, f := poolPrefixes(c.id, c.props())
+	if f != nil {
+		return f
+	}
+	types := []any{}
+	for _, v := range []struct {
+		name string
+		is4  bool
+	}{{"IPv4", true}, {"IPv6", false}} {
+		if slices.ContainsFunc(space, func(p netip.Prefix) bool { return p.Addr().Is4() == v.is4 }) {
+			types = append(types, v.name)
+		}
+	}
+	c.props()["ipAddressType"] = types
+	return nil
+}
+
+// fillStaticMember says where a member of a network group is.
+func fillStaticMember(c *change) *Fault {
+	id, err := model.ParseID(text(c.props(), "resourceId"))
+	if err != nil {
+		return nil
+	}
+	if doc, ok := c.find(id); ok {
+		c.props()["region"] = text(doc, "location")
 	}
 	return nil
 }

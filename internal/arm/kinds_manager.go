@@ -23,7 +23,8 @@ func managerKinds() []*kind {
 		child(model.TypeStaticMember, kind{
 			SyncDelete: true,
 			Refs:       []reference{looseRef(model.TypeVirtualNetwork, "properties.resourceId")},
-			Check:      checkStaticMember,
+			Computed:   []string{"region"},
+			Check:      checkStaticMember, Fill: fillStaticMember,
 		}),
 		child(model.TypeConnectivityConfig, kind{
 			Refs: []reference{
@@ -41,17 +42,19 @@ func managerKinds() []*kind {
 		child(model.TypeRoutingRuleCollection, kind{
 			Refs: []reference{ref(model.TypeNetworkGroup, "properties.appliesTo.*.networkGroupId")},
 		}),
-		child(model.TypeRoutingRule, kind{Check: checkRoutingRule}),
+		child(model.TypeRoutingRule, kind{Defaults: []setting{{"nextHop.nextHopAddress", ""}}, Check: checkRoutingRule}),
 		child(typePool, kind{
 			Location: locationRequired, MergePatch: true,
-			InUse: inUse(codeResourceInUse, "IPAM pool %s is in use by %s and cannot be deleted."),
-			Check: checkPool, Verbs: poolVerbs(),
+			InUse:    inUse(codeResourceInUse, "IPAM pool %s is in use by %s and cannot be deleted."),
+			Computed: []string{"ipAddressType"},
+			Check:    checkPool, Fill: fillPool, Verbs: poolVerbs(),
 		}),
 		child(typePool+"/staticCidrs", kind{Computed: []string{"totalNumberOfIPAddresses"}, Check: checkStaticCIDR, Fill: fillStaticCIDR}),
 		child(typeWorkspace, kind{Location: locationRequired, MergePatch: true}),
 		child(typeIntent, kind{
-			InUse: inUse(codeResourceInUse, "Reachability analysis intent %s is in use by %s and cannot be deleted."),
-			Check: checkIntent,
+			SyncDelete: true,
+			InUse:      inUse(codeResourceInUse, "Reachability analysis intent %s is in use by %s and cannot be deleted."),
+			Check:      checkIntent,
 		}),
 		child(typeRun, kind{
 			Computed: []string{"analysisResult", "errorMessage", "intentContent"},

@@ -53,7 +53,7 @@ var typeCases = []typeCase{
 	{
 		"@/privateLinkServices/pls", `{"location":"westeurope","properties":{"loadBalancerFrontendIpConfigurations":[{"id":"@/loadBalancers/lb/frontendIPConfigurations/f"}],
 		"ipConfigurations":[{"name":"c","properties":{"subnet":{"id":"@/virtualNetworks/v/subnets/a"}}}]}}`,
-		[]string{"properties.alias=+", "properties.ipConfigurations.0.properties.privateIPAddress=10.0.0.5"},
+		[]string{"properties.alias=+", "properties.ipConfigurations.0.properties.privateIPAllocationMethod=Dynamic"},
 	},
 	{"~/providers/Microsoft.Storage/storageAccounts/files1", `{"location":"westeurope","sku":{"name":"Standard_LRS"},"kind":"StorageV2"}`, []string{"properties.primaryEndpoints.blob=https://files1.blob.core.windows.net/"}},
 	{"~/providers/Microsoft.KeyVault/vaults/vault1", `{"location":"westeurope","properties":{"tenantId":"t"}}`, []string{"properties.vaultUri=https://vault1.vault.azure.net/"}},
