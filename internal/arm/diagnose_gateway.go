@@ -236,9 +236,7 @@ func (q *question) routeServer() (*routeServer, *Fault) {
 	p := q.on.Properties()
 	n, _ := whole(p["peerAsn"])
 	s := &routeServer{address: text(p, "peerIp"), asn: strconv.Itoa(n), ownASN: azureASN, space: fabric.None}
-	for _, a := range prefixlessList(object(doc, "properties"), "virtualRouterIps") {
-		s.own = append(s.own, a)
-	}
+	s.own = textsOf(object(doc, "properties"), "virtualRouterIps")
 	for e := range q.view.List(hub.Key()+"/ipconfigurations/", "") {
 		if subnet, err := model.ParseID(refID(e.Resource.Properties(), "subnet")); err == nil {
 			s.network = subnet.Parent()
@@ -266,8 +264,8 @@ func (q *question) routeServer() (*routeServer, *Fault) {
 	return s, nil
 }
 
-// prefixlessList reads a list of strings.
-func prefixlessList(m map[string]any, name string) []string {
+// textsOf returns the strings of a list; elements of other types are left out.
+func textsOf(m map[string]any, name string) []string {
 	list, _ := m[name].([]any)
 	var out []string
 	for _, e := range list {

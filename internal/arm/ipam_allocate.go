@@ -176,7 +176,7 @@ func (c *change) block(a map[string]any, had []map[string]any, free fabric.Set) 
 	}
 	for _, h := range had {
 		for _, p := range prefixList(h, "allocatedAddressPrefixes") {
-			same := strings.ToLower(refID(h, "pool")) == strings.ToLower(refID(a, "pool")) && p.Addr().BitLen()-p.Bits() == bits.Len64(n-1)
+			same := strings.EqualFold(refID(h, "pool"), refID(a, "pool")) && p.Addr().BitLen()-p.Bits() == bits.Len64(n-1)
 			if same && fabric.PrefixSet(p).SubsetOf(free) {
 				return p, nil
 			}

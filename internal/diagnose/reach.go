@@ -148,10 +148,8 @@ func (q *Question) Read(t *Traffic) error {
 	if err != nil {
 		return err
 	}
-	if src != nil {
-		for _, r := range src {
-			q.SrcPorts = q.SrcPorts.Union(fabric.NumSet(r.Lo, r.Hi))
-		}
+	for _, r := range src {
+		q.SrcPorts = q.SrcPorts.Union(fabric.NumSet(r.Lo, r.Hi))
 	}
 	if q.DstPorts, err = readPorts("destinationPorts", t.DestinationPorts); err != nil {
 		return err
