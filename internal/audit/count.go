@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/wire"
 )
@@ -25,11 +24,20 @@ type tally struct {
 	counts  map[string]map[string]*count
 	byID    map[string]*model.Resource
 	peers   map[string]map[string]bool // virtual network to its declared peers
-	unknown []Finding
+	nat     map[string]string          // subnet to its NAT gateway, both lower-case IDs
+	sized   map[string]bool            // subnets whose size was looked at
+	pools   map[string]*poolRules      // by lower-case ID of a backend pool
+	dnat    map[string]int             // firewall policy, lower case, to its DNAT rules
+	walls   []wall
+	express map[string]bool // gateways of ExpressRoute, lower-case IDs
+	found   []Finding       // what could not be counted, and what needs no count
 }
 
 func newTally(resources []*model.Resource) *tally {
-	t := &tally{counts: map[string]map[string]*count{}, byID: map[string]*model.Resource{}, peers: map[string]map[string]bool{}}
+	t := &tally{
+		counts: map[string]map[string]*count{}, byID: map[string]*model.Resource{}, peers: map[string]map[string]bool{},
+		nat: map[string]string{}, sized: map[string]bool{}, pools: map[string]*poolRules{}, dnat: map[string]int{}, express: map[string]bool{},
+	}
 	for _, r := range resources {
 		t.byID[r.ID.Key()] = r
 	}
@@ -73,14 +81,11 @@ var regional = map[string]string{
 	strings.ToLower(model.TypeLoadBalancer):   "load-balancers-per-region",
 }
 
-// typeBGPConnection is a peer of a Route Server.
-const typeBGPConnection = "Microsoft.Network/virtualHubs/bgpConnections"
-
 // view decodes a document; what does not decode is reported and not counted.
 func (t *tally) view(r *model.Resource, v any) bool {
 	err := wire.Decode(r.Doc, v)
 	if err != nil {
-		t.unknown = append(t.unknown, Finding{
+		t.found = append(t.found, Finding{
 			Severity: Warning, Rule: RuleUnreadable, Resource: r.ID.String(), Pos: r.Pos,
 			What: fmt.Sprintf("limits not counted: %v", err), Fix: "correct the properties named",
 		})
@@ -99,6 +104,7 @@ func (t *tally) resource(r *model.Resource) {
 		t.network(r)
 	case r.ID.Is(model.TypeSubnet):
 		t.of("subnets-per-virtual-network", parent).add(r.ID.Name())
+		t.child(r)
 	case r.ID.Is(model.TypePeering):
 		var v wire.Peering
 		if t.view(r, &v) {
@@ -137,6 +143,10 @@ func (t *tally) resource(r *model.Resource) {
 		t.balancer(r)
 	case r.ID.Is(model.TypeInboundNATRule):
 		t.of("rules-per-load-balancer", parent).add("nat " + r.ID.Name())
+		var v wire.InboundNATRule
+		if t.view(r, &v) {
+			t.inboundRule(id, &v.Properties)
+		}
 	case r.ID.Is(model.TypeBackendPool):
 		var v wire.BackendAddressPool
 		if t.view(r, &v) {
@@ -144,6 +154,14 @@ func (t *tally) resource(r *model.Resource) {
 		}
 	case r.ID.Is(model.TypeNATGateway):
 		t.natGateway(r)
+	case r.ID.Is(model.TypeFirewall):
+		t.firewall(r)
+	case r.ID.Is(model.TypeRuleCollectionGroup):
+		t.translations(r)
+	case r.ID.Is(typeGateway):
+		t.gateway(r)
+	case r.ID.Is(typeConnection):
+		t.connection(r)
 	case r.ID.Is(typeBGPConnection):
 		t.of("peers-per-route-server", parent).add(id)
 	case r.ID.Is(model.TypeStorageAccount):
@@ -169,8 +187,13 @@ func (t *tally) network(r *model.Resource) {
 		return
 	}
 	id := r.ID.String()
-	for _, s := range v.Properties.Subnets {
-		t.of("subnets-per-virtual-network", id).add(s.Name)
+	if len(v.Properties.Subnets) > 0 {
+		c := t.of("subnets-per-virtual-network", id)
+		for i := range v.Properties.Subnets {
+			s := &v.Properties.Subnets[i]
+			c.add(s.Name)
+			t.subnet(r, fmt.Sprintf("/properties/subnets/%d", i), id+"/subnets/"+s.Name, s)
+		}
 	}
 	for _, p := range v.Properties.Peerings {
 		t.peering(id, p.Name, p.Properties.RemoteVirtualNetwork.ID)
@@ -247,6 +270,9 @@ func (t *tally) nic(r *model.Resource) {
 		for _, pool := range c.Properties.BackendAddressPools {
 			t.pool(pool.ID).add(config)
 		}
+		for _, rule := range c.Properties.InboundNATRules {
+			t.of("balancer-rules-per-interface", id).add("nat " + rule.ID)
+		}
 	}
 }
 
@@ -262,22 +288,5 @@ func (t *tally) peered() {
 			}
 		}
 		t.of("private-addresses-per-peered-group", network).more = sum
-	}
-}
-
-// image counts the peerings in force: distinct networks that routes of a
-// peering lead to.
-func (t *tally) image(img *fabric.Image) {
-	for i := range img.Ports {
-		p := &img.Ports[i]
-		if p.Kind == fabric.PortEdge || p.Space == fabric.None || p.Routes == fabric.None {
-			continue
-		}
-		network := img.Spaces[p.Space].Origin.Resource
-		for _, r := range img.Tables[p.Routes].Routes {
-			if r.Kind == "VNetPeering" && r.Hop.Kind == fabric.HopSpace {
-				t.of("effective-peerings-per-virtual-network", network).add(img.Spaces[r.Hop.Space].Origin.Resource)
-			}
-		}
 	}
 }

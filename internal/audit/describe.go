@@ -22,6 +22,14 @@ func Describe(rule string) string {
 		return "What is used of a limit is not known."
 	case RuleOutboundPorts:
 		return "Outbound rules promise more ports than their addresses have."
+	case RuleDefaultPorts:
+		return "A load balancer's members have outbound ports by the size of their pool, which is near the next step."
+	case RuleNATPorts:
+		return "A NAT gateway has hardly more ports than hosts."
+	case RuleFirewallPorts:
+		return "A firewall has hardly more ports than hosts."
+	case RuleSubnetSize:
+		return "A subnet of the platform's is smaller than its service asks for."
 	case RuleUnattached:
 		return "A security group, application security group or route table has no effect."
 	case RuleOwnSubnet:

@@ -30,10 +30,12 @@ func Limits(resources []*model.Resource, img *fabric.Image) []Finding {
 		t.resource(r)
 	}
 	t.peered()
+	t.balanced()
+	t.translated()
 	if img != nil {
 		t.image(img)
 	}
-	findings := t.unknown
+	findings := t.found
 	for _, r := range resources {
 		if r.ID.Is(model.TypeLoadBalancer) {
 			findings = append(findings, t.outboundPorts(r)...)

@@ -22,6 +22,26 @@ func nested(kind, name string) model.ID {
 	return id.Child(types[len(types)-1], name)
 }
 
+// configs returns interfaces with n IP configurations together, all with the
+// same properties. Full interfaces share one document.
+func configs(t *testing.T, name string, n int, properties string) []*model.Resource {
+	doc := func(n int) *model.Resource {
+		list := strings.ReplaceAll(list(n, `{"name":"c%[1]d","properties":{PROPERTIES}}`), "PROPERTIES", properties)
+		return resource(t, testGroup, `{"properties":{"ipConfigurations":`+list+`}}`)
+	}
+	out := make([]*model.Resource, 0, n/256+1)
+	full := doc(256)
+	for ; n > 0; n -= 256 {
+		r := *full
+		if n < 256 {
+			r = *doc(n)
+		}
+		r.ID = testGroup.Resource(model.TypeNIC, fmt.Sprintf("%s%d", name, len(out)))
+		out = append(out, &r)
+	}
+	return out
+}
+
 // Limits that several resources use up together, or other parts of a document:
 // silent just below 80 %, told from there, and broken above the value.
 func TestLimitsOfMany(t *testing.T) {
@@ -31,9 +51,11 @@ func TestLimitsOfMany(t *testing.T) {
 	}
 	of := func(kind, doc string) func(*testing.T, int) []*model.Resource {
 		return func(t *testing.T, n int) []*model.Resource {
-			out := make([]*model.Resource, n)
+			out, same := make([]*model.Resource, n), resource(t, testGroup, doc)
 			for i := range out {
-				out[i] = resource(t, nested(kind, fmt.Sprintf("x%d", i)), doc)
+				r := *same
+				r.ID = nested(kind, fmt.Sprintf("x%d", i))
+				out[i] = &r
 			}
 			return out
 		}
@@ -44,6 +66,27 @@ func TestLimitsOfMany(t *testing.T) {
 		}
 	}
 	const here = `{"location":"westeurope"}`
+	// hosts fills a network, 256 configurations an interface.
+	hosts := func(network string) func(*testing.T, int) []*model.Resource {
+		return func(t *testing.T, n int) []*model.Resource {
+			return configs(t, network, n, `"subnet":{"id":"`+testGroup.Resource(model.TypeVirtualNetwork, network).String()+`/subnets/s"}`)
+		}
+	}
+	circuit := func(tier string) func(*testing.T, int) []*model.Resource {
+		return func(t *testing.T, n int) []*model.Resource {
+			c := testGroup.Resource("Microsoft.Network/expressRouteCircuits", "x")
+			tags := make([]string, n)
+			for i := range tags {
+				tags[i] = fmt.Sprintf(`"cerulean-routes-%d":"10.%d.%d.0/24"`, i, i/256, i%256)
+			}
+			// A default route of the other family is not one of them.
+			tags = append(tags, `"cerulean-routes":"::/0"`)
+			return []*model.Resource{
+				resource(t, c, `{"sku":{"tier":"`+tier+`"},"tags":{`+strings.Join(tags, ",")+`}}`),
+				resource(t, testGroup.Resource(typeConnection, "c"), `{"properties":{"connectionType":"ExpressRoute","peer":{"id":"`+c.String()+`"}}}`),
+			}
+		}
+	}
 	for limit, build := range map[string]func(*testing.T, int) []*model.Resource{
 		"virtual-networks-per-region":           of(model.TypeVirtualNetwork, here),
 		"security-groups-per-region":            of(model.TypeNSG, here),
@@ -53,7 +96,60 @@ func TestLimitsOfMany(t *testing.T) {
 		"private-endpoints-per-virtual-network": of(model.TypePrivateEndpoint, `{"properties":{"subnet":{"id":"/v/subnets/s"}}}`),
 		"peers-per-route-server":                of(typeBGPConnection, `{}`),
 		"sql-network-rules":                     of(model.TypeSQLNetworkRule, `{}`),
-		"admin-rules-per-manager":               of(model.TypeAdminRule, `{}`),
+		"interfaces-per-region":                 of(model.TypeNIC, here),
+		"private-addresses-per-virtual-network": hosts("p"),
+		"private-addresses-per-peered-group": func(t *testing.T, n int) []*model.Resource {
+			// Two thirds in one network would be too many there: three networks.
+			var out []*model.Resource
+			for i, name := range []string{"hub", "a", "b"} {
+				out = append(out, hosts(name)(t, n/3+min(1, max(0, n%3-i)))...)
+			}
+			for _, name := range []string{"a", "b"} {
+				peering := testGroup.Resource(model.TypeVirtualNetwork, "hub").Child("virtualNetworkPeerings", name)
+				remote := testGroup.Resource(model.TypeVirtualNetwork, name).String()
+				out = append(out, resource(t, peering, `{"properties":{"remoteVirtualNetwork":{"id":"`+remote+`"}}}`))
+			}
+			return out
+		},
+		"ip-configurations-per-application-group": func(t *testing.T, n int) []*model.Resource {
+			return configs(t, "n", n, `"applicationSecurityGroups":[{"id":"/a"}]`)
+		},
+		"application-groups-per-security-group": func(t *testing.T, n int) []*model.Resource {
+			var rules []string
+			for i := range n { // ten a side at most
+				rules = append(rules, fmt.Sprintf(`{"name":"r%d","properties":{"sourceApplicationSecurityGroups":[{"id":"/a%d"}],"destinationApplicationSecurityGroups":[{"id":"/a0"}]}}`, i, i))
+			}
+			return []*model.Resource{resource(t, testGroup.Resource(model.TypeNSG, "x"), `{"properties":{"securityRules":[`+strings.Join(rules, ",")+`]}}`)}
+		},
+		"addresses-per-firewall": one(model.TypeFirewall, func(n int) string {
+			return `{"properties":{"ipConfigurations":` + list(n, `{"name":"c%[1]d","properties":{"publicIPAddress":{"id":"/p%[1]d"}}}`) + `}}`
+		}),
+		"addresses-and-translations-per-firewall": func(t *testing.T, n int) []*model.Resource {
+			policy := testGroup.Resource(model.TypeFirewallPolicy, "p")
+			return []*model.Resource{
+				resource(t, testGroup.Resource(model.TypeFirewall, "x"), `{"properties":{"firewallPolicy":{"id":"`+policy.String()+`"},
+					"ipConfigurations":[{"name":"a","properties":{"publicIPAddress":{"id":"/p"}}}]}}`),
+				resource(t, policy.Child("ruleCollectionGroups", "g"), `{"properties":{"ruleCollections":[
+					{"rules":`+list(n-1, `{"ruleType":"NatRule","name":"r%[1]d"}`)+`},{"rules":[{"ruleType":"NetworkRule","name":"other"}]}]}}`),
+			}
+		},
+		"balancer-rules-per-interface": func(t *testing.T, n int) []*model.Resource {
+			lb := testGroup.Resource(model.TypeLoadBalancer, "lb").String()
+			return append(configs(t, "n", 1, `"loadBalancerBackendAddressPools":[{"id":"`+lb+`/backendAddressPools/P"}],"loadBalancerInboundNatRules":[{"id":"`+lb+`/inboundNatRules/n"}]`),
+				resource(t, testGroup.Resource(model.TypeLoadBalancer, "lb"), `{"properties":{"backendAddressPools":[{"name":"p"}],"inboundNatRules":[{"name":"n"}],
+					"loadBalancingRules":`+strings.ReplaceAll(list(n-1, `{"name":"r%[1]d","properties":{"disableOutboundSnat":true,"backendAddressPool":{"id":"LB/backendAddressPools/p"}}}`), "LB", lb)+`}}`))
+		},
+		"prefixes-per-vpn-peer": func(t *testing.T, n int) []*model.Resource {
+			site := testGroup.Resource("Microsoft.Network/localNetworkGateways", "x")
+			return []*model.Resource{
+				resource(t, site, `{"properties":{"localNetworkAddressSpace":{"addressPrefixes":`+list(n, `"p%[1]d"`)+`}}}`),
+				resource(t, testGroup.Resource(typeConnection, "c"), `{"properties":{"connectionType":"IPsec","enableBgp":true,"localNetworkGateway2":{"id":"`+site.String()+`"}}}`),
+				resource(t, testGroup.Resource(typeConnection, "static"), `{"properties":{"connectionType":"IPsec","localNetworkGateway2":{"id":"/other"}}}`),
+			}
+		},
+		"prefixes-learned-per-circuit":         circuit(""),
+		"prefixes-learned-per-premium-circuit": circuit("Premium"),
+		"admin-rules-per-manager":              of(model.TypeAdminRule, `{}`),
 		"rules-per-load-balancer": one(model.TypeLoadBalancer, func(n int) string {
 			return `{"properties":{"loadBalancingRules":` + list(n, `{"name":"r%[1]d"}`) + `}}`
 		}),

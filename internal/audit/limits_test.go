@@ -13,7 +13,7 @@ import (
 
 var testGroup = model.GroupID("s", "g")
 
-func resource(t *testing.T, id model.ID, doc string) *model.Resource {
+func resource(t testing.TB, id model.ID, doc string) *model.Resource {
 	t.Helper()
 	d, err := model.ParseJSON([]byte(doc))
 	if err != nil {

@@ -21,7 +21,7 @@ var kinds = map[string]string{
 // net is a small network in the making. In its documents "~vnet/hub" stands for
 // a whole ID.
 type net struct {
-	t         *testing.T
+	t         testing.TB
 	resources []*model.Resource
 }
 

@@ -134,6 +134,18 @@ func TestServiceTags(t *testing.T) {
 	}
 }
 
+// The table of "Use Source Network Address Translation (SNAT) for outbound
+// connections".
+func TestDefaultOutboundPorts(t *testing.T) {
+	for _, tt := range []struct{ members, ports, upTo int }{
+		{1, 1024, 50}, {50, 1024, 50}, {51, 512, 100}, {101, 256, 200}, {201, 128, 400}, {401, 64, 800}, {801, 32, 1000}, {1000, 32, 1000}, {1001, 0, 0},
+	} {
+		if ports, upTo := DefaultOutboundPorts(tt.members); ports != tt.ports || upTo != tt.upTo {
+			t.Errorf("%d members: %d ports up to %d, want %d and %d", tt.members, ports, upTo, tt.ports, tt.upTo)
+		}
+	}
+}
+
 func TestReservedSubnet(t *testing.T) {
 	for _, tt := range []struct {
 		name string

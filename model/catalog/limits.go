@@ -33,7 +33,31 @@ const (
 	MaxIPsPerNATGateway    = 16
 	NATGatewayPortsPerIP   = 64512
 	LoadBalancerPortsPerIP = 64000
+	// FirewallPortsPerIP is how many source ports each of the
+	// [FirewallInstances] that every firewall has at least gives a public
+	// address ("Scale SNAT ports with Azure NAT Gateway").
+	FirewallPortsPerIP = 2496 // unconfirmed
+	FirewallInstances  = 2
 )
+
+// MaxDefaultOutboundMembers is the size of the largest pool whose members have
+// outbound ports by default.
+const MaxDefaultOutboundMembers = 1000
+
+// DefaultOutboundPorts is what each member of a pool of n has of a frontend's
+// ports where no rule allocates them ("Use Source Network Address Translation
+// (SNAT) for outbound connections"), and the size up to which that holds. Pools
+// of more than 1,000 members are not in the table: 0, 0.
+func DefaultOutboundPorts(n int) (ports, upTo int) {
+	ports = 1024
+	for _, upTo := range []int{50, 100, 200, 400, 800, MaxDefaultOutboundMembers} {
+		if n <= upTo {
+			return ports, upTo
+		}
+		ports /= 2
+	}
+	return 0, 0
+}
 
 // Ranges of priorities. Lower numbers come first.
 const (
@@ -56,4 +80,8 @@ const (
 	MinSubnetBits     = 2  // largest IPv4 subnet; unconfirmed, older texts say 8
 	MaxSubnetBits     = 29 // smallest IPv4 subnet
 	IPv6SubnetBits    = 64 // the only IPv6 size
+	// ResolverSubnetBits is the prefix length of the smallest subnet that a
+	// DNS resolver's endpoint takes ("What is Azure DNS Private Resolver?",
+	// unconfirmed).
+	ResolverSubnetBits = 28
 )

@@ -22,6 +22,9 @@ type ReservedSubnetInfo struct {
 	Name string
 	// MaxBits is the prefix length of the smallest allowed IPv4 subnet.
 	MaxBits int
+	// AdvisedBits is the prefix length of the smallest that serves everything
+	// the service offers; MaxBits if 0.
+	AdvisedBits int
 	// NSG and RouteTable report whether one may be associated.
 	NSG, RouteTable bool
 	// NATGateway reports whether a NAT gateway may be associated.
@@ -33,7 +36,8 @@ type ReservedSubnetInfo struct {
 }
 
 // ReservedSubnet returns what is known of a reserved subnet name. Case does not
-// matter (unconfirmed). The sizes of the Bastion, Route Server and management
+// matter (unconfirmed). A gateway of any SKU but Basic asks for a /27
+// (unconfirmed). The sizes of the Bastion, Route Server and management
 // subnets and the refusal of an NSG on AzureFirewallSubnet are unconfirmed.
 func ReservedSubnet(name string) (ReservedSubnetInfo, bool) {
 	for _, s := range reservedSubnets() {
@@ -46,7 +50,7 @@ func ReservedSubnet(name string) (ReservedSubnetInfo, bool) {
 
 func reservedSubnets() []ReservedSubnetInfo {
 	return []ReservedSubnetInfo{
-		{Name: "GatewaySubnet", MaxBits: 29, RouteTable: true},
+		{Name: "GatewaySubnet", MaxBits: 29, AdvisedBits: 27, RouteTable: true},
 		{Name: "AzureFirewallSubnet", MaxBits: 26, RouteTable: true, NATGateway: true},
 		{Name: "AzureFirewallManagementSubnet", MaxBits: 26},
 		{Name: "AzureBastionSubnet", MaxBits: 26, NSG: true},
