@@ -8,9 +8,7 @@ import (
 	"github.com/ceruleannet/cerulean/model"
 )
 
-// nicVerbs are the actions of a network interface. The service answers them for
-// interfaces of running machines only; here an interface without a machine has
-// routes and rules as well.
+// nicVerbs are the actions of a network interface.
 func nicVerbs() []verb {
 	return []verb{
 		{name: "effectiveRouteTable", long: true, network: true, answer: effectiveRouteTable},
@@ -27,6 +25,17 @@ func (q *question) port(nic string) (fabric.PortID, *Fault) {
 	return at, nil
 }
 
+// runningPort returns the port of the interface asked about. The service answers
+// for interfaces of running virtual machines only; what is missing else is what
+// the error's code ends with.
+func (q *question) runningPort(missing, text string) (fabric.PortID, *Fault) {
+	if q.machineOf(q.on.ID.String()) == q.on.ID.String() {
+		return fabric.None, badRequest("NicMustBeAttachedToRunningVmToGet"+missing,
+			"A network interface must be attached to a running virtual machine to get %s. The network interface %s is not attached to a running virtual machine.", text, q.on.ID)
+	}
+	return q.port(q.on.ID.String())
+}
+
 // document returns the document of a resource in the state asked about, or nil.
 func (q *question) document(id string) *model.Resource {
 	parsed, err := model.ParseID(id)
@@ -41,7 +50,7 @@ func (q *question) document(id string) *model.Resource {
 }
 
 func effectiveRouteTable(q *question) (any, *Fault) {
-	at, f := q.port(q.on.ID.String())
+	at, f := q.runningPort("EffectiveRoutes", "effective routes")
 	if f != nil {
 		return nil, f
 	}
@@ -54,7 +63,7 @@ func effectiveRouteTable(q *question) (any, *Fault) {
 }
 
 func effectiveGroups(q *question) (any, *Fault) {
-	at, f := q.port(q.on.ID.String())
+	at, f := q.runningPort("EffectiveSecurityGroups", "effective security groups")
 	if f != nil {
 		return nil, f
 	}

@@ -15,6 +15,9 @@ func TestEffectiveRoutes(t *testing.T) {
 	c.must("PUT", network+"/routeTables/rt", table("10.0.9.4"))
 	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.1.0/24","routeTable":{"id":"`+network+`/routeTables/rt"}}}]}}`)
 	c.must("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"a","properties":{"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}}]}}`)
+	c.refused(400, "NicMustBeAttachedToRunningVmToGetEffectiveRoutes", "POST", network+"/networkInterfaces/n/effectiveRouteTable", "")
+	c.refused(400, "NicMustBeAttachedToRunningVmToGetEffectiveSecurityGroups", "POST", network+"/networkInterfaces/n/effectiveNetworkSecurityGroups", "")
+	c.must("PUT", machine, `{"location":"westeurope","properties":{"networkProfile":{"networkInterfaces":[{"id":"`+network+`/networkInterfaces/n"}]}}}`)
 	for _, hop := range []string{"10.0.9.4", "10.0.9.5"} {
 		c.must("PUT", network+"/routeTables/rt", table(hop))
 		got := map[string]string{}
