@@ -12,23 +12,27 @@ import (
 
 func newBench() *cobra.Command {
 	var spokes, size, rounds int
+	var sizes node.CloudSizes
 	var rules []int
 	var path string
 	cmd := &cobra.Command{
-		Use:   "bench up|prove|engine",
-		Short: "Measure this machine: the main job, the proof of a large network, a packet",
+		Use:   "bench up|prove|engine|cloud",
+		Short: "Measure this machine: the main job, the proof of a large network, a packet, the cloud",
 		Long: `  up      the main job with latency off, each stage; the median of several rounds
   prove   four sections, on one core but for the first: a generated network of many
           spokes, declared, compiled and proved; isolation over all packets of
           a network with planted faults, and one flow traced; one rule changed;
           long lists of rules, against z3 if it is there. The full size takes
           half a minute and 3.5 GB
-  engine  nanoseconds and allocations per packet of an established flow`,
+  engine  nanoseconds and allocations per packet of an established flow
+  cloud   the embedded cloud with many resources: requests per second and the 99th
+          percentile of reads and writes, memory, cold start`,
 		Example: `  cerulean bench up --network examples/globojava
   cerulean bench prove --spokes 1000 -o json
-  cerulean bench prove --size 10000 --rules 1000,9000   (a million rules in security groups)`,
+  cerulean bench prove --size 10000 --rules 1000,9000   (a million rules in security groups)
+  cerulean bench cloud --resources 10000 --writers 64`,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"up", "prove", "engine"},
+		ValidArgs: []string{"up", "prove", "engine", "cloud"},
 	}
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -45,8 +49,10 @@ func newBench() *cobra.Command {
 			return benchProve(cmd.Context(), w, *output == "json", node.ProveSizes{Spokes: spokes, VNets: size, Rules: rules}, rounds)
 		case "engine":
 			result, err = node.BenchEngine(cmd.Context(), rounds)
+		case "cloud":
+			result, err = node.BenchCloud(cmd.Context(), sizes, rounds)
 		default:
-			return fmt.Errorf("unknown benchmark %q; use up, prove or engine", args[0])
+			return fmt.Errorf("unknown benchmark %q; use up, prove, engine or cloud", args[0])
 		}
 		if err != nil {
 			return err
@@ -60,6 +66,9 @@ func newBench() *cobra.Command {
 	cmd.Flags().IntVar(&spokes, "spokes", 1000, "prove: how many spokes to generate")
 	cmd.Flags().IntVar(&size, "size", 1000, "prove: virtual networks to isolate, of 10 subnets each")
 	cmd.Flags().IntSliceVar(&rules, "rules", []int{1000}, "prove: how long the lists of rules are")
+	cmd.Flags().IntVar(&sizes.Resources, "resources", 10000, "cloud: resources that are there")
+	cmd.Flags().IntVar(&sizes.Writers, "writers", 64, "cloud: clients at work at once")
+	cmd.Flags().IntVar(&sizes.Requests, "requests", 5000, "cloud: requests of each kind and round")
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often to measure; the median is reported")
 	cmd.Flags().StringVarP(&path, "network", "n", "examples/globojava", "up: the network")
 	return cmd
