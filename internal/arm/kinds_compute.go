@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -29,6 +30,7 @@ func policyKinds() []*kind {
 	return []*kind{
 		{
 			Type: model.TypePolicyDefinition, Place: inSubscription, Name: policyName, Sync: true, SyncDelete: true, SystemData: true,
+			Updated:  http.StatusCreated, // the only one its clients take (Policy Definitions - Create Or Update)
 			Defaults: []setting{{"policyType", "Custom"}, {"mode", "All"}},
 			Refs:     []reference{looseRef(model.TypeNetworkGroup, "properties.policyRule.then.details.networkGroupId")},
 			InUse:    inUse(codePolicyInUse, "Policy definition %s is in use by %s and cannot be deleted."),
@@ -36,6 +38,7 @@ func policyKinds() []*kind {
 		},
 		{
 			Type: model.TypePolicyAssignment, Place: inSubscription | inGroup | onResource, Name: policyName, Sync: true, SyncDelete: true, SystemData: true,
+			Updated:  http.StatusCreated, // the only one its clients take (Policy Assignments - Create)
 			Defaults: []setting{{"enforcementMode", "Default"}},
 			Refs:     []reference{ref(model.TypePolicyDefinition, "properties.policyDefinitionId")},
 			Check:    checkPolicyAssignment,
