@@ -15,7 +15,8 @@ var kinds = map[string]string{
 	"vnet": model.TypeVirtualNetwork, "rt": model.TypeRouteTable, "nic": model.TypeNIC, "vm": model.TypeVM, "pip": model.TypePublicIP,
 	"lb": model.TypeLoadBalancer, "nsg": model.TypeNSG, "fw": model.TypeFirewall, "pe": model.TypePrivateEndpoint, "store": model.TypeStorageAccount,
 	"vgw": "Microsoft.Network/virtualNetworkGateways", "lng": "Microsoft.Network/localNetworkGateways", "conn": "Microsoft.Network/connections",
-	"vhub": "Microsoft.Network/virtualHubs",
+	"vhub": "Microsoft.Network/virtualHubs", "nm": model.TypeNetworkManager, "nat": model.TypeNATGateway,
+	"circuit": "Microsoft.Network/expressRouteCircuits",
 }
 
 // net is a small network in the making. In its documents "~vnet/hub" stands for
