@@ -139,7 +139,7 @@ func (c *change) assignAddresses(property string) *Fault {
 			}
 		}
 		if a := text(p, "privateIPAddress"); a != "" {
-			if f := c.claimAddress(p, a, taken); f != nil {
+			if f := c.claimAddress(cfg, a, taken); f != nil {
 				return f
 			}
 		}
@@ -155,7 +155,8 @@ func (c *change) assignAddresses(property string) *Fault {
 	return nil
 }
 
-func (c *change) claimAddress(p map[string]any, want string, taken map[string]bool) *Fault {
+func (c *change) claimAddress(cfg map[string]any, want string, taken map[string]bool) *Fault {
+	p := object(cfg, "properties")
 	subnet, prefixes := c.subnetOf(refID(p, "subnet"))
 	a, err := netip.ParseAddr(want)
 	if err != nil {
@@ -171,7 +172,7 @@ func (c *change) claimAddress(p map[string]any, want string, taken map[string]bo
 		term := termIP + subnet.Key() + "/" + addressKey(a)
 		for _, e := range findExact(c.tx.View, term) {
 			if !e.Resource.ID.Equal(c.id) {
-				return badRequest("PrivateIPAddressIsAllocated", "IP configuration of %s is using the private IP address %s which is already allocated to resource %s.", c.id, a, e.Resource.ID)
+				return badRequest("PrivateIPAddressIsAllocated", "IP configuration %s is using the private IP address %s which is already allocated to resource %s.", text(cfg, "id"), a, configWith(e.Resource, a))
 			}
 		}
 		if taken[term] {
@@ -182,6 +183,18 @@ func (c *change) claimAddress(p map[string]any, want string, taken map[string]bo
 		return nil
 	}
 	return badRequest("PrivateIPAddressNotInSubnet", "Private static IP address %s does not belong to the range of subnet prefix %s.", a, joinPrefixes(prefixes))
+}
+
+// configWith returns the part of a resource that has an address, or its ID.
+func configWith(r *model.Resource, a netip.Addr) string {
+	for _, list := range []string{"ipConfigurations", "frontendIPConfigurations"} {
+		for _, cfg := range objects(r.Properties(), list) {
+			if text(object(cfg, "properties"), "privateIPAddress") == a.String() {
+				return text(cfg, "id")
+			}
+		}
+	}
+	return r.ID.String()
 }
 
 func (c *change) freeAddress(p map[string]any, taken map[string]bool) *Fault {

@@ -22,14 +22,14 @@ const (
 	codeRulePorts            = "SecurityRuleInvalidPortRange"               // unconfirmed
 	codeConfigDeployed       = "ConfigurationDeployedCannotBeDeleted"       // unconfirmed
 	codeTooManyAdminConfigs  = "OnlyOneSecurityAdminConfigurationPerRegion" // unconfirmed
-	codePublicIPInUse        = "PublicIPAddressInUse"                       // unconfirmed
-	codePublicIPDuplicate    = "PublicIPAddressIsAllocated"                 // unconfirmed
-	codePeeringSelf          = "InvalidVnetPeering"                         // unconfirmed
-	codeResourceInUse        = "InUseResourceCannotBeDeleted"               // unconfirmed
-	codeFrontendSource       = "LoadBalancerFrontendIPConfigInvalid"        // unconfirmed
-	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"           // unconfirmed
-	codePrefixFull           = "PublicIPPrefixOutOfIpAddresses"             // unconfirmed
-	codeFloatingPort         = "FloatingIPRulePortsMustMatch"               // unconfirmed
+	codePublicIPInUse        = "PublicIPAddressInUse"
+	codePublicIPDuplicate    = "PublicIPAddressIsAllocated"          // unconfirmed
+	codePeeringSelf          = "InvalidVnetPeering"                  // unconfirmed
+	codeResourceInUse        = "InUseResourceCannotBeDeleted"        // unconfirmed
+	codeFrontendSource       = "LoadBalancerFrontendIPConfigInvalid" // unconfirmed
+	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"    // unconfirmed
+	codePrefixFull           = "PublicIPPrefixOutOfIpAddresses"      // unconfirmed
+	codeFloatingPort         = "FloatingIPRulePortsMustMatch"        // unconfirmed
 )
 
 // codeNoBody refuses a request without the body it needs.

@@ -157,6 +157,12 @@ func checkLoadBalancer(c *change) *Fault {
 	if f := c.checkBalancerRules(); f != nil {
 		return f
 	}
+	if f := c.checkBackendPorts(); f != nil {
+		return f
+	}
+	if f := c.checkFrontendSKUs(); f != nil {
+		return f
+	}
 	return checkPublicIPUse(c)
 }
 
@@ -229,4 +235,56 @@ func fillPools(rule map[string]any) {
 	case one == "" && len(list) == 1:
 		rule["backendAddressPool"] = map[string]any{"id": text(list[0], "id")}
 	}
+}
+
+// checkBackendPorts refuses two rules that lead to one port of one pool, which
+// only floating IP tells apart.
+func (c *change) checkBackendPorts() *Fault {
+	type target struct {
+		pool, protocol string
+		port           int
+	}
+	seen := map[target]string{}
+	for _, o := range objects(c.props(), "loadBalancingRules") {
+		p := object(o, "properties")
+		port, ok := whole(p["backendPort"])
+		if !ok || port == 0 || p["enableFloatingIP"] == true {
+			continue
+		}
+		pools := []string{refID(p, "backendAddressPool")}
+		for _, b := range objects(p, "backendAddressPools") {
+			pools = append(pools, text(b, "id"))
+		}
+		for _, pool := range pools {
+			at := target{strings.ToLower(pool), strings.ToLower(text(p, "protocol")), port}
+			if other := seen[at]; pool != "" && other != "" && other != text(o, "id") {
+				return badRequest("RulesUseSameBackendPortProtocolAndPool", "Load balancing rules %s and %s with floating IP disabled use the same protocol %s and backend port %d, and must not be used with the same backend address pool %s.",
+					other, text(o, "id"), text(p, "protocol"), port, pool)
+			}
+			seen[at] = text(o, "id")
+		}
+	}
+	return nil
+}
+
+// checkFrontendSKUs refuses public addresses of another SKU than the balancer's.
+func (c *change) checkFrontendSKUs() *Fault {
+	mine := text(object(c.doc, "sku"), "name")
+	if mine == "" {
+		mine = "Standard"
+	}
+	for _, o := range objects(c.props(), "frontendIPConfigurations") {
+		id, err := model.ParseID(refID(object(o, "properties"), "publicIPAddress"))
+		if err != nil {
+			continue
+		}
+		e, ok := c.tx.Get(id)
+		if !ok {
+			continue
+		}
+		if theirs := text(object(e.Resource.Doc, "sku"), "name"); theirs != "" && !strings.EqualFold(theirs, mine) {
+			return badRequest("PublicIPAndLBSkuDoNotMatch", "%s sku load balancer %s cannot reference %s sku publicIP %s.", mine, c.id, theirs, id)
+		}
+	}
+	return nil
 }

@@ -273,7 +273,27 @@ func checkApplicationGateway(c *change) *Fault {
 	for _, o := range objects(c.props(), "frontendIPConfigurations") {
 		setDefault(object(o, "properties"), "privateIPAllocationMethod", "Dynamic")
 	}
+	if f := c.checkGatewaySubnet(); f != nil {
+		return f
+	}
 	return checkPublicIPUse(c)
+}
+
+// checkGatewaySubnet refuses a new gateway in a subnet with anything but
+// application gateways.
+func (c *change) checkGatewaySubnet() *Fault {
+	if c.old != nil {
+		return nil
+	}
+	for _, o := range objects(c.props(), "gatewayIPConfigurations") {
+		subnet := refID(object(o, "properties"), "subnet")
+		for _, e := range findExact(c.tx.View, termRef+strings.ToLower(subnet)) {
+			if id := e.Resource.ID; id.Is(model.TypeNIC) || id.Is(model.TypePrivateEndpoint) || id.Is(model.TypeLoadBalancer) {
+				return badRequest("ApplicationGatewaySubnetCannotBeUsedByOtherResources", "Subnet %s cannot be used for application gateway %s: %s is in it.", subnet, c.id, id)
+			}
+		}
+	}
+	return nil
 }
 
 // completeParts gives the named elements of a list their heads and notes their

@@ -88,8 +88,10 @@ func networkKinds() []*kind {
 			Type: model.TypeRouteTable, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"subnets"},
 			Defaults: []setting{{"routes", []any{}}, {"disableBgpRoutePropagation", false}},
-			InUse:    inUse("InUseRouteTableCannotBeDeleted", "Route table %s is in use and cannot be deleted. It is associated with: %s."),
-			Check:    checkRoutes, Show: showRouteTable,
+			InUse: func(id model.ID, _ []string) *Fault {
+				return badRequest("InUseRouteTableCannotBeDeleted", "Route table %s is in use and cannot be deleted.", id.Name())
+			},
+			Check: checkRoutes, Show: showRouteTable,
 		},
 		{Type: model.TypeRoute, Name: networkName, Inline: "routes", State: true, Computed: []string{"hasBgpOverride"}, Defaults: []setting{{"hasBgpOverride", false}}},
 		{

@@ -71,6 +71,9 @@ func checkNIC(c *change) *Fault {
 		if strings.EqualFold(subnet.Name(), "GatewaySubnet") {
 			return badRequest("GatewaySubnet", "Network interface %s cannot be placed in the subnet GatewaySubnet; it is for gateways only.", c.id)
 		}
+		if f := c.checkPlacement(subnet); f != nil {
+			return f
+		}
 		if v := subnet.Parent().Key(); network == "" {
 			network = v
 		} else if network != v {
@@ -143,6 +146,11 @@ func checkPublicIP(c *change) *Fault {
 	if f := oneOf(c.id, "properties.publicIPAllocationMethod", p["publicIPAllocationMethod"], "Static", "Dynamic"); f != nil {
 		return f
 	}
+	if c.old != nil && strings.EqualFold(text(c.oldProps(), "publicIPAllocationMethod"), "Static") && strings.EqualFold(text(p, "publicIPAllocationMethod"), "Dynamic") {
+		if users := usersOf(c.kinds, c.tx.View, c.id, nil); len(users) > 0 {
+			return badRequest("PublicIPAddressInUseCannotUpdateToDynamic", "Public IP address %s is in use by ipconfig %s and cannot be updated to dynamic.", c.id, users[0])
+		}
+	}
 	sku := text(object(c.doc, "sku"), "name")
 	if strings.HasPrefix(strings.ToLower(sku), "standard") && strings.EqualFold(text(p, "publicIPAllocationMethod"), "Dynamic") {
 		return badRequest("StandardSkuPublicIPAddressesCannotHaveDynamicAllocation", "Standard sku publicIp %s must have AllocationMethod set to Static.", c.id)
@@ -161,3 +169,21 @@ func showPublicIP(r *reading, p map[string]any) {
 }
 
 func showNATGateway(r *reading, p map[string]any) { r.setUsers(p, "subnets", model.TypeSubnet) }
+
+// checkPlacement refuses interfaces in subnets that belong to a service: one
+// delegated to it, or an application gateway's.
+func (c *change) checkPlacement(subnet model.ID) *Fault {
+	doc, ok := lookup(c.tx, c.kinds[strings.ToLower(model.TypeSubnet)], subnet)
+	if !ok {
+		return nil
+	}
+	for _, d := range objects(object(doc, "properties"), "delegations") {
+		return badRequest("ResourceNotPermittedOnDelegatedSubnet", "Network interface %s cannot be created in the subnet %s: it is delegated to %s.", c.id, subnet, text(object(d, "properties"), "serviceName"))
+	}
+	for _, e := range findExact(c.tx.View, termRef+subnet.Key()) {
+		if e.Resource.ID.Is(typeAppGateway) && c.old == nil {
+			return badRequest("ApplicationGatewaySubnetCannotBeUsedByOtherResources", "Subnet %s cannot be used by network interface %s: application gateway %s is in it.", subnet, c.id, e.Resource.ID)
+		}
+	}
+	return nil
+}

@@ -95,7 +95,7 @@ func (c *change) checkPeerings(space []netip.Prefix) *Fault {
 			continue // Disconnected
 		}
 		if a, b, bad := overlapping(space, spaceOf(e.Resource.Doc)); bad {
-			return badRequest("VnetAddressSpacesOverlap", "Cannot create or update peering %s. Virtual networks %s and %s cannot be peered because their address spaces overlap: %s and %s.", id, c.id, rid, a, b)
+			return badRequest("VnetAddressSpacesOverlap", "Cannot create or update peering %s. Virtual networks %s and %s cannot be peered because their address spaces overlap. Overlapping address prefixes: %s, %s", id, c.id, rid, a, b)
 		}
 		// Neither network may overlap a third one the other is peered with.
 		if f := c.checkThird(id, c.id, rid, c.doc, spaceOf(e.Resource.Doc)); f != nil {
