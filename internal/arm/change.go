@@ -29,6 +29,8 @@ type change struct {
 	via model.ID
 	// prepared is what the kind's Prepare found out.
 	prepared any
+	// rights of whoever writes; nil means the server's own.
+	rights *rights
 }
 
 func (s *Server) newChange(tx *state.Tx, k *kind, id model.ID, by state.Actor) *change {
@@ -44,6 +46,9 @@ func (c *change) store() (changed bool, f *Fault) {
 		return false, f
 	}
 	if f := c.checkReferences(); f != nil {
+		return false, f
+	}
+	if f := c.checkLinked(); f != nil {
 		return false, f
 	}
 	c.bareReferences()
@@ -67,10 +72,26 @@ func (c *change) store() (changed bool, f *Fault) {
 	if f := c.put(); f != nil {
 		return false, f
 	}
+	c.dropExtensions()
 	if c.kind.Settle != nil {
 		return true, c.kind.Settle(c)
 	}
 	return true, nil
+}
+
+// dropExtensions deletes what stands on inline children that are gone: locks and
+// role assignments.
+func (c *change) dropExtensions() {
+	for _, in := range c.kind.inlined() {
+		kept := byName(object(c.doc, "properties"), in.Inline)
+		for _, o := range objects(c.oldProps(), in.Inline) {
+			if name := text(o, "name"); kept[strings.ToLower(name)] == nil {
+				for _, e := range slices.Collect(c.tx.List(c.id.Child(in.leaf(), name).Key()+"/providers/", "")) {
+					c.tx.Delete(e.Resource.ID)
+				}
+			}
+		}
+	}
 }
 
 // put stores the document as it is.

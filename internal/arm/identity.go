@@ -15,14 +15,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 )
 
 // Identity is what makes one installation itself: a certificate authority, the
-// key that signs its tokens, and the credentials of its one client. The client
-// is Owner of everything.
+// key that signs its tokens, and the credentials of its first client, which is
+// Owner of everything. Further clients have the roles they are given
+// ([Identity.AddPrincipal]).
 type Identity struct {
 	TenantID       string // GUID
 	ClientID       string // GUID
@@ -37,6 +39,10 @@ type Identity struct {
 	server     tls.Certificate
 	hosts      []string
 	tokenKeyID string
+
+	dir          string // empty in memory
+	principalsMu sync.Mutex
+	principals   []Principal // in memory
 }
 
 // Files of an identity's directory.
@@ -79,6 +85,7 @@ func OpenIdentity(dir string, names ...string) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; move the file away to make a new identity", filepath.Join(dir, identityFile), err)
 	}
+	id.dir = dir
 	id.hosts = append([]string{"localhost", "127.0.0.1", "::1"}, names...)
 	if id.server, err = id.issue(id.hosts); err != nil {
 		return nil, fmt.Errorf("making the server's certificate: %w", err)

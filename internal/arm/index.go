@@ -17,6 +17,7 @@ import (
 //	ref:KEY              documents that refer to a resource or an inline child
 //	ip:SUBNET/ADDRESS    documents with an address in a subnet
 //	pip:ADDRESS          documents with a public address
+//	principal:GUID       role assignments to a principal
 //
 // Types and keys are in lower case, addresses as 32 hexadecimal digits.
 const (
@@ -24,6 +25,8 @@ const (
 	termRef    = "ref:"
 	termIP     = "ip:"
 	termPublic = "pip:"
+
+	termPrincipal = "principal:"
 )
 
 // indexKinds is the table the index reads. It is never changed.

@@ -119,15 +119,6 @@ func serviceKinds() []*kind {
 			Fill:     fillIdentity,
 		},
 		{
-			Type: typeRoleAssignment, NoEtag: true, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
-			Check: checkRoleAssignment,
-		},
-		{
-			Type: typeRoleDefinition, NoEtag: true, Place: inSubscription | inGroup | onResource, Name: guidName, Sync: true, SyncDelete: true,
-			Updated:  http.StatusCreated, // the only one its clients take (Role Definitions - Create Or Update)
-			Defaults: []setting{{"type", "CustomRole"}}, Check: checkRoleDefinition,
-		},
-		{
 			Type: typeDisk, NoEtag: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, MergePatch: true,
 			Created:  http.StatusOK, // the only one its clients take besides 202 (Disks - Create Or Update)
 			Computed: []string{"timeCreated", "uniqueId", "diskState"},
@@ -168,40 +159,6 @@ func fillIdentity(c *change) *Fault {
 		c.props()["tenantId"] = tenant
 	} else if was := text(c.oldProps(), "tenantId"); was != "" {
 		c.props()["tenantId"] = was
-	}
-	return nil
-}
-
-func checkRoleAssignment(c *change) *Fault {
-	p := c.props()
-	for _, name := range []string{"roleDefinitionId", "principalId"} {
-		if text(p, name) == "" {
-			return invalidProperty(c.id, "properties."+name, p[name], "a role assignment needs it")
-		}
-	}
-	p["scope"] = c.id.Parent().String()
-	setDefault(p, "principalType", "ServicePrincipal")
-	if c.old != nil && (!strings.EqualFold(text(c.oldProps(), "principalId"), text(p, "principalId")) || !strings.EqualFold(text(c.oldProps(), "roleDefinitionId"), text(p, "roleDefinitionId"))) {
-		return badRequest("RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
-	}
-	for e := range c.tx.List(c.id.Parent().Key()+"/providers/microsoft.authorization/roleassignments/", "") {
-		q := e.Resource.Properties()
-		if !e.Resource.ID.Equal(c.id) && strings.EqualFold(text(q, "principalId"), text(p, "principalId")) && strings.EqualFold(text(q, "roleDefinitionId"), text(p, "roleDefinitionId")) {
-			return fault(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists. The ID of the existing role assignment is %s.", strings.ReplaceAll(e.Resource.ID.Name(), "-", ""))
-		}
-	}
-	return nil
-}
-
-func checkRoleDefinition(c *change) *Fault {
-	p := c.props()
-	if text(p, "roleName") == "" {
-		return invalidProperty(c.id, "properties.roleName", p["roleName"], "a role needs a name")
-	}
-	if scopes, f := stringList(c.id, p, "assignableScopes", "properties."); f != nil {
-		return f
-	} else if len(scopes) == 0 {
-		return invalidProperty(c.id, "properties.assignableScopes", p["assignableScopes"], "a role needs a scope it may be assigned at")
 	}
 	return nil
 }

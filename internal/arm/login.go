@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -54,8 +53,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request, base string, path
 
 // knownTenant refuses tenants that are neither ours nor one of the aliases.
 func (s *Server) knownTenant(w http.ResponseWriter, tenant string) bool {
-	switch strings.ToLower(tenant) {
-	case s.identity.TenantID, "adfs", "common", "organizations":
+	if s.identity.tenant(tenant) {
 		return true
 	}
 	s.loginError(w, http.StatusBadRequest, "invalid_request", 90002, "Tenant '"+tenant+"' not found. Check to make sure you have the correct tenant ID.")
@@ -114,11 +112,15 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, base, tenant stri
 		client, _ = url.QueryUnescape(u)
 		secret, _ = url.QueryUnescape(p)
 	}
-	if !strings.EqualFold(client, s.identity.ClientID) {
+	who, known, proved, err := s.identity.client(client, secret)
+	switch {
+	case err != nil:
+		s.loginError(w, http.StatusInternalServerError, "server_error", 90033, "The directory cannot be read: "+err.Error())
+		return
+	case !known:
 		s.loginError(w, http.StatusBadRequest, "unauthorized_client", 700016, "Application with identifier '"+client+"' was not found in the directory.")
 		return
-	}
-	if subtle.ConstantTimeCompare([]byte(secret), []byte(s.identity.ClientSecret)) != 1 {
+	case !proved:
 		s.loginError(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value.")
 		return
 	}
@@ -133,7 +135,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, base, tenant stri
 		return
 	}
 	now := s.now()
-	token, err := s.identity.issueToken(now, base+"/"+tenant, audience)
+	token, err := s.identity.issueToken(now, base+"/"+tenant, audience, who)
 	if err != nil {
 		s.loginError(w, http.StatusInternalServerError, "server_error", 90033, "The token could not be signed.")
 		return

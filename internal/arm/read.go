@@ -108,6 +108,9 @@ func (c *call) collection(scope model.ID, resourceType string) *Fault {
 	if c.r.Method != http.MethodGet {
 		return methodNotAllowed(c.r.Method)
 	}
+	if f := c.permitBelow(operationOf(types[0].Type, "read"), scope); f != nil {
+		return f
+	}
 	v := c.s.store.View()
 	if g := scope.ResourceGroup(); g != "" {
 		if group := model.GroupID(c.subscription, g); !has(v, group) {
@@ -204,11 +207,13 @@ type page struct {
 	more  bool
 	// byKey says that the listing is in order of keys alone, not of types first.
 	byKey bool
+	// may says what the caller may read; the rest is left out.
+	may *rights
 }
 
 // newPage reads $top and $skiptoken.
 func (c *call) newPage() (*page, *Fault) {
-	p := &page{size: c.s.pageSize, value: []any{}}
+	p := &page{size: c.s.pageSize, value: []any{}, may: c.rights()}
 	q := c.r.URL.Query()
 	if t := q.Get("$top"); t != "" {
 		n, err := strconv.Atoi(t)
@@ -236,6 +241,9 @@ func (p *page) add(id model.ID, body func() any) bool {
 		place = strings.ToLower(id.Type()) + " " + place
 	}
 	if p.after != "" && place <= p.after {
+		return true
+	}
+	if !p.may.read(id) {
 		return true
 	}
 	if len(p.value) == p.size {

@@ -45,6 +45,8 @@ func writeUnauthorized(w http.ResponseWriter, base, tenant string, err error) {
 		f.Err.Code = "ExpiredAuthenticationToken"
 	case errors.Is(err, errTokenAudience):
 		f.Err.Code = "InvalidAuthenticationTokenAudience"
+	case errors.Is(err, errTokenIssuer):
+		f.Err.Code = "InvalidAuthenticationTokenTenant"
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer authorization_uri="`+base+"/"+tenant+`", error="invalid_token", error_description="`+err.Error()+`"`)
 	writeFault(w, f)

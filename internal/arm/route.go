@@ -21,6 +21,7 @@ type call struct {
 	request      string
 	version      string
 	subscription string
+	may          *rights // once asked for
 }
 
 func (c *call) actor() state.Actor {
@@ -87,6 +88,8 @@ func (c *call) route(path []string) *Fault {
 		return c.tenants()
 	case len(path) == 1 && is(0, "subscriptions"):
 		return c.listSubscriptions()
+	case len(path) > 2 && is(0, "providers"):
+		return c.tenantLevel(path[1:])
 	case len(path) < 2 || !is(0, "subscriptions"):
 		return c.noRoute(path)
 	}
@@ -120,6 +123,9 @@ func (c *call) route(path []string) *Fault {
 		if err != nil {
 			return c.noRoute(path)
 		}
+		if f := c.permitTags(scope); f != nil {
+			return f
+		}
 		if f := c.checkLocks(scope); f != nil {
 			return f
 		}
@@ -138,13 +144,16 @@ func (c *call) route(path []string) *Fault {
 		if err != nil {
 			return c.noRoute(path)
 		}
-		return c.collection(scope, path[len(path)-2]+"/"+last)
+		return c.listed(scope, path[len(path)-2]+"/"+last)
 	}
 	id, err := model.ParseID(up)
 	if err != nil || id.ResourceGroup() == "" && id.Is("Microsoft.Resources/subscriptions") {
 		return c.noRoute(path)
 	}
 	if c.r.Method == http.MethodPost || c.s.kinds.verbOf(id.Type(), last, c.r.Method) != nil {
+		if f := c.permitVerb(id, last); f != nil {
+			return f
+		}
 		if f := c.checkLocks(id); f != nil {
 			return f
 		}
@@ -159,19 +168,31 @@ func (c *call) noRoute(path []string) *Fault {
 
 // resource answers a request for one resource.
 func (c *call) resource(id model.ID) *Fault {
-	if f := c.checkLocks(id); f != nil {
-		return f
-	}
 	// An action's name may have two parts: sharedkey/reset.
 	if up := id.Parent(); !up.IsZero() {
 		t := id.Type()
 		name := t[strings.LastIndexByte(t, '/')+1:] + "/" + id.Name()
 		if c.s.kinds.verbOf(up.Type(), name, c.r.Method) != nil {
+			if f := c.permitVerb(up, name); f != nil {
+				return f
+			}
+			if f := c.checkLocks(up); f != nil {
+				return f
+			}
 			return c.action(up, name)
 		}
 	}
 	k, f := c.s.kinds.of(id)
 	if f != nil {
+		return f
+	}
+	if k.Type == typeRoleDefinition && c.r.Method == http.MethodGet {
+		return c.roleDefinition(id.Name())
+	}
+	if f := c.permit(id); f != nil {
+		return f
+	}
+	if f := c.checkLocks(id); f != nil {
 		return f
 	}
 	if k.Derived != nil {

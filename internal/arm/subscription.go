@@ -61,9 +61,11 @@ func (c *call) listSubscriptions() *Fault {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	value := make([]any, len(keys))
-	for i, k := range keys {
-		value[i] = c.subscriptionBody(names[k])
+	value := []any{}
+	for _, k := range keys {
+		if c.rights().in(model.SubscriptionID(names[k])) {
+			value = append(value, c.subscriptionBody(names[k]))
+		}
 	}
 	writeJSON(c.w, http.StatusOK, map[string]any{"value": value, "count": map[string]any{"type": "Total", "value": len(value)}})
 	return nil
@@ -73,12 +75,18 @@ func (c *call) getSubscription() *Fault {
 	if f := c.getOnly(); f != nil {
 		return f
 	}
+	if f := c.permitIn("Microsoft.Resources/subscriptions/read", model.SubscriptionID(c.subscription)); f != nil {
+		return f
+	}
 	writeJSON(c.w, http.StatusOK, c.subscriptionBody(c.subscription))
 	return nil
 }
 
 func (c *call) locations() *Fault {
 	if f := c.getOnly(); f != nil {
+		return f
+	}
+	if f := c.permitIn("Microsoft.Resources/subscriptions/locations/read", model.SubscriptionID(c.subscription)); f != nil {
 		return f
 	}
 	value := []any{}
@@ -124,6 +132,14 @@ func (c *call) providers(path []string) *Fault {
 	}
 	if c.r.Method != method {
 		return methodNotAllowed(c.r.Method)
+	}
+	me := model.SubscriptionID(c.subscription)
+	f := c.permitIn("Microsoft.Resources/subscriptions/providers/read", me)
+	if method == http.MethodPost {
+		f = c.permitAction(path[0]+"/register/action", me)
+	}
+	if f != nil {
+		return f
 	}
 	types := map[string][]string{}
 	for _, k := range c.s.kinds {
@@ -174,6 +190,9 @@ func (c *call) listResources(scope model.ID) *Fault {
 	if f := c.getOnly(); f != nil {
 		return f
 	}
+	if f := c.permitIn("Microsoft.Resources/subscriptions/resources/read", scope); f != nil {
+		return f
+	}
 	v := c.s.store.View()
 	if g := scope.ResourceGroup(); g != "" && !has(v, scope) {
 		return notFound(scope, false)
@@ -195,7 +214,7 @@ func (c *call) collectTracked(v *state.View, scope model.ID, match func(*model.R
 	for e := range v.List(scope.Key()+"/", p.after) {
 		r := e.Resource
 		k := c.s.kinds[strings.ToLower(r.Type())]
-		if k == nil || k.child() || k.Place&inGroup == 0 || !match(r) {
+		if k == nil || k.child() || k.Place&inGroup == 0 || k.Place&onResource != 0 || !match(r) {
 			continue
 		}
 		if !p.add(r.ID, func() any { return trackedBody(r) }) {

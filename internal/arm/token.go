@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,18 +36,18 @@ type principal struct {
 	AppID, ObjectID, TenantID string
 }
 
-// issueToken signs an access token of the installation's client for an audience.
-func (id *Identity) issueToken(now time.Time, issuer, audience string) (string, error) {
+// issueToken signs an access token of a client for an audience.
+func (id *Identity) issueToken(now time.Time, issuer, audience string, who principal) (string, error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    issuer,
-			Subject:   id.ObjectID,
+			Subject:   who.ObjectID,
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
 			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
 			ID:        uuid.NewString(),
 		},
-		Audience: audience, AppID: id.ClientID, ObjectID: id.ObjectID, TenantID: id.TenantID, IDType: "app", Version: "1.0",
+		Audience: audience, AppID: who.AppID, ObjectID: who.ObjectID, TenantID: who.TenantID, IDType: "app", Version: "1.0",
 	})
 	t.Header["kid"] = id.tokenKeyID
 	return t.SignedString(id.tokenKey)
@@ -60,6 +62,7 @@ var (
 	errNoToken       = errors.New("the 'Authorization' header is missing or not of the form 'Bearer TOKEN'")
 	errTokenExpired  = errors.New("the access token has expired")
 	errTokenAudience = errors.New("the access token is for another audience")
+	errTokenIssuer   = errors.New("the access token is from the wrong issuer")
 	errTokenInvalid  = errors.New("the access token is invalid")
 )
 
@@ -97,8 +100,10 @@ func (c *tokenCache) check(id *Identity, header string, now time.Time, audience 
 		c.mu.Unlock()
 	}
 	switch {
-	case cl.ExpiresAt == nil || cl.NotBefore == nil || cl.TenantID != id.TenantID || cl.AppID != id.ClientID:
+	case cl.ExpiresAt == nil || cl.NotBefore == nil || cl.AppID == "" || cl.ObjectID == "":
 		return principal{}, errTokenInvalid
+	case cl.TenantID != id.TenantID || !id.issuedHere(cl.Issuer):
+		return principal{}, errTokenIssuer
 	case !now.Before(cl.ExpiresAt.Time):
 		return principal{}, errTokenExpired
 	case now.Before(cl.NotBefore.Add(-time.Minute)):
@@ -109,4 +114,24 @@ func (c *tokenCache) check(id *Identity, header string, now time.Time, audience 
 		return principal{cl.AppID, cl.ObjectID, cl.TenantID}, nil
 	}
 	return principal{}, fmt.Errorf("%w (%s)", errTokenAudience, cl.Audience)
+}
+
+// issuedHere reports whether an issuer is one of this server's authorities:
+// https, one of its names, and a tenant that it answers for.
+func (id *Identity) issuedHere(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" || !id.tenant(strings.Trim(u.Path, "/")) {
+		return false
+	}
+	return slices.ContainsFunc(id.hosts, func(h string) bool { return strings.EqualFold(h, u.Hostname()) })
+}
+
+// tenant reports whether the first segment of an authority is the installation's
+// tenant or an alias of it.
+func (id *Identity) tenant(name string) bool {
+	switch strings.ToLower(name) {
+	case id.TenantID, "adfs", "common", "organizations":
+		return true
+	}
+	return false
 }

@@ -28,6 +28,13 @@ func (c *call) update(fn func(*state.Tx) *Fault) *Fault {
 	return fault(http.StatusServiceUnavailable, "ServiceUnavailable", "The change could not be stored: %v.", err)
 }
 
+// newChange is a change by the caller, with the caller's rights.
+func (c *call) newChange(tx *state.Tx, k *kind, id model.ID) *change {
+	ch := c.s.newChange(tx, k, id, c.actor())
+	ch.rights = c.rights()
+	return ch
+}
+
 // put creates or replaces a resource.
 func (c *call) put(k *kind, id model.ID) *Fault {
 	if k.ReadOnly {
@@ -64,7 +71,7 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 			return f
 		}
 		created = !exists
-		ch := c.s.newChange(tx, k, id, c.actor())
+		ch := c.newChange(tx, k, id)
 		ch.prepared = prepared
 		if k.Inline == "" {
 			ch.old, ch.doc = old, body
@@ -170,6 +177,12 @@ func (c *call) canonical(v *state.View, k *kind, id model.ID) (model.ID, *Fault)
 	scope := up
 	if e, ok := v.Get(up); ok {
 		scope = e.Resource.ID
+	} else if uk := c.s.kinds[strings.ToLower(up.Type())]; uk != nil && uk.Inline != "" && k.Place&onResource != 0 {
+		doc, ok := lookup(v, uk, up)
+		if !ok {
+			return id, parentNotFound(up)
+		}
+		scope = model.MustParseID(text(doc, "id"))
 	} else if up.Is("Microsoft.Resources/subscriptions") {
 		scope = model.SubscriptionID(c.subscription)
 	} else {
@@ -242,7 +255,7 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		if f := k.held(e.Resource.ID, e.Resource.Doc, false); f != nil {
 			return f
 		}
-		ch := c.s.newChange(tx, k, e.Resource.ID, c.actor())
+		ch := c.newChange(tx, k, e.Resource.ID)
 		ch.old = e.Resource.Doc
 		if k.MergePatch {
 			merged, _ := mergePatch(model.CloneJSON(ch.old), body).(map[string]any)
@@ -276,7 +289,7 @@ func (c *call) patchInline(tx *state.Tx, k *kind, id model.ID, body map[string]a
 	if f := c.conditions(id, old); f != nil {
 		return nil, f
 	}
-	ch := c.s.newChange(tx, k, id, c.actor())
+	ch := c.newChange(tx, k, id)
 	merged, _ := mergePatch(model.CloneJSON(old), body).(map[string]any)
 	_, f := c.storeInline(ch, merged)
 	return &model.Resource{ID: id, Doc: inlineDoc(ch, k, id)}, f
