@@ -22,11 +22,26 @@ type alike struct {
 	img      *fabric.Image
 	steering map[fabric.TableID]string // what a table leads to appliances
 	tables   []fabric.TableID          // one for each steering
-	classes  map[string]map[fabric.SpaceID]int
+	classes  map[string]*kept
+	left     []leftEnd
+}
+
+// kept are the ends that stand for a class.
+type kept struct {
+	spaces map[fabric.SpaceID]int
+	total  int
+	rules  map[string]bool // that they have
+}
+
+// leftEnd is an end that others stand for.
+type leftEnd struct {
+	port  fabric.PortID
+	class *kept
+	rules string
 }
 
 func newAlike(img *fabric.Image) *alike {
-	a := &alike{img: img, steering: map[fabric.TableID]string{}, classes: map[string]map[fabric.SpaceID]int{}}
+	a := &alike{img: img, steering: map[fabric.TableID]string{}, classes: map[string]*kept{}}
 	seen := map[string]bool{}
 	for i := range img.Tables {
 		var b strings.Builder
@@ -45,8 +60,44 @@ func newAlike(img *fabric.Image) *alike {
 	return a
 }
 
-// fresh reports whether an end is one of the few that stand for their class.
-func (a *alike) fresh(e end) bool {
+// rules names the filters of a port by where they come from: filters that one
+// group makes in different networks are the same rules.
+func (a *alike) rules(p *fabric.Port) string {
+	if len(p.Egress)+len(p.Ingress) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, list := range [][]fabric.FilterID{p.Egress, p.Ingress} {
+		for _, id := range list {
+			b.WriteString(a.img.Filters[id].Origin.Resource)
+			b.WriteByte(' ')
+		}
+		b.WriteByte('|')
+	}
+	return b.String()
+}
+
+// leftOut returns the ends left out whose rules none of those kept of their class
+// has, one for each class and rules.
+func (a *alike) leftOut() []fabric.PortID {
+	type key struct {
+		class *kept
+		rules string
+	}
+	var out []fabric.PortID
+	told := map[key]bool{}
+	for _, l := range a.left {
+		if k := (key{l.class, l.rules}); !l.class.rules[l.rules] && !told[k] {
+			told[k] = true
+			out = append(out, l.port)
+		}
+	}
+	return out
+}
+
+// fresh reports whether an end with some rules is one of the few that stand for
+// their class. Only the first of its segment can be.
+func (a *alike) fresh(e end, rules string, first bool) bool {
 	p := &a.img.Ports[e.port]
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", p.Kind, a.steering[p.Routes])
@@ -64,18 +115,17 @@ func (a *alike) fresh(e end) bool {
 			b.WriteString(" -")
 		}
 	}
-	spaces := a.classes[b.String()]
-	if spaces == nil {
-		spaces = map[fabric.SpaceID]int{}
-		a.classes[b.String()] = spaces
+	c := a.classes[b.String()]
+	if c == nil {
+		c = &kept{spaces: map[fabric.SpaceID]int{}, rules: map[string]bool{}}
+		a.classes[b.String()] = c
 	}
-	total := 0
-	for _, n := range spaces {
-		total += n
-	}
-	if spaces[p.Space] == perSpace || total == perClass {
+	if !first || c.spaces[p.Space] == perSpace || c.total == perClass {
+		a.left = append(a.left, leftEnd{e.port, c, rules})
 		return false
 	}
-	spaces[p.Space]++
+	c.spaces[p.Space]++
+	c.total++
+	c.rules[rules] = true
 	return true
 }

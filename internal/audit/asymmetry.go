@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,10 @@ import (
 // maxPairs is how many pairs of ends are tried; past it the search says that
 // it is not complete.
 const maxPairs = 20_000
+
+// maxServices is how many destination ports are tried between two ends, one
+// after the other until one is delivered.
+const maxServices = 32
 
 // maxChoices is how many targets of one redirect are tried, for a packet and
 // again for its reply.
@@ -38,33 +41,31 @@ func (s *Shown) Back() string { return strings.Join(s.Reply, " > ") }
 // Asymmetry returns a finding for every cause of connections whose replies take
 // another way than their first packets, sorted; each with a connection, followed
 // by the reference evaluator, that shows it. A few ends stand for all that are
-// steered alike; that rules differ between those is not looked at, so a network
-// without findings is not proved symmetric: the expectation "symmetric" does that.
+// steered alike; what the search leaves out that could make a difference it
+// tells ([RuleAsymmetrySearch]). A network without findings is not proved
+// symmetric: the expectation "symmetric" does that.
 func Asymmetry(resources []*model.Resource, img *fabric.Image) []Finding {
-	s := newSearch(resources, img)
+	return newSearch(resources, img).run()
+}
+
+func (s *search) run() []Finding {
 	sources, destinations := s.ends()
-	pairs, skipped := 0, 0
+	pairs := 0
 	for shift := range destinations {
 		for i, from := range sources {
 			to := destinations[(i+shift)%len(destinations)]
 			if from.port == to.port || !s.steered(from, to) {
 				continue
 			}
-			if pairs == maxPairs {
-				skipped++
+			if pairs == s.maxPairs {
+				s.left.pair(s.img, from, to)
 				continue
 			}
 			pairs++
 			s.try(from, to)
 		}
 	}
-	if skipped > 0 {
-		s.findings = append(s.findings, Finding{
-			Severity: Note, Rule: RuleAsymmetrySearch,
-			What: fmt.Sprintf("asymmetric paths were looked for between %d pairs of ends; %d more were left out", pairs, skipped),
-			Fix:  "check the parts of the network on their own",
-		})
-	}
+	s.findings = append(s.findings, s.left.findings(s.img, pairs)...)
 	sortFindings(s.findings)
 	return s.findings
 }
@@ -81,15 +82,18 @@ type search struct {
 	byID     map[string]*model.Resource
 	machine  map[string]string // interface to its machine, both lower-case IDs
 	services []uint16          // destination ports worth a try
-	told     map[string]bool   // rule and resource of findings
+	maxPairs int
+	left     left            // what was not tried
+	told     map[string]bool // rule and resource of findings
 	findings []Finding
 }
 
 func newSearch(resources []*model.Resource, img *fabric.Image) *search {
 	s := &search{
 		img: img, byID: map[string]*model.Resource{}, machine: machines(resources),
-		services: services(img), told: map[string]bool{},
+		told: map[string]bool{}, maxPairs: maxPairs,
 	}
+	s.services, s.left.services = services(img)
 	for _, r := range resources {
 		s.byID[r.ID.Key()] = r
 	}
@@ -97,17 +101,22 @@ func newSearch(resources []*model.Resource, img *fabric.Image) *search {
 }
 
 // services are the ports that filters and balancers speak of, the well-known
-// first.
-func services(img *fabric.Image) []uint16 {
-	out := []uint16{443, 80, 22, 3389, 1433, 5432}
+// first, and those that are too many to try.
+func services(img *fabric.Image) (tried, rest []uint16) {
+	var seen [1 << 16]bool
 	add := func(id fabric.SetID) {
 		set := img.Sets[id]
-		if id == fabric.AnySet || set.IsEmpty() || len(out) >= 32 {
+		if id == fabric.AnySet || set.IsEmpty() {
 			return
 		}
-		if n := set.Min(); n.Hi == 0 && n.Lo > 0 && n.Lo < 1<<16 && !slices.Contains(out, uint16(n.Lo)) {
-			out = append(out, uint16(n.Lo))
+		if n := set.Min(); n.Hi == 0 && n.Lo > 0 && n.Lo < 1<<16 && !seen[n.Lo] {
+			seen[n.Lo] = true
+			tried = append(tried, uint16(n.Lo))
 		}
+	}
+	for _, port := range []uint16{443, 80, 22, 3389, 1433, 5432} {
+		seen[port] = true
+		tried = append(tried, port)
 	}
 	for i := range img.Ports {
 		if in := img.Ports[i].Inward; in != nil {
@@ -123,7 +132,8 @@ func services(img *fabric.Image) []uint16 {
 			}
 		}
 	}
-	return out
+	n := min(len(tried), maxServices)
+	return tried[:n], tried[n:]
 }
 
 // ends returns one source and one destination for each way a port can be
@@ -136,7 +146,11 @@ func (s *search) ends() (sources, destinations []end) {
 		table    fabric.TableID
 		forwards bool
 	}
-	seen, alike := map[class]bool{}, newAlike(s.img)
+	type ruled struct {
+		class
+		rules string
+	}
+	seen, told, alike := map[class]bool{}, map[ruled]bool{}, newAlike(s.img)
 	lived := map[fabric.SegmentID]bool{} // segments with hosts
 	for i := range s.img.Ports {
 		if p := &s.img.Ports[i]; p.Kind == fabric.PortHost {
@@ -159,10 +173,12 @@ func (s *search) ends() (sources, destinations []end) {
 			continue
 		}
 		c := class{p.Segment, p.Kind, p.Routes, p.Forward != nil}
-		if seen[c] {
+		rules := alike.rules(p)
+		if told[ruled{c, rules}] {
 			continue
 		}
-		seen[c] = true
+		first := !seen[c]
+		seen[c], told[ruled{c, rules}] = true, true
 		switch p.Kind {
 		case fabric.PortVacant:
 			if lived[p.Segment] || reserved(s.img.Segments[p.Segment].Origin.Resource) {
@@ -173,17 +189,18 @@ func (s *search) ends() (sources, destinations []end) {
 				continue // an appliance is on the way, not an end
 			}
 		case fabric.PortEndpoint:
-			if alike.fresh(e) {
+			if alike.fresh(e, rules, first) {
 				destinations = append(destinations, e)
 			}
 			continue
 		default:
 			continue
 		}
-		if alike.fresh(e) {
+		if alike.fresh(e, rules, first) {
 			sources, destinations = append(sources, e), append(destinations, e)
 		}
 	}
+	s.left.ends = alike.leftOut()
 	for i := range s.img.Publics {
 		if p := &s.img.Publics[i]; p.Port != fabric.None && !p.Unknown && !p.Closed {
 			destinations = append(destinations, end{p.Port, fabric.AddrValue(p.Addr)})
@@ -235,6 +252,7 @@ func (s *search) try(from, to end) {
 			s.judge(&conn)
 			return
 		}
+		s.left.choice(s.img, &conn)
 		for there := range maxChoices {
 			for back := range maxChoices {
 				conn := ref.ConnectBy(s.img, from.port, p, s.chooser(there, back, &p))
@@ -245,6 +263,7 @@ func (s *search) try(from, to end) {
 		}
 		return
 	}
+	s.left.unserved++
 }
 
 // chooser takes the there-th healthy target for packets from the source of p

@@ -192,7 +192,9 @@ func (t *tally) network(r *model.Resource) {
 		for i := range v.Properties.Subnets {
 			s := &v.Properties.Subnets[i]
 			c.add(s.Name)
-			t.subnet(r, fmt.Sprintf("/properties/subnets/%d", i), id+"/subnets/"+s.Name, s)
+			if s.Properties.NATGateway != nil || len(s.Properties.Delegations) > 0 || reserved(s.Name) {
+				t.subnet(r, fmt.Sprintf("/properties/subnets/%d", i), id+"/subnets/"+s.Name, s)
+			}
 		}
 	}
 	for _, p := range v.Properties.Peerings {
