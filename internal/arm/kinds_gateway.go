@@ -173,6 +173,9 @@ func showGateway(r *reading, p map[string]any) {
 		setDefault(p, "vpnType", "RouteBased")
 		setDefault(p, "vpnGatewayGeneration", "Generation1")
 	}
+	if strings.EqualFold(text(p, "gatewayType"), "ExpressRoute") {
+		return // it speaks BGP with Microsoft's edge, by settings of its own
+	}
 	bgp := shallow(object(p, "bgpSettings"))
 	p["bgpSettings"] = bgp
 	setDefault(bgp, "asn", json.Number(azureASN))
@@ -191,8 +194,11 @@ func showGateway(r *reading, p map[string]any) {
 			one["defaultBgpIpAddresses"] = []any{a}
 			all = append(all, a)
 		}
-		if custom, ok := given[strings.ToLower(text(cfg, "id"))]["customBgpIpAddresses"].([]any); ok {
-			one["customBgpIpAddresses"] = custom
+		if own := given[strings.ToLower(text(cfg, "id"))]; own != nil {
+			one["ipconfigurationId"] = own["ipconfigurationId"] // in the client's case
+			if custom, ok := own["customBgpIpAddresses"].([]any); ok {
+				one["customBgpIpAddresses"] = custom
+			}
 		}
 		if id, err := model.ParseID(refID(q, "publicIPAddress")); err == nil {
 			if e, ok := r.view.Get(id); ok {
