@@ -212,5 +212,6 @@ the keys are made for this folder and stay in it.`,
 	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and authority")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
 	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
+	cmd.AddCommand(newPrincipal())
 	return cmd
 }

@@ -439,3 +439,23 @@ func settleRoleDefinition(c *change) *Fault {
 	}
 	return nil
 }
+
+// BuiltInRole returns the identifier of one of Azure's built-in roles that the
+// server has, by its name or identifier, whatever the case.
+func BuiltInRole(name string) (guid string, ok bool) {
+	for _, r := range builtInRoles() {
+		if strings.EqualFold(r.name, name) || strings.EqualFold(r.guid, name) {
+			return r.guid, true
+		}
+	}
+	return "", false
+}
+
+// BuiltInRoleNames returns the names of the built-in roles the server has.
+func BuiltInRoleNames() []string {
+	var names []string
+	for _, r := range builtInRoles() {
+		names = append(names, r.name)
+	}
+	return names
+}
