@@ -3,7 +3,6 @@ package template
 import (
 	"fmt"
 	"maps"
-	"sync"
 )
 
 // function is one of the language.
@@ -22,9 +21,10 @@ func (f function) arity() string {
 	return fmt.Sprintf("%d to %d arguments", f.min, f.max)
 }
 
-// functions are those whose arguments are evaluated first, by name in lower
-// case. The table is never changed.
-var functions = sync.OnceValue(func() map[string]function {
+// functionTable returns those whose arguments are evaluated first, by name in
+// lower case. It is made for each template: as a variable it would be what its
+// own functions are initialized with.
+func functionTable() map[string]function {
 	all := map[string]function{}
 	for _, group := range []map[string]function{
 		arrayFunctions(), objectFunctions(), stringFunctions(), numberFunctions(), logicFunctions(), dateFunctions(),
@@ -33,7 +33,7 @@ var functions = sync.OnceValue(func() map[string]function {
 		maps.Copy(all, group)
 	}
 	return all
-})
+}
 
 // lazy returns a function that evaluates its own arguments.
 func lazy(name string) (func(*scope, *node) (any, error), bool) {

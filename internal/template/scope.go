@@ -233,7 +233,7 @@ func (s *scope) call(n *node) (any, error) {
 	if f, ok := lazy(name); ok {
 		return f(s, n)
 	}
-	f, ok := functions()[name]
+	f, ok := s.t.does[name]
 	if !ok {
 		if own, ok := s.t.own[name]; ok {
 			return s.callOwn(own, n)

@@ -13,6 +13,7 @@ type Template struct {
 	doc  *document
 	root map[string]any
 	own  map[string]*ownFunction // by "namespace.name" in lower case
+	does map[string]function     // the language's functions
 
 	mu    sync.Mutex
 	nodes map[string]*node // expressions read, by text
@@ -42,7 +43,7 @@ func Parse(data []byte, file string) (*Template, error) {
 	if !ok {
 		return nil, doc.wrong(InvalidTemplate, "", "a template is an object, not %s", kindOf(doc.value))
 	}
-	t := &Template{doc: doc, root: root, own: map[string]*ownFunction{}, nodes: map[string]*node{}}
+	t := &Template{doc: doc, root: root, own: map[string]*ownFunction{}, does: functionTable(), nodes: map[string]*node{}}
 	for _, name := range slices.Sorted(maps.Keys(root)) {
 		if !slices.Contains(sections, strings.ToLower(name)) {
 			return nil, doc.wrong(InvalidTemplate, name, "a template has no such section; it has %s", strings.Join(sections, ", "))
