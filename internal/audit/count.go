@@ -29,8 +29,9 @@ type tally struct {
 	pools   map[string]*poolRules      // by lower-case ID of a backend pool
 	dnat    map[string]int             // firewall policy, lower case, to its DNAT rules
 	walls   []wall
-	express map[string]bool // gateways of ExpressRoute, lower-case IDs
-	found   []Finding       // what could not be counted, and what needs no count
+	servers []*model.Resource // IP configurations and peers of Route Servers
+	express map[string]bool   // gateways of ExpressRoute, lower-case IDs
+	found   []Finding         // what could not be counted, and what needs no count
 }
 
 func newTally(resources []*model.Resource) *tally {
@@ -164,6 +165,9 @@ func (t *tally) resource(r *model.Resource) {
 		t.connection(r)
 	case r.ID.Is(typeBGPConnection):
 		t.of("peers-per-route-server", parent).add(id)
+		t.servers = append(t.servers, r)
+	case r.ID.Is(typeHubIP):
+		t.servers = append(t.servers, r)
 	case r.ID.Is(model.TypeStorageAccount):
 		t.acls(r, "storage-address-rules", "storage-network-rules")
 	case r.ID.Is(model.TypeKeyVault):

@@ -5,12 +5,15 @@
 // black holes ([Lost]), and groups and tables without effect ([Unattached]).
 //
 // [Limits] reads every resource once and counts what it uses of each limit of
-// model/catalog (count.go); the counts are then held against the limits
-// (limits.go) and become findings (finding.go). What cannot be read or counted
-// is a finding too, never a silent pass.
+// model/catalog (count.go, balance.go, walls.go, hybrid.go); what is in force and
+// nobody declared as such it counts in the image (effective.go). The counts are
+// then held against the limits (limits.go) and become findings (finding.go).
+// Source ports have limits that depend on how many share them (snat.go,
+// outbound.go), and subnets of the platform's have sizes (sizes.go). What cannot
+// be read or counted is a finding too, never a silent pass.
 //
 // [Asymmetry] follows connections between ends that stand for all others like
 // them (alike.go, asymmetry.go), with the reference evaluator, and names the
-// cause of what differs (asymmetry_rules.go). [Routes] reads the image's route
+// cause of what differs (asymmetry_rules.go) and what was not tried (left.go). [Routes] reads the image's route
 // tables (lints.go). [Lost] words what the proof found (lost.go).
 package audit

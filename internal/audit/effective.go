@@ -161,6 +161,9 @@ func (t *tally) advertised(img *fabric.Image, site *fabric.Port) {
 // interface that has the peer's address, in the server's network or one that
 // its subnets reach directly.
 func (t *tally) served(img *fabric.Image) {
+	if len(t.servers) == 0 {
+		return
+	}
 	spaces := map[string]fabric.SpaceID{} // of Route Servers
 	byNetwork := map[string]fabric.SpaceID{}
 	for i := range img.Spaces {
@@ -172,7 +175,7 @@ func (t *tally) served(img *fabric.Image) {
 			tables[p.Space] = &img.Tables[p.Routes]
 		}
 	}
-	for _, r := range t.byID {
+	for _, r := range t.servers {
 		if !r.ID.Is(typeHubIP) {
 			continue
 		}
@@ -182,7 +185,7 @@ func (t *tally) served(img *fabric.Image) {
 			spaces[r.ID.Parent().Key()] = space
 		}
 	}
-	for _, r := range t.byID {
+	for _, r := range t.servers {
 		space, ok := spaces[r.ID.Parent().Key()]
 		if !r.ID.Is(typeBGPConnection) || !ok {
 			continue
