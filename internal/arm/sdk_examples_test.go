@@ -72,9 +72,7 @@ func TestSDKExamples(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(refused)) {
 		lines = append(lines, "refused "+name+": "+refused[name])
 	}
-	for _, at := range slices.Sorted(maps.Keys(missing)) {
-		lines = append(lines, at)
-	}
+	lines = append(lines, slices.Sorted(maps.Keys(missing))...)
 	got := strings.Join(lines, "\n") + "\n"
 	if os.Getenv("UPDATE") != "" {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
