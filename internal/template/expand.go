@@ -316,8 +316,6 @@ var control = []string{"type", "name", "apiversion", "condition", "copy", "depen
 // one of rt.
 func (r *Resource) Document(rt Runtime) (map[string]any, error) {
 	s := r.scope.with(func(c *scope) { c.runtime = rt })
-	steps := 0
-	s.steps = &steps
 	out := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(r.body)) {
 		if slices.Contains(control, strings.ToLower(name)) {
@@ -492,8 +490,6 @@ func typeName(t string) string {
 // Outputs evaluates the outputs, when everything was deployed.
 func (d *Deployment) Outputs(rt Runtime) (map[string]any, error) {
 	s := d.scope.with(func(c *scope) { c.runtime = rt })
-	steps := 0
-	s.steps = &steps
 	out := map[string]any{}
 	section := d.t.section("outputs")
 	for _, name := range slices.Sorted(maps.Keys(section)) {

@@ -40,6 +40,12 @@ func lazy(name string) (func(*scope, *node) (any, error), bool) {
 	switch name {
 	case "if":
 		return (*scope).choose, true
+	case "and":
+		return func(s *scope, n *node) (any, error) { return s.until(n, false) }, true
+	case "or":
+		return func(s *scope, n *node) (any, error) { return s.until(n, true) }, true
+	case "coalesce":
+		return (*scope).coalesce, true
 	case "parameters":
 		return (*scope).parameter, true
 	case "variables":
@@ -71,6 +77,36 @@ func (s *scope) choose(n *node) (any, error) {
 		return s.eval(n.args[1])
 	}
 	return s.eval(n.args[2])
+}
+
+// until evaluates the arguments of and() and or() to the first that decides.
+func (s *scope) until(n *node, stop bool) (any, error) {
+	if len(n.args) < 2 {
+		return nil, faultf(InvalidTemplate, "the function '%s' takes 2 or more arguments, not %d", n.text, len(n.args))
+	}
+	for _, a := range n.args {
+		v, err := s.eval(a)
+		if err != nil {
+			return nil, err
+		}
+		if b, err := asBool(v); err != nil || b == stop {
+			return b, err
+		}
+	}
+	return !stop, nil
+}
+
+// coalesce is the first argument that is not null.
+func (s *scope) coalesce(n *node) (any, error) {
+	if len(n.args) == 0 {
+		return nil, faultf(InvalidTemplate, "the function 'coalesce' takes 1 or more arguments, not 0")
+	}
+	for _, a := range n.args {
+		if v, err := s.eval(a); err != nil || v != nil {
+			return v, err
+		}
+	}
+	return nil, nil
 }
 
 // one evaluates the only argument of a function, which must be a string.

@@ -26,7 +26,7 @@ func dateFunctions() map[string]function {
 		}),
 		"datetimetoepoch": of1(asTime, func(t time.Time) (any, error) { return t.Unix(), nil }),
 		"datetimeadd": {2, 3, func(_ *scope, a []any) (any, error) {
-			t, err := asTime(a[0])
+			t, layout, err := timeOf(a[0])
 			if err != nil {
 				return nil, err
 			}
@@ -39,7 +39,7 @@ func dateFunctions() map[string]function {
 				return nil, faultf(InvalidTemplate, "'%s' is not a duration such as PT1H or -P3D (ISO 8601)", shorten(d))
 			}
 			if len(a) == 2 {
-				return t.Format(time.RFC3339), nil
+				return t.Format(layout), nil
 			}
 			return formatTime(t, a[2:])
 		}},
@@ -47,16 +47,23 @@ func dateFunctions() map[string]function {
 }
 
 func asTime(v any) (time.Time, error) {
+	t, _, err := timeOf(v)
+	return t, err
+}
+
+// timeOf reads a time and tells in which form it was written: dateTimeAdd()
+// writes its result in the form of its base.
+func timeOf(v any) (t time.Time, layout string, err error) {
 	s, err := asText(v)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, "", err
 	}
 	for _, layout := range []string{time.RFC3339Nano, compact, time.DateTime + "Z", time.DateTime, time.DateOnly, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), nil
+			return t.UTC(), layout, nil
 		}
 	}
-	return time.Time{}, faultf(InvalidTemplate, "'%s' is not a time (ISO 8601)", shorten(s))
+	return time.Time{}, "", faultf(InvalidTemplate, "'%s' is not a time (ISO 8601)", shorten(s))
 }
 
 var duration = regexp.MustCompile(`^(-?)P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)

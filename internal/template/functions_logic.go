@@ -21,40 +21,16 @@ func logicFunctions() map[string]function {
 			return ok(cmp.Compare(x, y)), err
 		}}
 	}
-	all := func(stop bool) function {
-		return function{2, -1, func(_ *scope, a []any) (any, error) {
-			out := !stop
-			for _, v := range a {
-				b, err := asBool(v)
-				if err != nil {
-					return nil, err
-				}
-				if b == stop {
-					out = stop
-				}
-			}
-			return out, nil
-		}}
-	}
 	return map[string]function{
 		"true":            {0, 0, func(*scope, []any) (any, error) { return true, nil }},
 		"false":           {0, 0, func(*scope, []any) (any, error) { return false, nil }},
 		"not":             of1(asBool, func(b bool) (any, error) { return !b, nil }),
-		"and":             all(false),
-		"or":              all(true),
 		"equals":          {2, 2, func(_ *scope, a []any) (any, error) { return equal(a[0], a[1], false), nil }},
 		"less":            order(func(c int) bool { return c < 0 }),
 		"lessorequals":    order(func(c int) bool { return c <= 0 }),
 		"greater":         order(func(c int) bool { return c > 0 }),
 		"greaterorequals": order(func(c int) bool { return c >= 0 }),
-		"coalesce": {1, -1, func(_ *scope, a []any) (any, error) {
-			for _, v := range a {
-				if v != nil {
-					return v, nil
-				}
-			}
-			return nil, nil
-		}},
+		"fail":            of1(asText, func(s string) (any, error) { return nil, faultf(ValidationFailed, "%s", s) }),
 		"bool": {1, 1, func(_ *scope, a []any) (any, error) {
 			switch v := a[0].(type) {
 			case bool:

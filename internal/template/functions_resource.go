@@ -148,6 +148,9 @@ func idOf(scope string, parts []string) (string, error) {
 	if len(kinds) < 2 || len(kinds)-1 != len(names) {
 		return "", faultf(InvalidTemplate, "the type '%s' has %d parts after its provider, and there are %d names: %s", parts[0], max(0, len(kinds)-1), len(names), strings.Join(names, ", "))
 	}
+	if strings.EqualFold(parts[0], model.TypeResourceGroup) {
+		return scope + "/resourceGroups/" + names[0], nil
+	}
 	var b strings.Builder
 	b.WriteString(scope + "/providers/" + kinds[0])
 	for i, n := range names {

@@ -196,7 +196,7 @@ func splitAny(s string, by []string) []any {
 var placeholder = regexp.MustCompile(`\{\{|\}\}|\{(\d+)(,-?\d+)?(?::([^{}]*))?\}`)
 
 // formatted is format(): .NET's composite formatting, with its alignment and of
-// its formats those of integers: D, N0, X.
+// its formats those of integers: D, F, N, X and zeros.
 func formatted(_ *scope, a []any) (any, error) {
 	pattern, err := asText(a[0])
 	if err != nil {
@@ -222,7 +222,7 @@ func formatted(_ *scope, a []any) (any, error) {
 			s, wrong = asPlain(v)
 		}
 		if n, ok := v.(int64); ok && parts[3] != "" {
-			if s, ok = number16(n, parts[3]); !ok {
+			if s, ok = integerAs(n, parts[3]); !ok {
 				wrong = faultf(InvalidTemplate, "the format '%s' of a number is not known", parts[3])
 			}
 		}
@@ -238,7 +238,7 @@ func formatted(_ *scope, a []any) (any, error) {
 }
 
 // number16 writes a number in one of .NET's standard formats.
-func number16(n int64, format string) (string, bool) {
+func integerAs(n int64, format string) (string, bool) {
 	digits, err := strconv.Atoi(cmp.Or(format[1:], "0"))
 	if err != nil || digits > 100 {
 		return "", false
@@ -253,6 +253,20 @@ func number16(n int64, format string) (string, bool) {
 		return fmt.Sprintf("%0*X", digits, uint64(n)), true
 	case 'x':
 		return fmt.Sprintf("%0*x", digits, uint64(n)), true
+	case 'F', 'f', 'N', 'n':
+		if len(format) == 1 {
+			digits = 2
+		}
+		text := strconv.FormatInt(n, 10)
+		if format[0] == 'N' || format[0] == 'n' {
+			for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+				text = text[:i] + "," + text[i:]
+			}
+		}
+		if digits > 0 {
+			text += "." + strings.Repeat("0", digits)
+		}
+		return text, true
 	case '0':
 		return fmt.Sprintf("%0*d", len(format), n), strings.Trim(format, "0") == ""
 	}

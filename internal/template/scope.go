@@ -66,6 +66,8 @@ type loop struct {
 // would else never end.
 const maxSteps = 20_000_000
 
+var errSteps = faultf(ValidationFailed, "the template takes more than %d steps to evaluate", maxSteps)
+
 func (s *scope) with(change func(*scope)) *scope {
 	c := *s
 	change(&c)
@@ -200,7 +202,7 @@ func (s *scope) text(v, path string) (any, error) {
 // eval evaluates an expression.
 func (s *scope) eval(n *node) (any, error) {
 	if *s.steps++; *s.steps > maxSteps {
-		return nil, faultf(ValidationFailed, "the template takes more than %d steps to evaluate", maxSteps)
+		return nil, errSteps
 	}
 	switch n.kind {
 	case literalText:
@@ -254,7 +256,45 @@ func (s *scope) call(n *node) (any, error) {
 	if e, ok := err.(*Error); ok && e.Path == "" && !strings.Contains(e.Message, n.text+"()") {
 		err = &Error{Code: e.Code, Message: n.text + "(): " + e.Message, Pos: e.Pos}
 	}
+	if err == nil {
+		err = s.pay(v)
+	}
 	return v, err
+}
+
+// pay counts a value that was made as steps, one for each of its parts and for
+// every eight bytes of text: a template that doubles a value again and again
+// must not take all memory.
+func (s *scope) pay(v any) error {
+	*s.steps += weight(v, maxSteps+1-*s.steps)
+	if *s.steps > maxSteps {
+		return errSteps
+	}
+	return nil
+}
+
+// weight is the size of a value; it stops counting at most.
+func weight(v any, most int) int {
+	n := 1
+	switch v := v.(type) {
+	case string:
+		n += len(v) / 8
+	case []any:
+		for _, e := range v {
+			if n > most {
+				break
+			}
+			n += weight(e, most-n)
+		}
+	case map[string]any:
+		for k, e := range v {
+			if n > most {
+				break
+			}
+			n += len(k)/8 + weight(e, most-n)
+		}
+	}
+	return n
 }
 
 func (s *scope) evalAll(nodes []*node) ([]any, error) {

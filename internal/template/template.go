@@ -225,6 +225,9 @@ func (s *scope) guarded(name string, do func() (any, error)) (any, error) {
 	v, err := do()
 	delete(s.deciding, key)
 	if err == nil {
+		err = s.pay(v)
+	}
+	if err == nil {
 		s.variables[name] = v
 	}
 	return v, err
