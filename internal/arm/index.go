@@ -53,6 +53,12 @@ func Index(r *model.Resource) []string {
 // stateFile is the store's file in a directory.
 const stateFile = "cloud.db"
 
+// HasStore reports whether a directory holds the store of a cloud.
+func HasStore(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, stateFile))
+	return err == nil && info.Mode().IsRegular()
+}
+
 // OpenStore opens the store of a cloud in a directory, making both as needed;
 // an empty dir means a store in memory.
 func OpenStore(dir string) (state.Store, error) {

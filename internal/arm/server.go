@@ -209,6 +209,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeUnauthorized(w, base, s.identity.TenantID, err)
 		return
 	}
+	if len(path) == 2 && strings.EqualFold(path[0], "cerulean") && strings.EqualFold(path[1], "export") {
+		s.export(w, r, who)
+		return
+	}
 	c := &call{s: s, w: w, r: r, base: base, who: who, request: correlation}
 	if c.version, f = apiVersion(r.URL.Query()); f == nil {
 		f = c.route(path)
