@@ -80,8 +80,17 @@ func splitPath(u *url.URL) ([]string, *Fault) {
 	return segments, nil
 }
 
-// route answers the request by the shape of its path.
+// route answers the request; a write that is refused is put on the trail.
 func (c *call) route(path []string) *Fault {
+	f := c.dispatch(path)
+	if f != nil {
+		c.recordRefusal(path, f)
+	}
+	return f
+}
+
+// dispatch answers the request by the shape of its path.
+func (c *call) dispatch(path []string) *Fault {
 	is := func(i int, word string) bool { return i < len(path) && strings.EqualFold(path[i], word) }
 	switch {
 	case len(path) == 1 && is(0, "tenants"):
@@ -113,6 +122,8 @@ func (c *call) route(path []string) *Fault {
 		return c.operation(path[7], true)
 	case n > 6 && is(2, "providers") && is(3, "Microsoft.Compute") && is(4, "locations") && is(6, "publishers"):
 		return c.images(path[5], path[6:])
+	case n == 7 && is(2, "providers") && is(3, "Microsoft.Insights") && is(4, "eventtypes") && is(5, "management") && is(6, "values"):
+		return c.activityLog()
 	case n == 5 && is(2, "resourceGroups") && is(4, "resources"):
 		return c.listResources(model.GroupID(c.subscription, path[3]))
 	case n == 3 && is(2, "resourceGroups"):
@@ -200,6 +211,9 @@ func (c *call) resource(id model.ID) *Fault {
 	}
 	switch c.r.Method {
 	case http.MethodGet:
+		if k.Read != nil {
+			return k.Read(c, k, id)
+		}
 		return c.get(k, id)
 	case http.MethodHead:
 		return c.head(id)

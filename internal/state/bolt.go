@@ -12,10 +12,11 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// The file has three buckets:
+// The file has four buckets:
 //
 //	resources  key -> record (see encodeRecord)
 //	audit      big-endian sequence number -> Change as JSON
+//	refused    big-endian sequence number -> Refusal as JSON
 //	meta       "format" and "revision", each eight bytes, big-endian
 var (
 	bucketResources = []byte("resources")
@@ -56,6 +57,7 @@ func Open(path string, o Options) (Store, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
+	db.MaxBatchDelay = refuseDelay
 	return newStore(v, &boltJournal{db}, o), nil
 }
 

@@ -12,6 +12,7 @@ func Memory(o Options) Store { return newStore(newView(), &memoryJournal{}, o) }
 type memoryJournal struct {
 	mu      sync.RWMutex
 	changes []Change
+	refused []Refusal
 	closed  bool
 }
 

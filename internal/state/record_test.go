@@ -39,6 +39,10 @@ func (j *brokenJournal) append(batch []*revision) error {
 	return j.memoryJournal.append(batch)
 }
 
+func (j *brokenJournal) refuse(Refusal) error { return errors.New("broken") }
+
+func (j *brokenJournal) refusals() ([]Refusal, error) { return nil, nil }
+
 // TestJournalFails: a failed write is reported, never shown, and the store goes
 // on from what is durable.
 func TestJournalFails(t *testing.T) {

@@ -28,6 +28,10 @@ type Store interface {
 	// History returns the changes of revisions above after, oldest first, at
 	// most limit of them; limit 0 means all.
 	History(after uint64, limit int) ([]Change, error)
+	// Refuse puts a refused update on the trail, durably.
+	Refuse(Refusal) error
+	// Refusals returns the refused updates, oldest first.
+	Refusals() ([]Refusal, error)
 	// Close ends the store. Updates under way finish first.
 	Close() error
 }

@@ -13,6 +13,8 @@ type journal interface {
 	// append writes the revisions in order, all or none.
 	append([]*revision) error
 	history(after uint64, limit int) ([]Change, error)
+	refuse(Refusal) error
+	refusals() ([]Refusal, error)
 	close() error
 }
 

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(*testing.T) state.Store) {
 		"snapshot":  testSnapshot,
 		"watch":     testWatch,
 		"history":   testHistory,
+		"refusals":  testRefusals,
 		"noLoss":    testNoLostUpdate,
 		"readNone":  testReadOnly,
 		"badWrites": testBadWrites,
@@ -232,6 +233,27 @@ func testWatch(t *testing.T, s state.Store) {
 	}
 }
 
+// testRefusals: refused updates are on a trail of their own, in order, and do
+// not touch the resources.
+func testRefusals(t *testing.T, s state.Store) {
+	before := s.View()
+	var want []state.Refusal
+	for i := range 3 {
+		r := state.Refusal{At: time.Unix(int64(i), 0).UTC(), Who: "w", Request: "r", Operation: "a/write", ID: "/x", Status: 400 + i, Code: "No"}
+		if err := s.Refuse(r); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, r)
+	}
+	got, err := s.Refusals()
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if h, err := s.History(0, 0); err != nil || len(h) != 0 || s.View() != before {
+		t.Errorf("%v %v", h, err)
+	}
+}
+
 // testHistory: the trail says who did what and when, and can be resumed.
 func testHistory(t *testing.T, s state.Store) {
 	a := Resource("a", 1)
@@ -344,6 +366,12 @@ func testClosed(t *testing.T, s state.Store) {
 	must(t, s.Close())
 	if _, err := state.Put(s, By, Resource("b", 1), 0); !errors.Is(err, state.ErrClosed) {
 		t.Errorf("Put: %v", err)
+	}
+	if err := s.Refuse(state.Refusal{}); !errors.Is(err, state.ErrClosed) {
+		t.Errorf("Refuse: %v", err)
+	}
+	if _, err := s.Refusals(); !errors.Is(err, state.ErrClosed) {
+		t.Errorf("Refusals: %v", err)
 	}
 	if _, err := s.History(0, 0); !errors.Is(err, state.ErrClosed) {
 		t.Errorf("History: %v", err)
