@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -178,6 +179,7 @@ func runPlan(cmd *cobra.Command, c *node.Cloud, p *node.Plan, parallel int, asJS
 func newCloud() *cobra.Command {
 	var dir, listen string
 	var names []string
+	var slow time.Duration
 	cmd := &cobra.Command{
 		Use:   "cloud",
 		Short: "Run only the embedded cloud, for other clients",
@@ -188,7 +190,10 @@ the keys are made for this folder and stay in it.`,
   cerulean cloud --dir ./cloud --listen 0.0.0.0:8443 --name cloud.test`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, Serve: true})
+			if slow < 0 || slow > time.Hour {
+				return fmt.Errorf("--operation-time %v: from 0 to 1h", slow)
+			}
+			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, OperationTime: slow, Serve: true})
 			if err != nil {
 				return err
 			}
@@ -212,6 +217,7 @@ the keys are made for this folder and stay in it.`,
 	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and authority")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
 	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
-	cmd.AddCommand(newPrincipal())
+	cmd.Flags().DurationVar(&slow, "operation-time", 0, "how long an operation shows as under way before it has ended, such as 2s")
+	cmd.AddCommand(newPrincipal(), newCloudExport(), newCloudImport())
 	return cmd
 }

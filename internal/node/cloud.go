@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"time"
 
 	"github.com/ceruleannet/cerulean/internal/arm"
 	"github.com/ceruleannet/cerulean/internal/plan"
@@ -33,6 +34,8 @@ type CloudOptions struct {
 	// Names are further names or addresses by which clients reach it, for the
 	// server's certificate.
 	Names []string
+	// OperationTime is how long an asynchronous operation shows as under way.
+	OperationTime time.Duration
 	// Subscription the client works in.
 	Subscription string
 	// Serve announces the cloud in its directory, for other processes to join,
@@ -130,7 +133,7 @@ func newTransport(id *arm.Identity) *http.Transport {
 
 // serve starts the server in this process.
 func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
-	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity})
+	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity, OperationTime: o.OperationTime})
 	if err != nil {
 		return err
 	}
