@@ -149,7 +149,8 @@ func (x *expansion) declared(s *scope, v any, path, symbol string, in parent) er
 		if i > 0 && i%max(1, batch) == 0 {
 			last, current = current, nil
 		}
-		if err := x.one(s.looping(name, i), body, path, symbol, in, loop{name, int64(i)}, last); err != nil {
+		l := loop{name, int64(i), true}
+		if err := x.one(s.looping(l), body, path, symbol, in, l, last); err != nil {
 			return err
 		}
 		current = append(current, x.set.all[before:]...)

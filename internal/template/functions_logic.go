@@ -2,6 +2,7 @@ package template
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -121,14 +122,17 @@ func copyIndex(s *scope, a []any) (any, error) {
 			return nil, err
 		}
 	}
-	for i := len(s.copies) - 1; i >= 0; i-- {
-		// Without a name it is the index of the resource's loop or, in loops of
-		// properties, of the innermost.
-		if name == "" || strings.EqualFold(s.copies[i].name, name) {
-			return s.copies[i].index + offset, nil
+	for _, l := range slices.Backward(s.copies) {
+		// Without a name it is the index of the resource's loop, within its loops
+		// of properties too: those are named ("Property iteration in ARM templates").
+		if name == "" && l.resource || name != "" && strings.EqualFold(l.name, name) {
+			return l.index + offset, nil
 		}
 	}
 	if name == "" {
+		if n := len(s.copies); n > 0 {
+			return s.copies[n-1].index + offset, nil
+		}
 		return nil, faultf(InvalidTemplate, "copyIndex() is used outside of a loop")
 	}
 	return nil, faultf(InvalidTemplate, "there is no loop '%s' here", name)

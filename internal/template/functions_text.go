@@ -2,6 +2,7 @@ package template
 
 import (
 	"cmp"
+	"crypto/sha1" // of UUIDs of version 5, which keep no secret
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -9,8 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 func stringFunctions() map[string]function {
@@ -123,7 +122,7 @@ func stringFunctions() map[string]function {
 			if err != nil {
 				return nil, err
 			}
-			return uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(s, "-"))).String(), nil
+			return nameUUID(strings.Join(s, "-")), nil
 		}},
 		"newguid": {0, 0, func(s *scope, _ []any) (any, error) {
 			if !s.defaults {
@@ -140,6 +139,18 @@ func stringFunctions() map[string]function {
 			return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:13], nil
 		}},
 	}
+}
+
+// urlNamespace is the namespace of URLs (RFC 9562 section 6.6). Azure's own is not
+// published: the values of guid() are not Azure's.
+const urlNamespace = "\x6b\xa7\xb8\x11\x9d\xad\x11\xd1\x80\xb4\x00\xc0\x4f\xd4\x30\xc8"
+
+// nameUUID is the UUID of version 5 of a name (RFC 9562 section 5.5).
+func nameUUID(name string) string {
+	sum := sha1.Sum([]byte(urlNamespace + name))
+	sum[6] = sum[6]&0x0f | 0x50
+	sum[8] = sum[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 // asPlain is a string or what string() makes of a number or boolean: True, as

@@ -21,9 +21,12 @@ func arrayFunctions() map[string]function {
 		}},
 		"createarray": {0, -1, func(_ *scope, a []any) (any, error) { return slices.Clone(a), nil }},
 		"concat":      {1, -1, concat},
-		"contains": {2, 2, func(_ *scope, a []any) (any, error) {
+		"contains": {2, 2, func(s *scope, a []any) (any, error) {
 			switch v := a[0].(type) {
 			case []any:
+				if err := s.search(v); err != nil {
+					return nil, err
+				}
 				return slices.ContainsFunc(v, func(e any) bool { return equal(e, a[1], false) }), nil
 			case string:
 				part, err := asPlain(a[1])
@@ -285,7 +288,7 @@ func cut(a []any, bounds func(n, k int) (int, int)) (any, error) {
 	return nil, faultf(InvalidTemplate, "an array or a string is needed, not %s", kindOf(a[0]))
 }
 
-func union(_ *scope, a []any) (any, error) {
+func union(s *scope, a []any) (any, error) {
 	if _, ok := a[0].(map[string]any); ok {
 		out := map[string]any{}
 		for _, v := range a {
@@ -304,6 +307,9 @@ func union(_ *scope, a []any) (any, error) {
 			return nil, err
 		}
 		for _, e := range l {
+			if err := s.search(out); err != nil {
+				return nil, err
+			}
 			if !slices.ContainsFunc(out, func(x any) bool { return equal(x, e, false) }) {
 				out = append(out, e)
 			}
@@ -329,7 +335,7 @@ func merge(into, o map[string]any) {
 	}
 }
 
-func intersection(_ *scope, a []any) (any, error) {
+func intersection(s *scope, a []any) (any, error) {
 	if first, ok := a[0].(map[string]any); ok {
 		out := maps.Clone(first)
 		for _, v := range a[1:] {
@@ -353,6 +359,11 @@ func intersection(_ *scope, a []any) (any, error) {
 		l, err := asList(v)
 		if err != nil {
 			return nil, err
+		}
+		for range out {
+			if err := s.search(l); err != nil {
+				return nil, err
+			}
 		}
 		out = slices.DeleteFunc(out, func(e any) bool {
 			return !slices.ContainsFunc(l, func(x any) bool { return equal(x, e, false) })

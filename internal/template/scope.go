@@ -58,8 +58,9 @@ type scope struct {
 
 // loop is a copy loop in progress.
 type loop struct {
-	name  string
-	index int64
+	name     string
+	index    int64
+	resource bool // of resources, not of a property, a variable or an output
 }
 
 // maxSteps bounds what one deployment may evaluate: a loop of lambdas in loops
@@ -74,8 +75,8 @@ func (s *scope) with(change func(*scope)) *scope {
 	return &c
 }
 
-func (s *scope) looping(name string, index int) *scope {
-	return s.with(func(c *scope) { c.copies = append(slices.Clone(s.copies), loop{name, int64(index)}) })
+func (s *scope) looping(l loop) *scope {
+	return s.with(func(c *scope) { c.copies = append(slices.Clone(s.copies), l) })
 }
 
 // document evaluates a part of the template: expressions in strings, names of
@@ -155,7 +156,7 @@ func (s *scope) properties(loops []any, path string, out map[string]any) error {
 		}
 		list := make([]any, 0, n)
 		for k := range n {
-			v, err := s.looping(fmt.Sprint(name), k).document(o["input"], at+".input")
+			v, err := s.looping(loop{name: fmt.Sprint(name), index: int64(k)}).document(o["input"], at+".input")
 			if err != nil {
 				return err
 			}
@@ -268,6 +269,14 @@ func (s *scope) call(n *node) (any, error) {
 func (s *scope) pay(v any) error {
 	*s.steps += weight(v, maxSteps+1-*s.steps)
 	if *s.steps > maxSteps {
+		return errSteps
+	}
+	return nil
+}
+
+// search counts looking through a list as steps, one for each element.
+func (s *scope) search(list []any) error {
+	if *s.steps += len(list); *s.steps > maxSteps {
 		return errSteps
 	}
 	return nil
