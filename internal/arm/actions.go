@@ -29,6 +29,8 @@ type verb struct {
 	// long actions are accepted with 202; the answer is at the operation's
 	// Location.
 	long bool
+	// absent actions need no resource.
+	absent bool
 	// network says that the answer comes from the compiled network.
 	network bool
 	answer  func(*question) (any, *Fault)
@@ -71,6 +73,9 @@ func (c *call) action(id model.ID, name string) *Fault {
 	a := c.s.kinds.verbOf(id.Type(), name, c.r.Method)
 	v := c.s.store.View()
 	on, f := c.actedOn(v, id)
+	if f != nil && a != nil && a.absent {
+		on, f = &model.Resource{ID: id}, nil
+	}
 	switch {
 	case f != nil:
 		return f

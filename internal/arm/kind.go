@@ -57,6 +57,10 @@ type kind struct {
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
 	Block      bool // as a child, keeps its parent from being deleted on its own
 	ReadOnly   bool // clients cannot write it
+	Untracked  bool // not among the resources of a group or subscription
+
+	// Write answers PUT, and Read answers GET, in place of the store.
+	Write, Read func(*call, *kind, model.ID) *Fault
 
 	// Computed are properties of "properties" only the server says; those a
 	// client sends are dropped.
@@ -131,7 +135,7 @@ func newKindSet() kindSet {
 	ks := kindSet{}
 	for _, list := range [][]*kind{
 		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
-		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), deploymentKinds(),
 	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k
@@ -193,6 +197,11 @@ func (k *kind) leaf() string { return k.Type[strings.LastIndexByte(k.Type, '/')+
 
 // child reports whether the kind has a parent that is a resource.
 func (k *kind) child() bool { return strings.Count(k.Type, "/") > 1 }
+
+// tracked reports whether resources are among those that a resource group lists.
+func (k *kind) tracked() bool {
+	return !k.child() && k.Place&inGroup != 0 && k.Place&onResource == 0 && !k.Untracked
+}
 
 // inlined returns the child kinds held in the document.
 func (k *kind) inlined() []*kind {

@@ -57,6 +57,8 @@ type Server struct {
 	pending       pending
 	compiled      compiled
 	answers       answers
+	rollouts      rollouts
+	index         func(*model.Resource) []string
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -72,7 +74,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		store: c.Store, identity: c.Identity, now: c.Now, base: strings.TrimRight(c.BaseURL, "/"),
-		operationTime: c.OperationTime, pageSize: c.PageSize, kinds: newKindSet(),
+		operationTime: c.OperationTime, pageSize: c.PageSize, kinds: newKindSet(), index: Index,
 		operations: operations{key: c.Identity.hostKey},
 	}
 	if s.now == nil {
@@ -86,6 +88,9 @@ func New(c Config) (*Server, error) {
 		for _, name := range c.Subscriptions {
 			s.subscriptions[strings.ToLower(name)] = name
 		}
+	}
+	if err := s.endDeployments(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -43,6 +43,9 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 	if f := k.checkName(id.Name()); f != nil {
 		return f
 	}
+	if k.Write != nil {
+		return k.Write(c, k, id)
+	}
 	body, f := readBody(c.w, c.r)
 	if f != nil {
 		return f
