@@ -18,6 +18,8 @@ type Error struct {
 	Message string
 	Path    string // JSON path within the template, for example resources[2].name
 	Pos     model.Pos
+
+	cloud bool // only a cloud could tell
 }
 
 func (e *Error) Error() string {

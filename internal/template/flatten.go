@@ -54,7 +54,7 @@ func (f *flat) deploy(t *Template, params map[string]any, o Options, depth int) 
 		f.out = append(f.out, full)
 	}
 	outputs, err := d.Outputs(f)
-	if err != nil && depth == 0 {
+	if e, ok := err.(*Error); ok && e.cloud && depth == 0 {
 		return map[string]any{}, nil
 	}
 	return outputs, err
@@ -104,7 +104,7 @@ func Nested(doc map[string]any) (*Template, map[string]any, error) {
 func (f *flat) Reference(id model.ID, _ string) (map[string]any, error) {
 	r := f.docs[id.Key()]
 	if r == nil {
-		return nil, faultf(ValidationFailed, "%s is not declared by the template: what it is like is known only in a cloud", id)
+		return nil, inCloud("%s is not declared by the template: what it is like is known only in a cloud", id)
 	}
 	doc := maps.Clone(r.Doc)
 	return doc, nil
@@ -112,5 +112,12 @@ func (f *flat) Reference(id model.ID, _ string) (map[string]any, error) {
 
 // List is never known without a cloud.
 func (f *flat) List(id model.ID, action, _ string, _ any) (any, error) {
-	return nil, faultf(ValidationFailed, "%s(%s) is known only in a cloud", strings.ToLower(action[:1])+action[1:], id)
+	return nil, inCloud("%s(%s) is known only in a cloud", strings.ToLower(action[:1])+action[1:], id)
+}
+
+// inCloud is the fault of asking for what only a cloud can tell.
+func inCloud(format string, args ...any) *Error {
+	e := faultf(ValidationFailed, format, args...)
+	e.cloud = true
+	return e
 }
