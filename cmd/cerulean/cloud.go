@@ -214,10 +214,10 @@ the keys are made for this folder and stay in it.`,
 			return c.Wait(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state, keys and authority")
+	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud: state, keys, authority")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
 	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
-	cmd.Flags().DurationVar(&slow, "operation-time", 0, "how long an operation shows as under way before it has ended, such as 2s")
+	cmd.Flags().DurationVar(&slow, "operation-time", 0, "how long operations show as under way, such as 2s")
 	cmd.AddCommand(newPrincipal(), newCloudExport(), newCloudImport())
 	return cmd
 }

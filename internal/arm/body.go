@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -43,6 +44,9 @@ func parseBody(b []byte) (map[string]any, *Fault) {
 	}
 	if len(b) == 0 {
 		return nil, badRequest(codeNoBody, "The request body is missing; send a JSON object.")
+	}
+	if !utf8.Valid(b) {
+		return nil, badRequest("InvalidRequestContent", "The request content is not UTF-8 (RFC 8259 section 8.1).")
 	}
 	// ParseJSON reads the first value; nothing may follow it.
 	var whole json.RawMessage
