@@ -15,6 +15,9 @@ const (
 	perSpace = 2
 )
 
+// maxRuled is how many more are tried because they have other rules than those.
+const maxRuled = 32
+
 // alike tells which ends are steered alike: they have the same groups, their
 // tables lead to the same appliances, and all tables lead to the same
 // appliances on the way to them.
@@ -24,6 +27,7 @@ type alike struct {
 	tables   []fabric.TableID          // one for each steering
 	classes  map[string]*kept
 	left     []leftEnd
+	ruled    int
 }
 
 // kept are the ends that stand for a class.
@@ -120,9 +124,12 @@ func (a *alike) fresh(e end, rules string, first bool) bool {
 		c = &kept{spaces: map[fabric.SpaceID]int{}, rules: map[string]bool{}}
 		a.classes[b.String()] = c
 	}
-	if !first || c.spaces[p.Space] == perSpace || c.total == perClass {
-		a.left = append(a.left, leftEnd{e.port, c, rules})
-		return false
+	if !first || c.spaces[p.Space] >= perSpace || c.total >= perClass {
+		if c.rules[rules] || a.ruled == maxRuled {
+			a.left = append(a.left, leftEnd{e.port, c, rules})
+			return false
+		}
+		a.ruled++
 	}
 	c.spaces[p.Space]++
 	c.total++
