@@ -223,7 +223,7 @@ func (c *change) checkLinked() *Fault {
 			if found != nil || err != nil || had[id.Key()] || id.Equal(c.id) || strings.HasPrefix(id.Key(), c.id.Key()+"/") {
 				return
 			}
-			if action := linkedAction(c.kind, r, id); !c.rights.at(action, id) {
+			if action := linkedAction(c.kind, id.Type(), r.path); !c.rights.at(action, id) {
 				found = fault(http.StatusForbidden, "LinkedAuthorizationFailed",
 					"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action(s) '%s' on the linked scope(s) '%s' (respectively) or the linked scope(s) are invalid.",
 					c.rights.who.AppID, c.rights.who.ObjectID, operationOf(c.kind.Type, "write"), c.id, action, id)
@@ -235,20 +235,19 @@ func (c *change) checkLinked() *Fault {
 
 // linkedAction is the operation that a reference needs of what it refers to
 // (the network provider's part of "Azure permissions for Networking").
-func linkedAction(from *kind, r reference, id model.ID) string {
-	t := id.Type()
+func linkedAction(from *kind, to string, at path) string {
 	switch {
-	case id.Is(model.TypeVirtualNetwork) && slices.Contains(r.path, "remoteVirtualNetwork"):
-		return operationOf(t, "peer/action")
-	case id.Is(model.TypeASG) && strings.EqualFold(from.Type, model.TypeNSG):
-		return operationOf(t, "joinNetworkSecurityRule/action")
-	case id.Is(model.TypeASG):
-		return operationOf(t, "joinIpConfiguration/action")
-	case id.Is(typeIdentity):
-		return operationOf(t, "assign/action")
-	case strings.HasPrefix(strings.ToLower(t), "microsoft.network/"):
-		return operationOf(t, "join/action")
+	case strings.EqualFold(to, model.TypeVirtualNetwork) && slices.Contains(at, "remoteVirtualNetwork"):
+		return operationOf(to, "peer/action")
+	case strings.EqualFold(to, model.TypeASG) && (strings.EqualFold(from.Type, model.TypeNSG) || strings.EqualFold(from.Type, model.TypeSecurityRule)):
+		return operationOf(to, "joinNetworkSecurityRule/action")
+	case strings.EqualFold(to, model.TypeASG):
+		return operationOf(to, "joinIpConfiguration/action")
+	case strings.EqualFold(to, typeIdentity):
+		return operationOf(to, "assign/action")
+	case strings.HasPrefix(strings.ToLower(to), "microsoft.network/"):
+		return operationOf(to, "join/action")
 	default:
-		return operationOf(t, "read")
+		return operationOf(to, "read")
 	}
 }

@@ -216,6 +216,8 @@ func (c *call) tenantLevel(path []string) *Fault {
 			return f
 		}
 		return c.roleDefinition(path[2])
+	case strings.EqualFold(path[1], "operations") && len(path) == 2:
+		return c.operationsOf(path[0])
 	default:
 		return c.noRoute(append([]string{"providers"}, path...))
 	}

@@ -129,6 +129,11 @@ func (c *call) collection(scope model.ID, resourceType string) *Fault {
 	if f != nil {
 		return f
 	}
+	if types[0].Type == model.TypeResourceGroup {
+		if p.match, f = parseFilter(c.r.URL.Query().Get("$filter")); f != nil {
+			return f
+		}
+	}
 	for _, k := range types {
 		c.collect(v, scope, k, p)
 	}
@@ -164,7 +169,7 @@ func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
 	}
 	prefix := scope.Key() + "/"
 	for _, e := range findExact(v, termType+strings.ToLower(k.Type)) {
-		if !strings.HasPrefix(e.Resource.ID.Key(), prefix) {
+		if !strings.HasPrefix(e.Resource.ID.Key(), prefix) || p.match != nil && !p.match(e.Resource) {
 			continue
 		}
 		if !p.add(e.Resource.ID, func() any { return c.entryBody(k, e) }) {
@@ -209,6 +214,8 @@ type page struct {
 	byKey bool
 	// may says what the caller may read; the rest is left out.
 	may *rights
+	// match says which resources of their own documents are listed; nil means all.
+	match func(*model.Resource) bool
 }
 
 // newPage reads $top and $skiptoken.

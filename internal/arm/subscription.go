@@ -201,23 +201,27 @@ func (c *call) listResources(scope model.ID) *Fault {
 	if f != nil {
 		return f
 	}
+	more, f := c.expand(c.r.URL.Query().Get("$expand"))
+	if f != nil {
+		return f
+	}
 	p, f := c.newPage()
 	if f != nil {
 		return f
 	}
-	c.collectTracked(v, scope, match, p)
+	c.collectTracked(v, scope, match, more, p)
 	return c.answerPage(p)
 }
 
-func (c *call) collectTracked(v *state.View, scope model.ID, match func(*model.Resource) bool, p *page) {
+func (c *call) collectTracked(v *state.View, scope model.ID, match func(*model.Resource) bool, more expansion, p *page) {
 	p.byKey = true
 	for e := range v.List(scope.Key()+"/", p.after) {
 		r := e.Resource
 		k := c.s.kinds[strings.ToLower(r.Type())]
-		if k == nil || k.child() || k.Place&inGroup == 0 || k.Place&onResource != 0 || !match(r) {
+		if k == nil || !k.tracked() || !match(r) {
 			continue
 		}
-		if !p.add(r.ID, func() any { return trackedBody(r) }) {
+		if !p.add(r.ID, func() any { return more.add(r, trackedBody(r)) }) {
 			return
 		}
 	}
@@ -232,90 +236,4 @@ func trackedBody(r *model.Resource) map[string]any {
 		}
 	}
 	return out
-}
-
-// parseFilter reads the part of OData that listings of resources take: "NAME
-// eq 'VALUE'" with resourceType, resourceGroup, name, location, tagName or
-// tagValue, joined by "and" or by "or".
-func parseFilter(s string) (func(*model.Resource) bool, *Fault) {
-	if strings.TrimSpace(s) == "" {
-		return func(*model.Resource) bool { return true }, nil
-	}
-	bad := badRequest("InvalidFilterInQueryString", "Invalid $filter '%.300s' specified in the query string. Use resourceType, resourceGroup, name, location, tagName or tagValue with eq and a quoted value, joined by and, or by or.", s)
-	type term struct{ name, value string }
-	var terms []term
-	joint := ""
-	for rest := strings.TrimSpace(s); ; {
-		name, after, ok := strings.Cut(rest, " ")
-		op, after, ok2 := strings.Cut(strings.TrimSpace(after), " ")
-		after = strings.TrimSpace(after)
-		if !ok || !ok2 || !strings.EqualFold(op, "eq") || !strings.HasPrefix(after, "'") {
-			return nil, bad
-		}
-		value, after, ok := quoted(after)
-		if !ok {
-			return nil, bad
-		}
-		switch strings.ToLower(name) {
-		case "resourcetype", "resourcegroup", "name", "location", "tagname", "tagvalue":
-			terms = append(terms, term{strings.ToLower(name), value})
-		default:
-			return nil, bad
-		}
-		rest = strings.TrimSpace(after)
-		if rest == "" {
-			break
-		}
-		word, next, _ := strings.Cut(rest, " ")
-		word = strings.ToLower(word)
-		if word != "and" && word != "or" || joint != "" && word != joint {
-			return nil, bad
-		}
-		joint, rest = word, strings.TrimSpace(next)
-	}
-	return func(r *model.Resource) bool {
-		for _, t := range terms {
-			if matchTerm(r, t.name, t.value) == (joint == "or") {
-				return joint == "or"
-			}
-		}
-		return joint != "or"
-	}, nil
-}
-
-// quoted reads a string in single quotes; a doubled quote stands for one.
-func quoted(s string) (value, rest string, ok bool) {
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		if s[i] != '\'' {
-			b.WriteByte(s[i])
-			continue
-		}
-		if i+1 < len(s) && s[i+1] == '\'' {
-			b.WriteByte('\'')
-			i++
-			continue
-		}
-		return b.String(), s[i+1:], true
-	}
-	return "", "", false
-}
-
-func matchTerm(r *model.Resource, name, value string) bool {
-	switch name {
-	case "resourcetype":
-		return r.ID.Is(value)
-	case "resourcegroup":
-		return strings.EqualFold(r.ID.ResourceGroup(), value)
-	case "name":
-		return strings.EqualFold(r.ID.Name(), value)
-	case "location":
-		return r.Location() == model.NormalizeLocation(value)
-	}
-	for k, v := range r.Tags() {
-		if name == "tagname" && strings.EqualFold(k, value) || name == "tagvalue" && v == value {
-			return true
-		}
-	}
-	return false
 }
