@@ -37,12 +37,14 @@ func newPrincipalAdd() *cobra.Command {
 		Short: "Make a client, with a role if one is named",
 		Long: `Makes a client with a secret of its own, which is shown once and kept nowhere,
 and gives it a role: a built-in one by its name, any by its identifier.`,
-		Example: `  cerulean cloud principal add ci --role "Network Contributor" --scope /subscriptions/S/resourceGroups/G`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  cerulean cloud principal add ci --role Reader
+  cerulean cloud principal add net --role "Network Contributor" \
+    --scope /subscriptions/S/resourceGroups/G`,
+		Args: cobra.ExactArgs(1),
 	}
 	dir := cloudDir(cmd)
 	cmd.Flags().StringVar(&role, "role", "", "role to give it")
-	cmd.Flags().StringArrayVar(&scopes, "scope", nil, "subscription, resource group or resource the role is for (default the cloud's subscription)")
+	cmd.Flags().StringArrayVar(&scopes, "scope", nil, "`ID` of what the role is for (default the subscription)")
 	output := outputFlag(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: *dir})

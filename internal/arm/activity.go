@@ -21,12 +21,12 @@ const readEvents = "Microsoft.Insights/eventtypes/values/read"
 // activity is one event of the activity log: a write that was done, or one that
 // was refused.
 type activity struct {
-	at                              time.Time
-	caller, correlation, operation  string
-	id                              string
-	status, sub, level, explanation string
-	code                            int
-	seed                            string // what makes it one of its own
+	at                             time.Time
+	caller, correlation, operation string
+	id                             string
+	status, level, explanation     string
+	code                           int
+	seed                           string // what makes it one of its own
 }
 
 // recordRefusal puts a refused write on the trail. That it could not be put
