@@ -34,7 +34,7 @@ func lockMode(frozen bool, otherwise node.Lock) node.Lock {
 
 func newCheck() *cobra.Command {
 	var frozen bool
-	var certificate string
+	var certificate, parameters string
 	var watch, strict bool
 	cmd := &cobra.Command{
 		Use:   "check [PATH]",
@@ -58,7 +58,13 @@ also when something breaks a limit that Azure enforces.`,
 		if watch {
 			return watchCheck(cmd, pathArg(args), *output)
 		}
-		d, err := node.Open(pathArg(args), lockMode(frozen, node.LockRead))
+		var d *node.Design
+		var err error
+		if parameters != "" {
+			d, err = node.OpenTemplate(pathArg(args), parameters)
+		} else {
+			d, err = node.Open(pathArg(args), lockMode(frozen, node.LockRead))
+		}
 		if err != nil {
 			return err
 		}
@@ -84,6 +90,7 @@ also when something breaks a limit that Azure enforces.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json", "junit", "sarif")
+	cmd.Flags().StringVarP(&parameters, "parameters", "p", "", "the parameters of a deployment template; main.parameters.json beside main.json needs no mention")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail also on findings of severity error")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "prove again whenever a file of the network is saved")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "write the proofs of the deny expectations to this file")

@@ -29,6 +29,7 @@ the probes.
 Exits with 1 when an expectation is broken, or a probe disagrees with its proof.`,
 		Example: `  cerulean up examples/globojava
   cerulean up --once examples/globojava
+  cerulean up --once examples/template/main.json -p examples/template/main.parameters.json
   cerulean up --latency 1 examples/globojava     # the distances between regions, in real time`,
 		Args: cobra.MaximumNArgs(1),
 	}
@@ -94,6 +95,7 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "exit after the probes")
 	f.Float64Var(&latency, "latency", 0, "scale of the latency between regions: 0 is none, 1 is Azure's")
+	f.StringVarP(&options.Parameters, "parameters", "p", "", "the parameters of a deployment template; main.parameters.json beside main.json needs no mention")
 	f.StringVar(&options.Dir, "dir", "", "folder for the embedded cloud's state; without it the cloud lives in memory")
 	f.StringVar(&options.Listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on")
 	return cmd

@@ -31,8 +31,12 @@ const (
 )
 
 // Open reads, expands and compiles the network in a file or folder. The error
-// of a wrong network is model.Problems: everything wrong with it.
+// of a wrong network is model.Problems: everything wrong with it. A path that
+// ends in ".json" is a template: see [OpenTemplate].
 func Open(path string, lock Lock) (*Design, error) {
+	if IsTemplate(path) {
+		return OpenTemplate(path, "")
+	}
 	begin := time.Now()
 	declared, err := intent.Load(path, intent.Options{})
 	if err != nil {

@@ -19,9 +19,12 @@ import (
 
 // UpOptions say how to run a network.
 type UpOptions struct {
-	Dir     string  // state of the embedded cloud; empty means memory
-	Listen  string  // address of the embedded cloud
-	Latency float64 // scale of the latency between regions; 0 is none
+	Dir    string // state of the embedded cloud; empty means memory
+	Listen string // address of the embedded cloud
+	// Parameters is the file of a template's parameters; empty means the one
+	// beside it.
+	Parameters string
+	Latency    float64 // scale of the latency between regions; 0 is none
 }
 
 // Event is progress of Up: a stage that ended, or, with Total above 0, how far
@@ -65,7 +68,12 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 	if math.IsNaN(o.Latency) || math.IsInf(o.Latency, 0) || o.Latency < 0 {
 		return nil, fmt.Errorf("latency %v: use 0 for none, or a scale above 0", o.Latency)
 	}
-	if s.Design, err = Open(path, LockWrite); err != nil {
+	if o.Parameters != "" {
+		s.Design, err = OpenTemplate(path, o.Parameters)
+	} else {
+		s.Design, err = Open(path, LockWrite)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := context.Cause(ctx); err != nil {

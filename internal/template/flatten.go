@@ -121,3 +121,6 @@ func inCloud(format string, args ...any) *Error {
 	e.cloud = true
 	return e
 }
+
+// Metadata is what the template says about itself; nothing of it is evaluated.
+func (t *Template) Metadata() map[string]any { return t.section("metadata") }
