@@ -299,7 +299,7 @@ func (c *call) inner(method, path, version string, body any) (*recorded, *Fault)
 		version = c.version
 	}
 	u := url.URL{Path: path, RawQuery: url.Values{"api-version": {version}}.Encode()}
-	if _, f := apiVersion(u.Query()); f != nil {
+	if _, f := apiVersion(u.Query(), c.s.now()); f != nil {
 		return nil, f
 	}
 	segments, f := splitPath(&u)

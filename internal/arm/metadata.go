@@ -18,7 +18,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, base string) {
 	if !s.allow(w, r, http.MethodGet) {
 		return
 	}
-	version, f := apiVersion(r.URL.Query())
+	version, f := apiVersion(r.URL.Query(), s.now())
 	switch {
 	case f != nil:
 		writeFault(w, f)

@@ -116,3 +116,13 @@ func (c *call) operation(name string, result bool) *Fault {
 	}
 	return nil
 }
+
+// groupOperation answers a poll of the deletion of a resource group, which ends
+// with 200 ("Resource Groups - Delete").
+func (c *call) groupOperation(name string) *Fault {
+	if kind, end, ok := c.s.operations.parse(name); ok && kind == operationWrite && !c.s.now().Before(end) && c.r.Method == http.MethodGet {
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	return c.operation(name, true)
+}

@@ -30,8 +30,15 @@ func (c *call) actor() state.Actor {
 
 var versionForm = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})(-[a-z]+)?$`)
 
-// apiVersion returns the api-version of a request, any date.
-func apiVersion(q url.Values) (string, *Fault) {
+// Versions that clients may ask for: none is older than Resource Manager, and
+// clients may be somewhat newer than this server.
+var oldestVersion = time.Date(2014, 4, 1, 0, 0, 0, 0, time.UTC)
+
+const newerVersions = 2 * 365 * 24 * time.Hour
+
+// apiVersion returns the api-version of a request: any date between the oldest
+// version and some time after now.
+func apiVersion(q url.Values, now time.Time) (string, *Fault) {
 	v := ""
 	for name, values := range q {
 		if strings.EqualFold(name, "api-version") && len(values) > 0 {
@@ -42,11 +49,11 @@ func apiVersion(q url.Values) (string, *Fault) {
 		return "", badRequest("MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
 	}
 	if m := versionForm.FindStringSubmatch(v); m != nil {
-		if _, err := time.Parse(time.DateOnly, m[1]); err == nil {
+		if at, err := time.Parse(time.DateOnly, m[1]); err == nil && !at.Before(oldestVersion) && at.Before(now.Add(newerVersions)) {
 			return v, nil
 		}
 	}
-	return "", badRequest("InvalidApiVersionParameter", "The api-version '%s' is invalid. The supported versions are dates such as '2025-01-01', optionally followed by '-preview'.", v)
+	return "", badRequest("InvalidApiVersionParameter", "The api-version '%.100s' is invalid. The supported versions are '%s' and other dates, optionally followed by '-preview'.", v, strings.Join(shownVersions, ","))
 }
 
 // maxPath is the longest path read, in bytes, as escaped.
@@ -115,7 +122,7 @@ func (c *call) dispatch(path []string) *Fault {
 	case n == 3 && is(2, "providers"), n == 4 && is(2, "providers"), n == 5 && is(2, "providers") && is(4, "register"):
 		return c.providers(path[3:])
 	case n == 4 && is(2, "operationresults"):
-		return c.operation(path[3], true)
+		return c.groupOperation(path[3])
 	case n == 8 && is(2, "providers") && is(4, "locations") && is(6, "operations"):
 		return c.operation(path[7], false)
 	case n == 8 && is(2, "providers") && is(4, "locations") && is(6, "operationResults"):

@@ -219,7 +219,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{s: s, w: w, r: r, base: base, who: who, request: correlation}
-	if c.version, f = apiVersion(r.URL.Query()); f == nil {
+	if c.version, f = apiVersion(r.URL.Query(), s.now()); f == nil {
 		f = c.route(path)
 	}
 	if f != nil {
