@@ -1,6 +1,8 @@
 package template
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -17,7 +19,7 @@ const maxNested = 5
 // cloud can tell is an error, except in outputs, which are left out then.
 func (t *Template) Resources(params map[string]any, o Options) ([]*model.Resource, map[string]any, error) {
 	f := &flat{docs: map[string]*model.Resource{}, o: o}
-	outputs, err := f.deploy(t, params, o, 0)
+	outputs, err := f.deploy(t, params, o, 0, t.doc.posOf)
 	return f.out, outputs, err
 }
 
@@ -28,7 +30,9 @@ type flat struct {
 	docs map[string]*model.Resource
 }
 
-func (f *flat) deploy(t *Template, params map[string]any, o Options, depth int) (map[string]any, error) {
+// deploy collects the resources of a template. place tells where its parts stand
+// in the file, which of a nested one is within the outer one.
+func (f *flat) deploy(t *Template, params map[string]any, o Options, depth int, place func(string) model.Pos) (map[string]any, error) {
 	d, err := t.Expand(params, o)
 	if err != nil {
 		return nil, err
@@ -42,13 +46,13 @@ func (f *flat) deploy(t *Template, params map[string]any, o Options, depth int) 
 			return nil, err
 		}
 		if r.nested() {
-			if doc, err = f.within(r, doc, o, depth); err != nil {
-				return nil, t.doc.placed(err, r.Path)
+			if doc, err = f.within(r, doc, o, depth, place); err != nil {
+				return nil, err
 			}
 			f.docs[r.ID.Key()] = &model.Resource{ID: r.ID, Doc: doc}
 			continue
 		}
-		full := &model.Resource{ID: r.ID, Doc: doc, Pos: r.Pos}
+		full := &model.Resource{ID: r.ID, Doc: doc, Pos: place(r.Path)}
 		doc["id"], doc["name"], doc["type"] = r.ID.String(), r.ID.Name(), r.ID.Type()
 		f.docs[r.ID.Key()] = full
 		f.out = append(f.out, full)
@@ -61,20 +65,31 @@ func (f *flat) deploy(t *Template, params map[string]any, o Options, depth int) 
 }
 
 // within deploys a nested deployment and returns its document.
-func (f *flat) within(r *Resource, doc map[string]any, o Options, depth int) (map[string]any, error) {
+func (f *flat) within(r *Resource, doc map[string]any, o Options, depth int, place func(string) model.Pos) (map[string]any, error) {
 	if depth == maxNested {
-		return nil, faultf(InvalidTemplate, "deployments are nested more than %d deep", maxNested)
+		return nil, &Error{Code: InvalidTemplate, Message: fmt.Sprintf("deployments are nested more than %d deep", maxNested), Path: r.Path, Pos: place(r.Path)}
 	}
+	inside := func(path string) string { return r.Path + ".properties.template." + path }
 	t, params, err := Nested(doc)
 	if err != nil {
-		return nil, err
+		return nil, moved(err, inside, place)
 	}
 	o.Name, o.Subscription, o.Group = r.ID.Name(), r.ID.Subscription(), r.ID.ResourceGroup()
-	outputs, err := f.deploy(t, params, o, depth+1)
+	outputs, err := f.deploy(t, params, o, depth+1, func(path string) model.Pos { return place(inside(path)) })
 	if err != nil {
-		return nil, err
+		return nil, moved(err, inside, place)
 	}
 	return map[string]any{"properties": map[string]any{"outputs": outputs, "provisioningState": "Succeeded"}}, nil
+}
+
+// moved is an error in a nested template as one of the template around it.
+func moved(err error, inside func(string) string, place func(string) model.Pos) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	path := inside(e.Path)
+	return &Error{Code: e.Code, Message: e.Message, Path: path, Pos: place(path)}
 }
 
 // Nested reads the template and the values of the parameters in the document of
