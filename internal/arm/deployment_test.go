@@ -3,6 +3,7 @@ package arm_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -325,4 +326,65 @@ func TestDeploymentInterrupted(t *testing.T) {
 		t.Errorf("after the start: %s", a.raw)
 	}
 	c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters))
+}
+
+// TestDeploymentOfBicep deploys the example, which has the shape of what the
+// Bicep compiler writes: symbolic names, loops in batches, a module for each
+// spoke, lambdas.
+func TestDeploymentOfBicep(t *testing.T) {
+	c := withGroup(t)
+	template, err := os.ReadFile("../../examples/template/main.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("../../examples/template/main.parameters.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parameters struct{ Parameters json.RawMessage }
+	if err := json.Unmarshal(file, &parameters); err != nil {
+		t.Fatal(err)
+	}
+	body := deploymentBody("Incremental", string(template), string(parameters.Parameters))
+	c.must("POST", deployments+"hub/validate"+ofTemplates, body)
+	s := c.settled(c.must("PUT", deployments+"hub"+ofTemplates, body))
+	if str(s.body, "status") != "Succeeded" {
+		t.Fatalf("status: %s", s.raw)
+	}
+	p := c.must("GET", deployments+"hub"+ofTemplates, "").body["properties"]
+	if got := str(p, "outputs", "hubSpace", "value"); got != "10.40.0.0/20" {
+		t.Errorf("hubSpace %q", got)
+	}
+	if got := str(p, "outputs", "spokeIds", "value", 1); got != network+"/virtualNetworks/spoke-blue" {
+		t.Errorf("spokeIds: %v", at(p, "outputs", "spokeIds"))
+	}
+	peering := c.must("GET", network+"/virtualNetworks/hub/virtualNetworkPeerings/to-spoke-red"+version, "").body
+	if str(peering, "properties", "peeringState") != "Connected" {
+		t.Errorf("peering: %v", peering)
+	}
+	for name, change := range c.changes("Incremental", string(template), string(parameters.Parameters)) {
+		if change != "NoChange" && name != "hub" { // the deployment's name is in the tags: it is "w" there
+			if a := at(c.must("GET", network+"/virtualNetworks/hub"+version, "").body, "tags", "madeBy"); a != "hub" || change != "Modify" {
+				t.Errorf("again: %s of %s", change, name)
+			}
+		}
+	}
+	if a := c.must("PUT", deployments+"hub"+ofTemplates, body); a.status != http.StatusOK {
+		t.Errorf("again: %d", a.status)
+	}
+}
+
+// TestDeploymentLocked: a template may lock its group; after that nothing is
+// deployed to it.
+
+func TestDeploymentLocked(t *testing.T) {
+	c := withGroup(t)
+	a := c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", `{"resources": [
+		{"type": "Microsoft.Authorization/locks", "apiVersion": "2020-05-01", "name": "keep", "properties": {"level": "ReadOnly"}}]}`, "{}"))
+	if s := c.settled(a); str(s.body, "status") != "Succeeded" {
+		t.Fatalf("lock: %s", s.raw)
+	}
+	if a := c.do("PUT", deployments+"e"+ofTemplates, deploymentBody("Incremental", hub, hubParameters)); a.status != http.StatusConflict {
+		t.Errorf("a locked group: %d %s", a.status, a.raw)
+	}
 }
