@@ -206,6 +206,40 @@ func (r *rights) refused(action string, scope model.ID) *Fault {
 		r.who.AppID, r.who.ObjectID, action, scope)
 }
 
+// permitNamed refuses an action whose body names a resource that the caller may
+// not read: a diagnosis tells what is there.
+func (c *call) permitNamed(on model.ID, name string, body any) *Fault {
+	if c.rights().all {
+		return nil
+	}
+	switch v := body.(type) {
+	case map[string]any:
+		for _, e := range v {
+			if f := c.permitNamed(on, name, e); f != nil {
+				return f
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if f := c.permitNamed(on, name, e); f != nil {
+				return f
+			}
+		}
+	case string:
+		if id, err := model.ParseID(v); err == nil && !c.rights().read(id) {
+			return c.rights().refusedLink(operationOf(on.Type(), name+"/action"), on, operationOf(id.Type(), "read"), id)
+		}
+	}
+	return nil
+}
+
+// refusedLink is the refusal of an operation for want of another one elsewhere.
+func (r *rights) refusedLink(action string, scope model.ID, linked string, at model.ID) *Fault {
+	return fault(http.StatusForbidden, "LinkedAuthorizationFailed",
+		"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action(s) '%s' on the linked scope(s) '%s' (respectively) or the linked scope(s) are invalid.",
+		r.who.AppID, r.who.ObjectID, action, scope, linked, at)
+}
+
 // checkLinked refuses references that a change adds to resources the caller may
 // not use: who writes an interface into a subnet needs the right to join it.
 func (c *change) checkLinked() *Fault {
@@ -224,9 +258,7 @@ func (c *change) checkLinked() *Fault {
 				return
 			}
 			if action := linkedAction(c.kind, id.Type(), r.path); !c.rights.at(action, id) {
-				found = fault(http.StatusForbidden, "LinkedAuthorizationFailed",
-					"The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action(s) '%s' on the linked scope(s) '%s' (respectively) or the linked scope(s) are invalid.",
-					c.rights.who.AppID, c.rights.who.ObjectID, operationOf(c.kind.Type, "write"), c.id, action, id)
+				found = c.rights.refusedLink(operationOf(c.kind.Type, "write"), c.id, action, id)
 			}
 		})
 	}

@@ -159,11 +159,18 @@ func (r role) body(subscription string) map[string]any {
 	}
 }
 
-// roleDefinition answers GET of a role by its identifier, at any scope.
+// roleDefinition answers GET of a role by its identifier, at any scope. Built-in
+// ones are public.
 func (c *call) roleDefinition(guid string) *Fault {
 	r, ok := findRole(c.s.store.View(), guid)
 	if !ok {
 		return fault(http.StatusNotFound, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", strings.ReplaceAll(guid, "-", ""))
+	}
+	if r.document != nil {
+		id := model.MustParseID(text(r.document, "id"))
+		if f := c.permitBelow(operationOf(typeRoleDefinition, "read"), id.Parent()); f != nil {
+			return f
+		}
 	}
 	writeJSON(c.w, http.StatusOK, r.body(c.subscription))
 	return nil
@@ -199,7 +206,9 @@ func (c *call) roleDefinitions(scope model.ID) *Fault {
 		}) {
 			continue
 		}
-		add(role{name: text(p, "roleName"), document: e.Resource.Doc}, "CustomRole")
+		if c.rights().below(operationOf(typeRoleDefinition, "read"), e.Resource.ID.Parent()) {
+			add(role{name: text(p, "roleName"), document: e.Resource.Doc}, "CustomRole")
+		}
 	}
 	writeJSON(c.w, http.StatusOK, map[string]any{"value": value})
 	return nil

@@ -244,6 +244,16 @@ func TestRoleDefinitions(t *testing.T) {
 	// A role for scopes the writer does not manage is refused.
 	they.refused(403, "AuthorizationFailed", "PUT", group+authorization+"/roleDefinitions/12121212-1212-1212-1212-121212121212",
 		`{"properties":{"roleName":"wide","assignableScopes":["`+subscription+`"],"permissions":[{"actions":["*"]}]}}`)
+	// A custom role is not everybody's to read.
+	own := group + authorization + "/roleDefinitions/34343434-3434-3434-3434-343434343434"
+	c.must("PUT", own, `{"properties":{"roleName":"own","assignableScopes":["`+group+`"],"permissions":[{"actions":["Microsoft.Network/*"]}]}}`)
+	they.must("GET", own, "")
+	stranger, _ := c.as("stranger")
+	stranger.refused(403, "AuthorizationFailed", "GET", own, "")
+	all, fewer := c.get(group+authorization+"/roleDefinitions"), stranger.get(group+authorization+"/roleDefinitions")
+	if a, b := len(at(all, "value").([]any)), len(at(fewer, "value").([]any)); a != b+1 {
+		t.Errorf("%d roles, %d for a stranger", a, b)
+	}
 	c.refused(409, "RoleDefinitionWithSameNameExists", "PUT", group+authorization+"/roleDefinitions/12121212-1212-1212-1212-121212121212",
 		`{"properties":{"roleName":"reader","assignableScopes":["`+subscription+`"],"permissions":[]}}`)
 }
@@ -362,4 +372,19 @@ func TestExtensionsOfChildren(t *testing.T) {
 			t.Errorf("%d: %s", i, a.raw)
 		}
 	}
+}
+
+// TestDiagnosisAccess: who may ask a network watcher is not told of machines it
+// may not read.
+func TestDiagnosisAccess(t *testing.T) {
+	c := newCloud(t).withMachine()
+	they, p := c.as("asker")
+	c.grantRole(1, watcher, roleNetworkContributor, p)
+	ask := `{"targetResourceId":"` + machine + `","direction":"Inbound","protocol":"TCP","localIPAddress":"10.0.1.4","localPort":"22","remoteIPAddress":"9.9.9.9","remotePort":"50000"}`
+	a := they.refused(403, "LinkedAuthorizationFailed", "POST", watcher+"/ipFlowVerify", ask)
+	if !strings.Contains(a.message(), "'Microsoft.Compute/virtualMachines/read' on the linked scope(s) '"+machine+"'") {
+		t.Error(a.message())
+	}
+	c.grantRole(2, machine, roleReader, p)
+	they.must("POST", watcher+"/ipFlowVerify", ask)
 }

@@ -94,6 +94,9 @@ func (c *call) action(id model.ID, name string) *Fault {
 			return f
 		}
 	}
+	if f := c.permitNamed(id, name, q.body); f != nil {
+		return f
+	}
 	if a.network {
 		if q.view, q.img, f = c.s.compiled.newest(c.s); f != nil {
 			return f
