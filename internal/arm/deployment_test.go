@@ -376,7 +376,6 @@ func TestDeploymentOfBicep(t *testing.T) {
 
 // TestDeploymentLocked: a template may lock its group; after that nothing is
 // deployed to it.
-
 func TestDeploymentLocked(t *testing.T) {
 	c := withGroup(t)
 	a := c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", `{"resources": [
