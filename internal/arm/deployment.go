@@ -157,8 +157,12 @@ func asFault(err error) *Fault {
 // readRollout reads the body of a deployment. ok is false if the answer was
 // written already.
 func (c *call) readRollout(id model.ID) (ro *rollout, ok bool, f *Fault) {
-	var raw bytes.Buffer
-	c.r.Body = io.NopCloser(io.TeeReader(c.r.Body, &raw))
+	sent, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if err != nil {
+		return nil, false, fault(http.StatusRequestEntityTooLarge, "RequestContentTooLarge", "The request content size exceeds the maximum size of %d bytes.", maxBody)
+	}
+	raw := template.Strict(sent)
+	c.r.Body = io.NopCloser(bytes.NewReader(raw))
 	body, f := readBody(c.w, c.r)
 	if f != nil {
 		return nil, false, f
@@ -187,15 +191,15 @@ func (c *call) readRollout(id model.ID) (ro *rollout, ok bool, f *Fault) {
 	case !isObject:
 		return nil, false, badRequest(template.InvalidTemplate, "Deployment template validation failed: 'properties.template must be a template'.")
 	}
-	var sent struct {
+	var typed struct {
 		Properties struct{ Template json.RawMessage }
 	}
-	if err := json.Unmarshal(raw.Bytes(), &sent); err != nil {
+	if err := json.Unmarshal(raw, &typed); err != nil {
 		return nil, false, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized: '%v'.", err)
 	}
-	sum := sha256.Sum256(sent.Properties.Template)
+	sum := sha256.Sum256(typed.Properties.Template)
 	ro.hash = strconv.FormatUint(binary.BigEndian.Uint64(sum[:]), 10)
-	err := ro.expand(c, sent.Properties.Template, p, group)
+	err = ro.expand(c, typed.Properties.Template, p, group)
 	var wrong *template.Error
 	switch {
 	case errors.As(err, &wrong):

@@ -374,6 +374,24 @@ func TestDeploymentOfBicep(t *testing.T) {
 	}
 }
 
+// TestDeploymentOfCLI: the Azure CLI sends the template's file as it is, comments
+// included, behind a name without quotes, and asks for operations on the short
+// path.
+func TestDeploymentOfCLI(t *testing.T) {
+	c := withGroup(t)
+	a := c.must("PUT", deployments+"d"+ofTemplates, `{"properties": {template: {// of mine
+		"contentVersion": /* a
+		b */ "1.0.0.0", "resources": [], "outputs": {"o": {"type": "string", "value": "[concat('a',
+		'b')]"}, "n": {"type": "int", "value": 1e2}}}, "mode": "Incremental"}}`)
+	if s := c.settled(a); str(s.body, "status") != "Succeeded" {
+		t.Fatalf("status: %s", s.raw)
+	}
+	if got := str(c.must("GET", deployments+"d"+ofTemplates, "").body, "properties", "outputs", "o", "value"); got != "ab" {
+		t.Errorf("output %q", got)
+	}
+	c.must("GET", strings.Replace(group, "resourceGroups", "resourcegroups", 1)+"/deployments/d/operations"+ofTemplates, "")
+}
+
 // TestDeploymentLocked: a template may lock its group; after that nothing is
 // deployed to it.
 func TestDeploymentLocked(t *testing.T) {

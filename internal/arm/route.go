@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,6 +100,10 @@ func (c *call) route(path []string) *Fault {
 // dispatch answers the request by the shape of its path.
 func (c *call) dispatch(path []string) *Fault {
 	is := func(i int, word string) bool { return i < len(path) && strings.EqualFold(path[i], word) }
+	if len(path) > 5 && is(0, "subscriptions") && is(2, "resourceGroups") && is(4, "deployments") {
+		// Deployments have a shorter path, too ("Deployment Operations - List").
+		path = slices.Insert(slices.Clone(path), 4, "providers", "Microsoft.Resources")
+	}
 	switch {
 	case len(path) == 1 && is(0, "tenants"):
 		return c.tenants()

@@ -38,7 +38,7 @@ func read(data []byte, file string) (*document, error) {
 		return nil, faultf(InvalidTemplate, "it has %d bytes; the limit is %d", len(data), maxSize)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	d.data = blank(data)
+	d.data = Strict(data)
 	if !utf8.Valid(d.data) {
 		return nil, &Error{Code: InvalidTemplate, Message: "it is not UTF-8", Pos: model.Pos{File: file}}
 	}
@@ -59,32 +59,68 @@ func read(data []byte, file string) (*document, error) {
 	return d, nil
 }
 
-// blank puts spaces in place of comments, so that offsets stay.
-func blank(data []byte) []byte {
-	out := bytes.Clone(data)
-	for i := 0; i < len(out); i++ {
-		switch {
-		case out[i] == '"':
-			for i++; i < len(out) && out[i] != '"'; i++ {
-				if out[i] == '\\' {
-					i++
+// Strict rewrites what Azure's reader allows beyond JSON: comments become spaces,
+// bare names of properties get quotes (the Azure CLI sends one), and line breaks
+// and tabs in strings are escaped. What is JSON already stays as it is.
+func Strict(data []byte) []byte {
+	out := make([]byte, 0, len(data)+2)
+	for i := 0; i < len(data); {
+		rest := data[i:]
+		switch c := data[i]; {
+		case c == '"':
+			end := i + 1
+			for end < len(data) && data[end] != '"' {
+				if data[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			end = min(end+1, len(data))
+			for _, c := range data[i:end] {
+				switch c {
+				case '\n':
+					out = append(out, `\n`...)
+				case '\t':
+					out = append(out, `\t`...)
+				case '\r':
+					out = append(out, `\r`...)
+				default:
+					out = append(out, c)
 				}
 			}
-		case bytes.HasPrefix(out[i:], []byte("//")):
-			for ; i < len(out) && out[i] != '\n'; i++ {
-				out[i] = ' '
+			i = end
+		case bytes.HasPrefix(rest, []byte("//")):
+			for ; i < len(data) && data[i] != '\n'; i++ {
+				out = append(out, ' ')
 			}
-		case bytes.HasPrefix(out[i:], []byte("/*")):
-			end := bytes.Index(out[i+2:], []byte("*/"))
-			if end < 0 {
-				return out // the parser says where it is not JSON
-			}
-			for end += i + 4; i < end; i++ {
-				if out[i] != '\n' {
-					out[i] = ' '
+		case bytes.HasPrefix(rest, []byte("/*")) && bytes.Contains(rest[2:], []byte("*/")):
+			for end := i + 4 + bytes.Index(rest[2:], []byte("*/")); i < end; i++ {
+				if data[i] == '\n' {
+					out = append(out, '\n')
+				} else {
+					out = append(out, ' ')
 				}
 			}
-			i--
+		case c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+			end := i
+			for end < len(data) && (data[end] == '_' || data[end] >= '0' && data[end] <= '9' || data[end]|0x20 >= 'a' && data[end]|0x20 <= 'z') {
+				end++
+			}
+			word := data[i:end]
+			if bytes.HasPrefix(bytes.TrimLeft(data[end:], " \t\r\n"), []byte(":")) {
+				out = append(append(append(out, '"'), word...), '"')
+			} else {
+				out = append(out, word...)
+			}
+			i = end
+		case c >= '0' && c <= '9': // an exponent is no name
+			for i < len(data) && strings.IndexByte("0123456789.eE+-", data[i]) >= 0 {
+				out = append(out, data[i])
+				i++
+			}
+		default:
+			out = append(out, c)
+			i++
 		}
 	}
 	return out
