@@ -7,7 +7,10 @@
 //     addressed to this server, and answers sign-in and discovery itself
 //     (login.go, metadata.go).
 //  2. The bearer token is checked (token.go) and the path becomes a target:
-//     a resource, a collection, a resource group, an operation (route.go).
+//     a resource, a collection, a resource group, an operation (route.go). What
+//     the caller's roles do not allow is refused (access.go), as is a change of
+//     what is locked (locks.go). Refused writes are put on the trail beside those
+//     that were done; both are the activity log (activity.go).
 //  3. A body is read within limits (body.go) and completed to a whole document
 //     inside one store update: defaults, names, references, addresses, checks
 //     (write.go). What differs from type to type is data: a kind per resource

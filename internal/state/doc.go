@@ -13,6 +13,9 @@
 //     writers told: an acknowledged write survives a killed process, and nobody
 //     reads what a crash could take back.
 //
+// Updates that were refused are on a trail of their own ([Store.Refuse]): they
+// are of no revision.
+//
 // Two stores share all of this: [Memory], which forgets, and [Open], which
 // keeps the journal in a bbolt file. Package statetest is the suite both pass.
 //
