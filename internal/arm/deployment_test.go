@@ -382,7 +382,7 @@ func TestDeploymentOfCLI(t *testing.T) {
 	a := c.must("PUT", deployments+"d"+ofTemplates, `{"properties": {template: {// of mine
 		"contentVersion": /* a
 		b */ "1.0.0.0", "resources": [], "outputs": {"o": {"type": "string", "value": "[concat('a',
-		'b')]"}, "n": {"type": "int", "value": 1e2}}}, "mode": "Incremental"}}`)
+		'b')]"}, "n": {"type": "object", "value": {"x": 1e2}}}}, "mode": "Incremental"}}`)
 	if s := c.settled(a); str(s.body, "status") != "Succeeded" {
 		t.Fatalf("status: %s", s.raw)
 	}
