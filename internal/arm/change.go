@@ -153,6 +153,7 @@ func bareParts(list []any) []any {
 // complete makes the client's document a whole one.
 func (c *change) complete() *Fault {
 	k, doc := c.kind, c.doc
+	spell(doc)
 	if f := c.completeLocation(); f != nil {
 		return f
 	}
