@@ -47,7 +47,6 @@ const (
 	codeDeploymentNoCancel = "DeploymentCannotBeCancelled"         // unconfirmed
 	codeDeploymentRunning  = "DeploymentIsActive"                  // unconfirmed
 	codeDeploymentTemplate = "DeploymentTemplateNotFound"          // unconfirmed
-	codeDeploymentContent  = "InvalidDeploymentContent"            // unconfirmed
 	codeDeploymentLink     = "TemplateLinkNotSupported"            // ours
 	codeDeploymentCanceled = "DeploymentCancelled"                 // unconfirmed
 	codeParameterFile      = "InvalidTemplateDeploymentParameters" // unconfirmed
@@ -113,7 +112,7 @@ type rollout struct {
 // "additionalInfo".
 type templateFault struct{ err *template.Error }
 
-// violation is an error body with the place of a template's error.
+// write answers with the error and its place.
 func (f templateFault) write(w http.ResponseWriter) {
 	b, err := json.Marshal(map[string]any{"error": map[string]any{
 		"code":    f.err.Code,
