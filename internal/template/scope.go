@@ -65,7 +65,7 @@ type loop struct {
 
 // maxSteps bounds what one deployment may evaluate: a loop of lambdas in loops
 // would else never end.
-const maxSteps = 20_000_000
+const maxSteps = 5_000_000
 
 var errSteps = faultf(ValidationFailed, "the template takes more than %d steps to evaluate", maxSteps)
 
