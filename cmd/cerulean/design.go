@@ -90,7 +90,7 @@ also when something breaks a limit that Azure enforces.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json", "junit", "sarif")
-	cmd.Flags().StringVarP(&parameters, "parameters", "p", "", "the parameters of a deployment template; main.parameters.json beside main.json needs no mention")
+	cmd.Flags().StringVarP(&parameters, "parameters", "p", "", "`FILE` of a template's parameters (default NAME.parameters.json)")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail also on findings of severity error")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "prove again whenever a file of the network is saved")
 	cmd.Flags().StringVar(&certificate, "certificate", "", "write the proofs of the deny expectations to this file")

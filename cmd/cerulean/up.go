@@ -95,8 +95,8 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 	f := cmd.Flags()
 	f.BoolVar(&once, "once", false, "exit after the probes")
 	f.Float64Var(&latency, "latency", 0, "scale of the latency between regions: 0 is none, 1 is Azure's")
-	f.StringVarP(&options.Parameters, "parameters", "p", "", "the parameters of a deployment template; main.parameters.json beside main.json needs no mention")
-	f.StringVar(&options.Dir, "dir", "", "folder for the embedded cloud's state; without it the cloud lives in memory")
+	f.StringVarP(&options.Parameters, "parameters", "p", "", "`FILE` of a template's parameters (default NAME.parameters.json)")
+	f.StringVar(&options.Dir, "dir", "", "folder of the cloud's state (default: in memory)")
 	f.StringVar(&options.Listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on")
 	return cmd
 }
