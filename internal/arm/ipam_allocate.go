@@ -2,10 +2,9 @@ package arm
 
 import (
 	"encoding/json"
-	"math/bits"
+	"math/big"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -15,10 +14,9 @@ import (
 // codePoolFull refuses addresses that a pool has no more.
 const codePoolFull = "IpamPoolInsufficientAddressSpace" // unconfirmed
 
-// firstFree returns the first block of at least n addresses of a space, aligned
-// to its size.
-func firstFree(space fabric.Set, n uint64) (netip.Prefix, bool) {
-	width := bits.Len64(n - 1)
+// firstFree returns the first block of 2 to the power of width addresses of a
+// space, aligned to its size.
+func firstFree(space fabric.Set, width int) (netip.Prefix, bool) {
 	for _, p := range space.Prefixes() {
 		if length := p.Addr().BitLen() - width; length >= p.Bits() {
 			return netip.PrefixFrom(p.Addr(), length), true
@@ -27,18 +25,23 @@ func firstFree(space fabric.Set, n uint64) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// addressCount reads a number of addresses, a decimal string in the API.
-func addressCount(id model.ID, property string, v any) (uint64, *Fault) {
+// blockWidth reads a number of addresses, a decimal string in the API, and
+// returns how many bits the smallest block that has them counts with.
+func blockWidth(id model.ID, property string, v any) (int, *Fault) {
 	s, ok := v.(string)
 	if n, is := v.(json.Number); is {
 		s, ok = n.String(), true
 	}
-	n, err := strconv.ParseUint(s, 10, 64)
-	if !ok || err != nil || n == 0 || n > 1<<63 {
-		return 0, invalidProperty(id, property, v, "it must be a positive number of addresses, as a string")
+	if ok && len(s) <= maxDigits {
+		if n, isNumber := new(big.Int).SetString(s, 10); isNumber && n.Sign() > 0 {
+			return n.Sub(n, big.NewInt(1)).BitLen(), nil
+		}
 	}
-	return n, nil
+	return 0, invalidProperty(id, property, v, "it must be a positive number of addresses, as a string")
 }
+
+// maxDigits is the length of 2 to the power of 128: all addresses of IPv6.
+const maxDigits = 39
 
 // freeIn returns the addresses of a pool that nobody but one holder has.
 func (c *change) freeIn(pool *model.Resource, but model.ID) fabric.Set {
@@ -59,17 +62,18 @@ func (c *change) freeIn(pool *model.Resource, but model.ID) fabric.Set {
 func fillStaticCIDR(c *change) *Fault {
 	p := c.props()
 	if len(prefixList(p, "addressPrefixes")) == 0 {
-		n, f := addressCount(c.id, "properties.numberOfIPAddressesToAllocate", p["numberOfIPAddressesToAllocate"])
+		asked := p["numberOfIPAddressesToAllocate"]
+		width, f := blockWidth(c.id, "properties.numberOfIPAddressesToAllocate", asked)
 		if f != nil {
 			return f
 		}
-		if had := prefixList(c.oldProps(), "addressPrefixes"); len(had) == 1 && had[0].Addr().BitLen()-had[0].Bits() == bits.Len64(n-1) {
+		if had := prefixList(c.oldProps(), "addressPrefixes"); len(had) == 1 && had[0].Addr().BitLen()-had[0].Bits() == width {
 			p["addressPrefixes"] = c.oldProps()["addressPrefixes"]
 		} else {
 			e, _ := c.tx.Get(c.id.Parent())
-			block, ok := firstFree(c.freeIn(e.Resource, c.id), n)
+			block, ok := firstFree(c.freeIn(e.Resource, c.id), width)
 			if !ok {
-				return badRequest(codePoolFull, "Pool %s has no %d addresses left in one block for resource %s.", c.id.Parent(), n, c.id)
+				return badRequest(codePoolFull, "Pool %s has no %v addresses left in one block for resource %s.", c.id.Parent(), asked, c.id)
 			}
 			p["addressPrefixes"] = []any{block.String()}
 		}
@@ -91,6 +95,7 @@ func (c *change) allocateNetwork() *Fault {
 			return f
 		}
 		var mine fabric.Set // allocated by this change
+		var blocks []string
 		for _, a := range asked {
 			pool, ok := c.pool(a)
 			if !ok {
@@ -100,14 +105,14 @@ func (c *change) allocateNetwork() *Fault {
 			if f != nil {
 				return f
 			}
-			mine = mine.Union(fabric.PrefixSet(block))
+			mine, blocks = mine.Union(fabric.PrefixSet(block)), append(blocks, block.String())
 			a["allocatedAddressPrefixes"] = []any{block.String()}
 			all = appendNew(all, block.String())
 		}
 		// What was allocated before and is no more leaves the address space.
 		for _, a := range had {
 			for _, p := range prefixList(a, "allocatedAddressPrefixes") {
-				if !mine.Overlaps(fabric.PrefixSet(p)) {
+				if !slices.Contains(blocks, p.String()) {
 					all = without(all, func(s string) bool { return s == p.String() })
 				}
 			}
@@ -170,21 +175,21 @@ func (c *change) pool(a map[string]any) (*model.Resource, bool) {
 
 // block returns the prefix of an allocation: the one it had, or a free one.
 func (c *change) block(a map[string]any, had []map[string]any, free fabric.Set) (netip.Prefix, *Fault) {
-	n, f := addressCount(c.id, "numberOfIpAddresses", a["numberOfIpAddresses"])
+	width, f := blockWidth(c.id, "numberOfIpAddresses", a["numberOfIpAddresses"])
 	if f != nil {
 		return netip.Prefix{}, f
 	}
 	for _, h := range had {
 		for _, p := range prefixList(h, "allocatedAddressPrefixes") {
-			same := strings.EqualFold(refID(h, "pool"), refID(a, "pool")) && p.Addr().BitLen()-p.Bits() == bits.Len64(n-1)
+			same := strings.EqualFold(refID(h, "pool"), refID(a, "pool")) && p.Addr().BitLen()-p.Bits() == width
 			if same && fabric.PrefixSet(p).SubsetOf(free) {
 				return p, nil
 			}
 		}
 	}
-	block, ok := firstFree(free, n)
+	block, ok := firstFree(free, width)
 	if !ok {
-		return block, badRequest(codePoolFull, "Pool %s has no %d addresses left in one block for resource %s.", refID(a, "pool"), n, c.id)
+		return block, badRequest(codePoolFull, "Pool %s has no %v addresses left in one block for resource %s.", refID(a, "pool"), a["numberOfIpAddresses"], c.id)
 	}
 	return block, nil
 }

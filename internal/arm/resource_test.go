@@ -407,3 +407,18 @@ func TestSnapshot(t *testing.T) {
 		t.Error("unreadable")
 	}
 }
+
+// TestPatchReplacesTags: a PATCH gives all tags, so that one can be removed.
+func TestPatchReplacesTags(t *testing.T) {
+	c := newCloud(t).withGroup()
+	manager := network + "/networkManagers/m"
+	c.must("PUT", manager, `{"location":"westeurope","tags":{"a":"1","b":"2"},"properties":{"networkManagerScopes":{"subscriptions":["`+subscription+`"]},"networkManagerScopeAccesses":["Connectivity"]}}`)
+	c.must("PATCH", manager, `{"tags":{"b":"3"}}`)
+	if tags, _ := c.get(manager)["tags"].(map[string]any); len(tags) != 1 || tags["b"] != "3" {
+		t.Errorf("tags %v", tags)
+	}
+	c.must("PUT", subscription+"/providers/Microsoft.Network/networkManagerConnections/c", `{"properties":{"networkManagerId":"`+manager+`"}}`)
+	if got := str(c.get(subscription+"/providers/Microsoft.Network/networkManagerConnections/c"), "properties", "connectionState"); got != "Pending" {
+		t.Errorf("state %q", got)
+	}
+}

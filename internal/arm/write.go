@@ -262,6 +262,9 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		ch.old = e.Resource.Doc
 		if k.MergePatch {
 			merged, _ := mergePatch(model.CloneJSON(ch.old), body).(map[string]any)
+			if tags, given := body["tags"].(map[string]any); given {
+				merged["tags"] = tags // as a whole: otherwise none could be removed
+			}
 			ch.doc = merged
 		} else {
 			tags, only := body["tags"]
