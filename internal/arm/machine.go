@@ -96,4 +96,10 @@ func fillDisk(c *change) *Fault {
 }
 
 // showVM leaves the instance view out, which is shown on request only.
-func showVM(_ *reading, p map[string]any) { delete(p, "instanceView") }
+func showVM(_ *reading, p map[string]any) {
+	delete(p, "instanceView")
+	// Capabilities are told if there are any.
+	if c := object(p, "additionalCapabilities"); c["ultraSSDEnabled"] != true && c["hibernationEnabled"] != true {
+		delete(p, "additionalCapabilities")
+	}
+}
