@@ -114,3 +114,19 @@ func tagValues(names []string, withPrefixes bool) []any {
 	}
 	return values
 }
+
+// typeFirewallTag is the names that stand for those of a service in a firewall's
+// rules: published, listed below a subscription, and never written.
+const typeFirewallTag = "Microsoft.Network/azureFirewallFqdnTags"
+
+// firewallTags answers "Azure Firewall Fqdn Tags - List All".
+func firewallTags(scope model.ID) map[string]any {
+	value := []any{}
+	for _, name := range catalog.FirewallTags() {
+		value = append(value, map[string]any{
+			"name": name, "id": networkFact(scope, "azureFirewallFqdnTags", name), "type": typeFirewallTag,
+			"properties": map[string]any{"fqdnTagName": name, "provisioningState": "Succeeded"},
+		})
+	}
+	return map[string]any{"value": value}
+}

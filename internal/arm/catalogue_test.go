@@ -31,6 +31,14 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
+// TestFirewallTags: FQDN tags are listed below a subscription.
+func TestFirewallTags(t *testing.T) {
+	c := newCloud(t)
+	if raw := string(c.must("GET", subscription+"/providers/Microsoft.Network/azureFirewallFqdnTags", "").raw); !strings.Contains(raw, `"fqdnTagName":"WindowsUpdate"`) {
+		t.Errorf("%.300s", raw)
+	}
+}
+
 // TestExtendedZones: sites are listed to clients that ask for them.
 func TestExtendedZones(t *testing.T) {
 	c := newCloud(t)
