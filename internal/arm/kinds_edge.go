@@ -273,6 +273,15 @@ func checkApplicationGateway(c *change) *Fault {
 	for _, o := range objects(c.props(), "frontendIPConfigurations") {
 		setDefault(object(o, "properties"), "privateIPAllocationMethod", "Dynamic")
 	}
+	for _, o := range objects(c.props(), "probes") {
+		// "Application Gateway health monitoring": what a healthy answer is.
+		p := object(o, "properties")
+		if m := object(p, "match"); m == nil {
+			setDefault(p, "match", map[string]any{"statusCodes": []any{"200-399"}})
+		} else if codes, _ := m["statusCodes"].([]any); len(codes) == 0 {
+			m["statusCodes"] = []any{"200-399"}
+		}
+	}
 	if f := c.checkGatewaySubnet(); f != nil {
 		return f
 	}

@@ -519,3 +519,20 @@ func TestStartOfAuthority(t *testing.T) {
 		t.Errorf("%v", soa)
 	}
 }
+
+// TestGatewayProbeMatch: a probe that says nothing of answers takes 200 to 399
+// for healthy.
+func TestGatewayProbeMatch(t *testing.T) {
+	c := newCloud(t).withGroup()
+	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.0.0/24"}}]}}`)
+	gateway := network + "/applicationGateways/g"
+	c.must("PUT", gateway, `{"location":"westeurope","properties":{"sku":{"name":"Standard_v2","tier":"Standard_v2"},
+		"gatewayIPConfigurations":[{"name":"i","properties":{"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}}],
+		"probes":[{"name":"a","properties":{"protocol":"Http","path":"/"}},{"name":"b","properties":{"match":{"statusCodes":[]}}},{"name":"c","properties":{"match":{"statusCodes":["404"]}}}]}}`)
+	doc := c.get(gateway)
+	for i, want := range []string{"200-399", "200-399", "404"} {
+		if got := str(doc, "properties", "probes", i, "properties", "match", "statusCodes", 0); got != want {
+			t.Errorf("probe %d: %q, want %q", i, got, want)
+		}
+	}
+}
