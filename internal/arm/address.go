@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -200,6 +201,9 @@ func configWith(r *model.Resource, a netip.Addr) string {
 func (c *change) freeAddress(p map[string]any, taken map[string]bool) *Fault {
 	subnet, prefixes := c.subnetOf(refID(p, "subnet"))
 	v6 := strings.EqualFold(text(p, "privateIPAddressVersion"), "IPv6")
+	if v6 && p["primary"] != true && !slices.ContainsFunc(prefixes, func(q netip.Prefix) bool { return q.Addr().Is6() }) {
+		return nil // taken as it is: there is no address to give
+	}
 	base := termIP + subnet.Key() + "/"
 	// What this document had before is free unless it claimed it again.
 	own := map[string]bool{}

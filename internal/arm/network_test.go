@@ -536,3 +536,18 @@ func TestGatewayProbeMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestIPv6WithoutPrefix: a second configuration of IPv6 in a subnet of IPv4 is
+// taken and has no address, and the network still compiles.
+func TestIPv6WithoutPrefix(t *testing.T) {
+	c := newCloud(t).withGroup()
+	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.0.0/24"}}]}}`)
+	c.must("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[
+		{"name":"a","properties":{"primary":true,"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}},
+		{"name":"b","properties":{"privateIPAddressVersion":"IPv6"}}]}}`)
+	if got := at(c.get(network+"/networkInterfaces/n"), "properties", "ipConfigurations", 1, "properties", "privateIPAddress"); got != nil {
+		t.Errorf("address %v", got)
+	}
+	c.must("PUT", group+"/providers/Microsoft.Compute/virtualMachines/vm", `{"location":"westeurope","properties":{"networkProfile":{"networkInterfaces":[{"id":"`+network+`/networkInterfaces/n"}]}}}`)
+	c.must("POST", network+"/networkInterfaces/n/effectiveRouteTable", "")
+}

@@ -225,9 +225,13 @@ func (c *compiler) addressIn(s *subnet, r *model.Resource, p *port, config *wire
 		c.problem(r, pointer+"/properties/subnet", fmt.Sprintf("%q is in virtual networks %q and %q", r.ID.Name(), p.subnet.vnet.res.ID.Name(), s.vnet.res.ID.Name()), "use one virtual network")
 	}
 	text := config.Properties.PrivateIPAddress
+	v6 := strings.EqualFold(config.Properties.PrivateIPAddressVersion, "IPv6")
+	if text == "" && v6 && !slices.ContainsFunc(s.prefixes, func(q netip.Prefix) bool { return q.Addr().Is6() }) {
+		c.note(r, pointer, config.Name, fmt.Sprintf("%q has no address: subnet %q has no IPv6 prefix", config.Name, s.name))
+		return
+	}
 	p.addrs = append(p.addrs, portAddr{config: config, at: pointer})
 	if text == "" {
-		v6 := strings.EqualFold(config.Properties.PrivateIPAddressVersion, "IPv6")
 		*dynamic = append(*dynamic, pending{port: p, index: len(p.addrs) - 1, subnet: s, v6: v6, res: r})
 		return
 	}
