@@ -199,6 +199,9 @@ func configWith(r *model.Resource, a netip.Addr) string {
 }
 
 func (c *change) freeAddress(p map[string]any, taken map[string]bool) *Fault {
+	if refID(p, "subnet") == "" {
+		return nil
+	}
 	subnet, prefixes := c.subnetOf(refID(p, "subnet"))
 	v6 := strings.EqualFold(text(p, "privateIPAddressVersion"), "IPv6")
 	if v6 && p["primary"] != true && !slices.ContainsFunc(prefixes, func(q netip.Prefix) bool { return q.Addr().Is6() }) {

@@ -458,25 +458,17 @@ func TestManyAddresses(t *testing.T) {
 	}
 }
 
-// TestSecondConfigurationTakesTheSubnet: a further configuration without a
-// subnet is in that of the first, as Terraform writes dual-stack interfaces.
-func TestSecondConfigurationTakesTheSubnet(t *testing.T) {
+// TestConfigurationsOfAnInterface: each is read on its own; of IPv6 it has the
+// subnet it names.
+func TestConfigurationsOfAnInterface(t *testing.T) {
 	c := newCloud(t).withGroup()
 	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16","fd00::/48"]},"subnets":[{"name":"s","properties":{"addressPrefixes":["10.0.0.0/24","fd00::/64"]}}]}}`)
 	subnet := network + "/virtualNetworks/v/subnets/s"
 	c.must("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[
 		{"name":"a","properties":{"primary":true,"subnet":{"id":"`+subnet+`"}}},
-		{"name":"b","properties":{"privateIPAddressVersion":"IPv6"}}]}}`)
-	nic := c.get(network + "/networkInterfaces/n")
-	if got := str(nic, "properties", "ipConfigurations", 1, "properties", "subnet", "id"); got != subnet {
-		t.Errorf("subnet %q", got)
-	}
-	if got := str(nic, "properties", "ipConfigurations", 1, "properties", "privateIPAddress"); got != "fd00::4" {
+		{"name":"b","properties":{"privateIPAddressVersion":"IPv6","subnet":{"id":"`+subnet+`"}}}]}}`)
+	if got := str(c.get(network+"/networkInterfaces/n/ipConfigurations/b"), "properties", "privateIPAddress"); got != "fd00::4" {
 		t.Errorf("address %q", got)
-	}
-	one := c.get(network + "/networkInterfaces/n/ipConfigurations/b")
-	if str(one, "properties", "privateIPAddress") != "fd00::4" {
-		t.Errorf("read on its own: %v", one)
 	}
 }
 
@@ -537,14 +529,18 @@ func TestGatewayProbeMatch(t *testing.T) {
 	}
 }
 
-// TestIPv6WithoutPrefix: a second configuration of IPv6 in a subnet of IPv4 is
-// taken and has no address, and the network still compiles.
-func TestIPv6WithoutPrefix(t *testing.T) {
+// TestIPv6WithoutSubnet: a further configuration of IPv6 in no subnet, or in one of
+// IPv4, is taken and has no address, and the network still compiles.
+func TestIPv6WithoutSubnet(t *testing.T) {
 	c := newCloud(t).withGroup()
 	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.0.0/24"}}]}}`)
 	c.must("PUT", network+"/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[
 		{"name":"a","properties":{"primary":true,"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}},
-		{"name":"b","properties":{"privateIPAddressVersion":"IPv6"}}]}}`)
+		{"name":"b","properties":{"privateIPAddressVersion":"IPv6"}},
+		{"name":"c","properties":{"privateIPAddressVersion":"IPv6","subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}}]}}`)
+	if got := at(c.get(network+"/networkInterfaces/n"), "properties", "ipConfigurations", 1, "properties", "subnet"); got != nil {
+		t.Errorf("subnet %v", got)
+	}
 	if got := at(c.get(network+"/networkInterfaces/n"), "properties", "ipConfigurations", 1, "properties", "privateIPAddress"); got != nil {
 		t.Errorf("address %v", got)
 	}

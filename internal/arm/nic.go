@@ -50,11 +50,6 @@ func checkNIC(c *change) *Fault {
 	first := object(object(configs[0], "properties"), "subnet")
 	for i, cfg := range configs {
 		p := object(cfg, "properties")
-		// Further configurations may leave the subnet to the first, as clients do
-		// for IPv6.
-		if i > 0 && p["subnet"] == nil && first != nil {
-			p["subnet"] = map[string]any{"id": first["id"]}
-		}
 		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		setDefault(p, "privateIPAddressVersion", "IPv4")
 		id := model.MustParseID(text(cfg, "id"))
@@ -63,6 +58,14 @@ func checkNIC(c *change) *Fault {
 		}
 		if f := oneOf(id, "properties.privateIPAddressVersion", p["privateIPAddressVersion"], "IPv4", "IPv6"); f != nil {
 			return f
+		}
+		// A further configuration of IPv6 may be in no subnet, and has no address then.
+		if i > 0 && p["subnet"] == nil && strings.EqualFold(text(p, "privateIPAddressVersion"), "IPv6") && p["primary"] != true {
+			continue
+		}
+		// One of IPv4 is in the subnet of the first.
+		if i > 0 && p["subnet"] == nil && first != nil {
+			p["subnet"] = map[string]any{"id": first["id"]}
 		}
 		subnet, err := model.ParseID(refID(p, "subnet"))
 		if err != nil {

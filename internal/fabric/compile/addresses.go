@@ -132,7 +132,11 @@ func (c *compiler) nicPort(it *item[wire.NIC], vm *item[wire.VM], dynamic *[]pen
 		pointer := fmt.Sprintf("/properties/ipConfigurations/%d", i)
 		s, ok := c.subnetOf(it.res, pointer, &configs[i])
 		if !ok {
-			if configs[i].Properties.Subnet == nil {
+			switch {
+			case configs[i].Properties.Subnet != nil:
+			case i > 0 && !isIPv4(configs[i]):
+				c.note(it.res, pointer, configs[i].Name, fmt.Sprintf("%q has no address: it is in no subnet", configs[i].Name))
+			default:
 				c.problem(it.res, pointer, fmt.Sprintf("IP configuration %q has no subnet", configs[i].Name), "give it one")
 			}
 			continue
