@@ -64,7 +64,7 @@ func flows(n int) []Frame {
 	for i := range frames {
 		p := packet(fabric.ProtoUDP, "10.0.0.4:1", "198.18.0.1:1")
 		p.SrcPort, p.DstPort = uint16(1024+i%50000), uint16(1+i/50000)
-		frames[i] = Frame{portA, First(p)}
+		frames[i] = Frame{At: portA, Packet: First(p)}
 	}
 	rand.New(rand.NewPCG(1, 1)).Shuffle(n, func(i, j int) { frames[i], frames[j] = frames[j], frames[i] })
 	return frames
@@ -109,7 +109,7 @@ func BenchmarkProcessBatch(b *testing.B) {
 		b.Run(fmt.Sprintf("flows=%d", n), func(b *testing.B) {
 			e, frames := New(pair(), Options{}), make([]Frame, n)
 			for i := range frames {
-				frames[i] = Frame{portA, First(packet(fabric.ProtoUDP, fmt.Sprintf("10.0.0.4:%d", 1+i), "10.0.0.5:53"))}
+				frames[i] = Frame{At: portA, Packet: First(packet(fabric.ProtoUDP, fmt.Sprintf("10.0.0.4:%d", 1+i), "10.0.0.5:53"))}
 			}
 			results := make([]Result, batch)
 			for i := 0; i < n; i += batch {

@@ -42,7 +42,7 @@ func choicesEqualRef(t *testing.T, seed uint64) (chose, differ, replies int) {
 			continue
 		}
 		b = Answer(want.Forward.Final.Reverse())
-		compare(t, e, "reply", &want.Reply, e.Process(0, want.Forward.End(), b), b)
+		compare(t, e, "reply", &want.Reply, answered(e, &want.Forward, b), b)
 		if len(choices) > 0 && want.Reply.Verdict == fabric.VerdictAllow {
 			replies++
 		}

@@ -137,7 +137,7 @@ func Echo(pkt []byte) bool {
 		return false
 	}
 	turn.ports = wordDiff(kind, uint16(t[0])<<8|uint16(t[1]))
-	turn.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6)
+	turn.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6, false)
 	return true
 }
 

@@ -106,24 +106,31 @@ func (e *Engine) Hits(id fabric.FilterID) []uint64 {
 // in place.
 func (e *Engine) Process(now time.Duration, at fabric.PortID, pkt []byte) (r Result) {
 	h := &e.heads[0]
-	if fault := e.read(h, at, pkt); fault != fabric.FaultNone {
+	f := Frame{At: at, Packet: pkt}
+	if fault := e.read(h, &f); fault != fabric.FaultNone {
 		return e.fault(fault)
 	}
-	e.process(now, h, h.key.hash(), pkt, &r)
+	e.process(now, h, h.key.hash(), &f, &r)
 	return r
 }
 
 // read counts and parses a packet.
-func (e *Engine) read(h *header, at fabric.PortID, pkt []byte) fabric.Fault {
+func (e *Engine) read(h *header, f *Frame) fabric.Fault {
 	e.stats.Packets++
-	e.stats.Bytes += uint64(len(pkt))
-	if uint(at) >= uint(len(e.prog.img.Ports)) || at >= maxPorts {
+	e.stats.Bytes += uint64(len(f.Packet))
+	if uint(f.At) >= uint(len(e.prog.img.Ports)) || f.At >= maxPorts {
 		return fabric.FaultNoPort
 	}
-	return h.parse(at, pkt)
+	fault := h.parse(f.At, f.Packet)
+	if f.Platform {
+		h.key.tail |= byPlatform
+	}
+	h.partial = f.Offload.Partial
+	return fault
 }
 
-func (e *Engine) process(now time.Duration, h *header, hash uint32, pkt []byte, r *Result) {
+func (e *Engine) process(now time.Duration, h *header, hash uint32, frame *Frame, r *Result) {
+	pkt := frame.Packet
 	if h.icmpError && e.quote(now, h, pkt, r) {
 		return
 	}
@@ -149,7 +156,7 @@ func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte, r *Result
 	w.packets++
 	w.bytes += uint64(h.end)
 	if w.edit.what != 0 {
-		w.edit.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6)
+		w.edit.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6, h.partial)
 	}
 	if w.verdict == fabric.VerdictAllow {
 		e.stats.Delivered++
@@ -275,9 +282,12 @@ func (e *Engine) compose(now time.Duration, n uint32, dir int, opens bool) bool 
 	w.dir, w.flow = backward, f
 	w.recheck = f.ways[forward].epoch != e.epoch
 	from := f.ways[forward].key
-	if e.prog.img.Sets[e.prog.img.Platform].Contains(k.src) && k.at() == from.at() {
+	switch {
+	case from.platform():
+		w.toPlatform(k.at())
+	case k.platform():
 		w.platform(from.at())
-	} else {
+	default:
 		w.answer(k.at())
 	}
 	final := k.with(w.p)

@@ -360,7 +360,7 @@ func TestBatchIsProcess(t *testing.T) {
 	var frames []Frame
 	for i := range 300 {
 		p := packet(fabric.ProtoUDP, fmt.Sprintf("10.0.0.4:%d", 1000+i%97), "198.18.0.1:53")
-		f := Frame{portA, First(p)}
+		f := Frame{At: portA, Packet: First(p)}
 		if i%11 == 0 {
 			f.Packet = f.Packet[:7]
 		}
@@ -426,7 +426,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := New(pair(), Options{OnFlow: func(FlowEvent) {}})
 			b := make([]byte, len(tt.b))
-			frames, results := []Frame{{portA, b}}, make([]Result, 1)
+			frames, results := []Frame{{At: portA, Packet: b}}, make([]Result, 1)
 			if n := testing.AllocsPerRun(100, func() {
 				copy(b, tt.b)
 				e.Process(0, portA, b)

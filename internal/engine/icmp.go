@@ -63,7 +63,7 @@ func (w *way) requote(pkt []byte, h *header, l4 int) {
 	before := sumWords(body)
 	at := w.key.at()
 	change := newEdit(w.key.reverse(at), final.reverse(at))
-	change.apply(body, l4, w.key.proto(), h.v6)
+	change.apply(body, l4, w.key.proto(), h.v6, false)
 	after := sumWords(body)
 
 	// Outside: the sender of the error is the flow's end, unless a device on
@@ -75,7 +75,7 @@ func (w *way) requote(pkt []byte, h *header, l4 int) {
 	to.dst = final.dst
 	outer := newEdit(from, to)
 	outer.ports = (^before & 0xffff) + after
-	outer.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6)
+	outer.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6, false)
 }
 
 // quoted reads the start of the packet that an ICMP error quotes; only the

@@ -8,7 +8,11 @@ import (
 )
 
 // maxPorts is how many ports a key can tell apart.
-const maxPorts = 1 << 24
+const maxPorts = 1 << 23
+
+// byPlatform is set in the key of a packet that the platform sends to a port,
+// rather than the port: one that the port forges is another flow.
+const byPlatform = 1 << 23
 
 // What stands for the destination port in the key of an ICMP message. A
 // request and the reply to it are the two directions of one flow; a request
@@ -24,7 +28,7 @@ const (
 // message as destination port, which rules never see.
 type key struct {
 	src, dst fabric.Value
-	tail     uint64 // source port, destination port, protocol, port: 16, 16, 8, 24 bits
+	tail     uint64 // source port, destination port, protocol, by the platform, port: 16, 16, 8, 1, 23 bits
 }
 
 func tail(sport, dport uint16, proto uint8, at fabric.PortID) uint64 {
@@ -32,6 +36,7 @@ func tail(sport, dport uint16, proto uint8, at fabric.PortID) uint64 {
 }
 
 func (k key) at() fabric.PortID { return fabric.PortID(k.tail & (maxPorts - 1)) }
+func (k key) platform() bool    { return k.tail&byPlatform != 0 }
 func (k key) proto() uint8      { return uint8(k.tail >> 24) }
 func (k key) sport() uint16     { return uint16(k.tail >> 48) }
 func (k key) dport() uint16     { return uint16(k.tail >> 32) }
@@ -43,7 +48,7 @@ func (k key) isICMP() bool {
 
 // moved returns the key of the same packet entering at another port.
 func (k key) moved(at fabric.PortID) key {
-	k.tail = k.tail&^(maxPorts-1) | uint64(uint32(at))&(maxPorts-1)
+	k.tail = k.tail&^(byPlatform|maxPorts-1) | uint64(uint32(at))&(maxPorts-1)
 	return k
 }
 

@@ -61,12 +61,20 @@ func (e *Engine) try(k key, f *flow, opens bool, sport int) ends {
 	w := &e.walk
 	w.reset(e.prog, e.epoch, k.packet())
 	w.flow, w.recheck, w.opens, w.sport = f, f != nil, opens, sport
-	w.start(k.at())
+	if k.platform() {
+		w.fromPlatform(k.at())
+	} else {
+		w.start(k.at())
+	}
 	final := k.with(w.p)
 	if w.pooled && sport >= 0 && k.isICMP() {
 		final = final.from(uint16(sport))
 	}
-	return ends{final: final, back: final.reverse(w.last())}
+	back := final.reverse(w.last())
+	if w.reason.Code == fabric.CodePlatform {
+		back.tail |= byPlatform
+	}
+	return ends{final: final, back: back}
 }
 
 // taken reports whether a flow other than f has a key, and forgets that flow

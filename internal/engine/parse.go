@@ -53,6 +53,7 @@ type header struct {
 	opens bool
 	// icmpError means an ICMP error: it speaks of another packet.
 	icmpError bool
+	partial   bool // the transport checksum is the pseudo-header's sum only
 }
 
 // parse reads the headers of an IP packet that enters at a port. Checksums are

@@ -67,8 +67,9 @@ func valueDiff(old, new fabric.Value, v6 bool) uint32 {
 
 // apply rewrites a packet whose transport header starts at l4. Checksums that
 // lie beyond the packet's end, as in the packets that ICMP errors quote, are
-// skipped.
-func (e *edit) apply(b []byte, l4 int, proto uint8, v6 bool) {
+// skipped. In a partial checksum, the sum of the pseudo-header, only addresses
+// count.
+func (e *edit) apply(b []byte, l4 int, proto uint8, v6, partial bool) {
 	if v6 {
 		if e.what&editSrc != 0 {
 			put16(b[8:], e.src)
@@ -93,6 +94,16 @@ func (e *edit) apply(b []byte, l4 int, proto uint8, v6 bool) {
 		}
 		if e.what&editDstPort != 0 {
 			binary.BigEndian.PutUint16(t[2:], e.dport)
+		}
+		if partial {
+			field := 6
+			if proto == fabric.ProtoTCP {
+				field = 16
+			}
+			if len(t) >= field+2 {
+				add(t[field:], e.addrs)
+			}
+			return
 		}
 		if proto == fabric.ProtoTCP {
 			if len(t) >= 18 {
@@ -128,6 +139,14 @@ func patch(b []byte, diff uint32) {
 	sum = sum&0xffff + sum>>16
 	sum = sum&0xffff + sum>>16
 	binary.BigEndian.PutUint16(b, ^uint16(sum))
+}
+
+// add updates a sum that is not inverted by a difference.
+func add(b []byte, diff uint32) {
+	sum := uint32(binary.BigEndian.Uint16(b)) + diff
+	sum = sum&0xffff + sum>>16
+	sum = sum&0xffff + sum>>16
+	binary.BigEndian.PutUint16(b, uint16(sum))
 }
 
 func put16(b []byte, v fabric.Value) {

@@ -138,6 +138,26 @@ func (w *walk) platform(at fabric.PortID) {
 	w.deliver(at)
 }
 
+// fromPlatform is the way of what the platform sends by itself, as health
+// probes: it comes to the port past all routes and meets its ingress filters.
+func (w *walk) fromPlatform(at fabric.PortID) {
+	port := &w.prog.img.Ports[at]
+	w.enter(at)
+	switch {
+	case !w.filters(at, port.Ingress):
+	case !w.contains(port.Addrs, w.p.Dst):
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNotForwarding, at))
+	default:
+		w.end(fabric.VerdictAllow, fabric.At(fabric.CodeDelivered, at))
+	}
+}
+
+// toPlatform is the way of an answer to what the platform sent.
+func (w *walk) toPlatform(at fabric.PortID) {
+	w.enter(at)
+	w.end(fabric.VerdictAllow, fabric.At(fabric.CodePlatform, at))
+}
+
 // manner is how a packet leaves a port.
 type manner struct {
 	forwarded  bool // the port's policy let it pass: not the port's own, nor of a session

@@ -26,8 +26,13 @@ func replay(img *fabric.Image, claim *fabric.Connection) error {
 	if arrived != claim.Forward.Final {
 		return fmt.Errorf("%s: the packet arrives as %s, the claim says as %s", claim.Forward.Packet, arrived, claim.Forward.Final)
 	}
-	r = e.Process(0, claim.Forward.End(), engine.Answer(arrived.Reverse()))
-	return differs(img, e, r, &claim.Reply, true)
+	answer := []engine.Frame{{
+		At: claim.Forward.End(), Packet: engine.Answer(arrived.Reverse()),
+		Platform: claim.Forward.Reason.Code == fabric.CodePlatform,
+	}}
+	answered := make([]engine.Result, 1)
+	e.ProcessBatch(0, answer, answered)
+	return differs(img, e, answered[0], &claim.Reply, true)
 }
 
 // differs compares what the engine did with one packet with a trace.

@@ -17,8 +17,9 @@ const maxQueue = 1 << 16
 
 // sent is a packet a stack wrote.
 type sent struct {
-	from *link
-	view *buffer.View
+	from     *link
+	view     *buffer.View
+	platform bool // the platform sends it to the link's port
 }
 
 // flight is a packet under way.
@@ -64,15 +65,17 @@ func newWire(n *Network, latency float64) *wire {
 }
 
 // send queues a packet; it owns the view.
-func (w *wire) send(from *link, v *buffer.View) {
+func (w *wire) send(from *link, v *buffer.View) { w.enqueue(sent{from: from, view: v}) }
+
+func (w *wire) enqueue(s sent) {
 	w.queueMu.Lock()
 	if w.closed || len(w.queue) >= maxQueue {
 		w.queueMu.Unlock()
-		v.Release()
+		s.view.Release()
 		return
 	}
 	first := len(w.queue) == 0
-	w.queue = append(w.queue, sent{from, v})
+	w.queue = append(w.queue, s)
 	w.queueMu.Unlock()
 	if first {
 		select {
@@ -118,7 +121,7 @@ func (w *wire) move(batch []sent) {
 		w.mu.Lock()
 		w.frames = w.frames[:0]
 		for _, s := range batch[:n] {
-			w.frames = append(w.frames, engine.Frame{At: s.from.port, Packet: s.view.AsSlice()})
+			w.frames = append(w.frames, engine.Frame{At: s.from.port, Platform: s.platform, Packet: s.view.AsSlice()})
 		}
 		if len(w.results) < n {
 			w.results = make([]engine.Result, 64)
@@ -142,7 +145,7 @@ func (w *wire) move(batch []sent) {
 			}
 		}
 		for _, a := range answers {
-			w.send(a.from, a.view)
+			w.enqueue(a)
 		}
 		batch = batch[n:]
 	}
@@ -156,7 +159,7 @@ func (w *wire) decide(s sent, r engine.Result, answers *[]sent) *link {
 	}
 	if r.Reason.Code == fabric.CodePlatform {
 		if v := w.net.platform.answer(w.engine.Image(), r.Out, s.view.AsSlice()); v != nil {
-			*answers = append(*answers, sent{s.from, v})
+			*answers = append(*answers, sent{s.from, v, true})
 		}
 		return nil
 	}
