@@ -50,7 +50,8 @@ func (img *Image) Describe(w io.Writer) error {
 			fmt.Fprintf(b, "  label %s %s\n", l.Kind, l.Name)
 		}
 		if o := p.Outbound; o != nil {
-			fmt.Fprintf(b, "  outbound %s %s %v %v\n", o.What, o.Origin.text(), o.Pairs, o.Pool)
+			fmt.Fprintf(b, "  outbound %s %s %v %v ports %v shared %v per host %v timers %v reset %s\n",
+				o.What, o.Origin.text(), o.Pairs, o.Pool, o.Ports, o.Shared, o.PerHost, o.Timers, o.Reset)
 		}
 		if f := p.Forward; f != nil {
 			fmt.Fprintf(b, "  forward %v stateful %v own %v private %d\n", f.Policy, f.Stateful, f.Own, f.Private)
@@ -60,8 +61,12 @@ func (img *Image) Describe(w io.Writer) error {
 			for j := range in.Redirects {
 				r := &in.Redirects[j]
 				fmt.Fprintf(b, "    redirect %s %v %s floating %v apart %v source %s %s\n", r.Name, r.Match, r.Hash, r.Floating, r.Apart, r.Source, r.Origin.text())
+				fmt.Fprintf(b, "      symmetric %v nearest %v ends all down %v drain %s timers %v reset %s\n", r.Symmetric, r.Nearest, r.EndsAllDown, r.Drain, r.Timers, r.Reset)
 				for _, t := range r.Targets {
 					fmt.Fprintf(b, "      target port %d %s:%d down %q closed %v\n", t.Port, t.Addr, t.DstPort, t.Down, t.Closed)
+					if q := t.Probe; q != nil {
+						fmt.Fprintf(b, "        probe %s %s %s:%d%s every %s threshold %d all up %v fails %q %s\n", q.Name, q.Kind, t.Own, q.Port, q.Path, q.Interval, q.Threshold, q.AllUp, t.Fails, q.Origin.text())
+					}
 				}
 			}
 		}

@@ -187,39 +187,6 @@ func (f *Forward) Source(p Packet) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// Outbound translates sources towards the internet.
-type Outbound struct {
-	Origin Origin
-	What   string // for people: "public IP", "NAT gateway", "firewall", "default outbound access"
-	// Pairs translate one private address to one public address, keeping ports.
-	Pairs []Pair
-	// Pool translates every other source to the first of these addresses, with
-	// a port of its own; empty means they have no way out.
-	Pool []netip.Addr
-}
-
-// Pair is a one-to-one translation.
-type Pair struct{ Private, Public netip.Addr }
-
-// Source returns the public source for a private one.
-func (o *Outbound) Source(private netip.Addr) (netip.Addr, bool) {
-	if o == nil {
-		return netip.Addr{}, false
-	}
-	for _, p := range o.Pairs {
-		if p.Private == private {
-			return p.Public, true
-		}
-	}
-	// The pool serves one family at a time.
-	for _, a := range o.Pool {
-		if a.Is4() == private.Is4() {
-			return a, true
-		}
-	}
-	return netip.Addr{}, false
-}
-
 // Public is a public address of the image.
 type Public struct {
 	Addr   netip.Addr
@@ -253,11 +220,12 @@ const (
 	StageSegment              // rules of the port's segment
 	StagePort                 // rules of the port itself
 	StagePolicy               // the policy of a forwarder
+	StageFailure              // a port that is out of order: established flows meet it, too
 )
 
 // String returns the stage's name.
 func (s Stage) String() string {
-	return [...]string{"admin rules", "subnet rules", "interface rules", "firewall policy"}[s]
+	return [...]string{"admin rules", "subnet rules", "interface rules", "firewall policy", "failure"}[s]
 }
 
 // Action is what a matching rule does.

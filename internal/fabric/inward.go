@@ -3,6 +3,7 @@ package fabric
 import (
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Inward is what a port does with packets that arrive for addresses behind
@@ -34,6 +35,23 @@ type Redirect struct {
 	Apart bool
 	// Source, if valid, replaces the packet's source.
 	Source netip.Addr
+	// Symmetric means that a packet and one the other way choose the same
+	// target, as for what a high-availability ports rule takes by routes ("High
+	// availability ports overview", flow symmetry).
+	Symmetric bool
+	// Nearest means that a target of the region nearest to the sender is chosen
+	// ("Cross-region load balancer", geo-proximity).
+	Nearest bool
+	// EndsAllDown means that established TCP flows end when no target is up, as
+	// with a Basic load balancer ("Azure Load Balancer health probes").
+	EndsAllDown bool
+	// Drain is how long a TCP flow goes on after its target was taken out or
+	// down by hand, before both ends are reset (drainPeriodInSeconds). Zero: a
+	// flow ends at once with a target that is taken out, and stays with one that
+	// is down.
+	Drain  time.Duration
+	Timers Timers
+	Reset  Reset
 }
 
 // redirects reports whether a packet is in all five sets of a redirect.
@@ -70,8 +88,17 @@ type Target struct {
 	// DstPort is its new destination port; 0 keeps it, and so do packets of
 	// protocols without ports.
 	DstPort uint16
-	// Down says why the target takes no new flows; empty if it does.
+	// Down says why the target takes no new flows; empty if it does. Of a probed
+	// target it follows from Fails: see [Redirect.Settle].
 	Down string
+	// Probe asks the target at its own address Own whether it is well; nil if
+	// nobody asks, as nobody asks a target that somebody took out.
+	Probe *Probe
+	Own   netip.Addr
+	// Fails says why the probe fails; empty if it succeeds. A compiled image
+	// knows of filters that drop the probe; [Image.WithHealth] puts in what was
+	// measured.
+	Fails string
 	// Closed means that packets which the redirect hands over are dropped
 	// because no filter at the target lets them in: a Standard balancer's public
 	// frontend without a security group behind it.
@@ -223,6 +250,8 @@ func (img *Image) checkInward(p *Port) error {
 		for j := range r.Targets {
 			t := &r.Targets[j]
 			switch {
+			case t.Probe != nil && (t.Port == None || t.Probe.Interval <= 0 || t.Probe.Threshold < 1):
+				return fmt.Errorf("port %s: redirect %d: target %d: probe %q of nobody, or without interval or threshold", p.Name, i, j, t.Probe.Name)
 			case t.Port == None && p.Forward == nil:
 				return fmt.Errorf("port %s: redirect %d: target %d is routed by a port that does not forward", p.Name, i, j)
 			case t.Port == None && t.Closed:

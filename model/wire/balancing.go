@@ -114,6 +114,9 @@ type ProbeProperties struct {
 	Protocol                  string `json:"protocol"` // Tcp, Http, Https
 	Port                      int    `json:"port"`
 	RequestPath               string `json:"requestPath,omitempty"`
+	IntervalInSeconds         int    `json:"intervalInSeconds,omitempty"`         // 0: 15
+	NumberOfProbes            int    `json:"numberOfProbes,omitempty"`            // of failures; ProbeThreshold goes before it
+	ProbeThreshold            int    `json:"probeThreshold,omitempty"`            // in a row, either way; 0: 1
 	NoHealthyBackendsBehavior string `json:"noHealthyBackendsBehavior,omitempty"` // AllProbedDown, AllProbedUp
 }
 

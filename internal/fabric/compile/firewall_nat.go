@@ -179,7 +179,7 @@ func (r *policyReader) natRule(w *wall, pc policyCollection, view *wire.Firewall
 		out.Match[fabric.Src], out.Match[fabric.Dst] = src, r.sets.id(dst)
 		if out.Targets = []fabric.Target{target}; why != "" {
 			out.Source = netip.Addr{}
-			out.Targets = []fabric.Target{r.unknownTarget(w.port, to.Origin, why)[0].Target}
+			out.Targets = []fabric.Target{r.unknownTarget(w.port, to.Origin, why)[0]}
 		}
 		return []fabric.Redirect{out}
 	}

@@ -34,27 +34,21 @@ func (c *compiler) balance() {
 type redirection struct {
 	frontend   *frontend
 	redirect   fabric.Redirect
-	candidates []candidate
+	candidates []fabric.Target
 	backPort   uint16 // backend port of the rule
 	dstPort    uint16 // of the targets; 0 keeps the packet's
 	probe      *wire.Probe
+	asks       *fabric.Probe // the probe as its targets share it
 	public     bool
 	v6         bool
 	pointer    string
 	res        *model.Resource
 }
 
-// candidate is a target in the making.
-type candidate struct {
-	fabric.Target
-	failed bool // its probe fails
-}
-
 // done adds the redirect to the frontend's port and returns it.
 func (c *compiler) done(d *redirection) fabric.Redirect {
-	for i := range d.candidates {
-		d.redirect.Targets = append(d.redirect.Targets, d.candidates[i].Target)
-	}
+	d.redirect.Targets = d.candidates
+	d.redirect.Settle(c.img)
 	for _, other := range c.img.Ports[d.frontend.port.id].Inward.Redirects {
 		if c.meet(&other, &d.redirect) {
 			c.problem(d.res, d.pointer, fmt.Sprintf("rules %q and %q take the same packets of a frontend", other.Name, d.redirect.Name), "give them other ports or protocols")
@@ -183,7 +177,6 @@ func (c *compiler) balancingRules(b *balancer, allPorts bool) {
 		for _, m := range c.poolsOf(b, p, pointer) {
 			d.candidates = append(d.candidates, c.targets(d, &m)...)
 		}
-		d.revive()
 		if r := c.done(d); allPorts && !d.public {
 			c.redirect(d.frontend.port, routed(r))
 		}
@@ -236,7 +229,7 @@ func (b *balancer) probe(id string) *wire.Probe {
 
 // targets returns the targets that a member of a pool stands for: itself, or
 // behind a regional frontend the targets of the rule there.
-func (c *compiler) targets(d *redirection, m *member) []candidate {
+func (c *compiler) targets(d *redirection, m *member) []fabric.Target {
 	if m.frontend != "" {
 		return c.regional(d, m)
 	}
@@ -246,7 +239,7 @@ func (c *compiler) targets(d *redirection, m *member) []candidate {
 	if m.addr.IsValid() && m.addr.Is6() != d.v6 {
 		return nil // of the other family
 	}
-	t := candidate{Target: fabric.Target{Port: m.port.id}}
+	t := fabric.Target{Port: m.port.id}
 	if !d.redirect.Floating {
 		t.Addr, t.DstPort = m.addr, d.dstPort
 	}
@@ -254,6 +247,7 @@ func (c *compiler) targets(d *redirection, m *member) []candidate {
 		m.port.opaque == nil && m.port.nsg == nil && m.port.subnet.nsg == nil
 	switch {
 	case c.img.Ports[m.port.id].Kind == fabric.PortVacant:
+		// There is nobody to ask.
 		t.Down = fmt.Sprintf("no interface has the address %s", m.addr)
 	case d.probe == nil || strings.EqualFold(m.admin, "Up"):
 		// Administrative states count for rules with a probe only ("Azure Load
@@ -261,16 +255,18 @@ func (c *compiler) targets(d *redirection, m *member) []candidate {
 	case strings.EqualFold(m.admin, "Down"):
 		t.Down = "its administrative state is Down"
 	default:
+		if m.port.opaque == nil {
+			t.Probe, t.Own = d.question(), m.addr
+		}
 		action, at := c.probed(m, d.probe)
 		switch {
 		case action == fabric.Drop:
-			t.failed = true
-			t.Down = fmt.Sprintf("%s of %s drops the probe of port %d", at.Name, lastSegment(at.Resource), d.probe.Properties.Port)
+			t.Fails = fmt.Sprintf("%s of %s drops the probe of port %d", at.Name, lastSegment(at.Resource), d.probe.Properties.Port)
 		case action == fabric.Unknown && m.port.opaque == nil:
 			return c.unknownTarget(m.port, at, fmt.Sprintf("whether the probe of port %d reaches %s is unknown", d.probe.Properties.Port, m.name))
 		}
 	}
-	return []candidate{t}
+	return []fabric.Target{t}
 }
 
 // probed decides with the member's own filters whether a probe gets through
@@ -314,25 +310,11 @@ func (c *compiler) matches(r *fabric.Rule, p fabric.Packet) bool {
 
 func lastSegment(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 
-// revive takes every probed member back if all are down and the probe asks for
-// that (noHealthyBackendsBehavior AllProbedUp).
-func (d *redirection) revive() {
-	if d.probe == nil || !strings.EqualFold(d.probe.Properties.NoHealthyBackendsBehavior, "AllProbedUp") ||
-		slices.ContainsFunc(d.candidates, func(t candidate) bool { return t.Down == "" }) {
-		return
-	}
-	for i := range d.candidates {
-		if d.candidates[i].failed {
-			d.candidates[i].Down = ""
-		}
-	}
-}
-
 // regional returns the targets behind a member of a global load balancer: those
 // of the rule that the regional load balancer has for its frontend and the
 // global rule's backend port ("Cross-region load balancer": the two ports must
 // be equal). Which region takes a flow is a choice among all of them.
-func (c *compiler) regional(d *redirection, m *member) []candidate {
+func (c *compiler) regional(d *redirection, m *member) []fabric.Target {
 	f, ok := c.frontends[m.frontend]
 	if !ok {
 		return c.unknownTarget(nil, d.redirect.Origin, fmt.Sprintf("regional frontend %s is not among the resources", m.name))
@@ -348,7 +330,7 @@ func (c *compiler) regional(d *redirection, m *member) []candidate {
 			continue
 		}
 		inner := *d
-		inner.frontend, inner.probe = f, nil
+		inner.frontend, inner.probe, inner.asks = f, nil, nil
 		inner.candidates = nil
 		inner.dstPort = uint16(p.BackendPort)
 		if p.EnableFloatingIP != d.redirect.Floating {
@@ -362,7 +344,6 @@ func (c *compiler) regional(d *redirection, m *member) []candidate {
 				inner.candidates = append(inner.candidates, c.targets(&inner, &member)...)
 			}
 		}
-		inner.revive()
 		return inner.candidates
 	}
 	return nil // no rule there: the region takes nothing
@@ -476,7 +457,7 @@ func (c *compiler) natPools(b *balancer) {
 // unknownTarget returns a target of which nobody knows what it does, because
 // of a rule or a missing resource: a port without an address at which every
 // packet is unknown. It has the place of the port it stands for, if any.
-func (c *compiler) unknownTarget(of *port, at fabric.Origin, why string) []candidate {
+func (c *compiler) unknownTarget(of *port, at fabric.Origin, why string) []fabric.Target {
 	key := unknownKey{of, at, why}
 	id, ok := c.unknowns[key]
 	if !ok {
@@ -495,7 +476,7 @@ func (c *compiler) unknownTarget(of *port, at fabric.Origin, why string) []candi
 		id = p.id
 		c.unknowns[key] = id
 	}
-	return []candidate{{Target: fabric.Target{Port: id}}}
+	return []fabric.Target{{Port: id}}
 }
 
 // unknownKey tells unknown targets apart.
