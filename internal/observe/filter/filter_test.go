@@ -33,6 +33,7 @@ func view(t testing.TB, text string) View {
 	} else {
 		v.Packet.Src, v.Packet.Dst = netip.MustParseAddr(a), netip.MustParseAddr(b)
 	}
+	v.Also = v.Packet
 	v.Rules = func() []string { return []string{"AllowVnetOutBound", "Allow-HTTPS"} }
 	return v
 }
@@ -116,6 +117,31 @@ func TestMatch(t *testing.T) {
 		v := view(t, c.packet)
 		if got := f.Match(&v); got != c.want {
 			t.Errorf("%q on %s: %v, read as %s", c.filter, c.packet, got, f)
+		}
+	}
+}
+
+// TestTranslated: addresses and ports mean the packet before or after its
+// translation.
+func TestTranslated(t *testing.T) {
+	v := view(t, web)
+	v.Also = view(t, "tcp 10.0.0.4:5000 > 10.9.0.7:8443").Packet
+	for text, want := range map[string]bool{
+		"port 443": true, "port 8443": true, "dst net 10.9": true, "src net 10.9": false,
+		"not host 10.9.0.7": false, "dst 10.1.0.4 and dst 10.9.0.7": true,
+	} {
+		f, err := Parse(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Match(&v) != want {
+			t.Errorf("%q: %v", text, !want)
+		}
+	}
+	for text, want := range map[string]bool{"tcp": false, "not (udp and rule x)": true, "tcp or rule x": true, "": false} {
+		f, err := Parse(text, nil)
+		if err != nil || f.NeedsRules() != want {
+			t.Errorf("%q needs rules: %v, %v", text, !want, err)
 		}
 	}
 }

@@ -12,6 +12,10 @@ import (
 // View is what a filter knows of one sighting of a packet.
 type View struct {
 	Packet fabric.Packet
+	// Also is the packet before or after its translation; primitives about
+	// addresses and ports mean either form. Equal to Packet if nothing was
+	// translated.
+	Also fabric.Packet
 	// Ports says that the packet carries ports: not so for later fragments and
 	// packets cut short.
 	Ports   bool
@@ -32,6 +36,25 @@ type Filter struct{ root node }
 
 // Match reports whether the filter means a packet.
 func (f *Filter) Match(v *View) bool { return f.root == nil || f.root.match(v) }
+
+// NeedsRules reports whether the filter names a rule, so that [View.Rules] is
+// asked.
+func (f *Filter) NeedsRules() bool { return f.root != nil && needsRules(f.root) }
+
+func needsRules(n node) bool {
+	switch n := n.(type) {
+	case not:
+		return needsRules(n.of)
+	case both:
+		return needsRules(n.a) || needsRules(n.b)
+	case oneOf:
+		return needsRules(n.a) || needsRules(n.b)
+	case named:
+		return n.rule
+	default:
+		return false
+	}
+}
 
 // String returns the filter in full: every word said, every group in
 // parentheses. Parsing it gives the same filter.
@@ -114,7 +137,7 @@ func (n hosts) match(v *View) bool {
 		}
 		return false
 	}
-	return n.side.of(has(v.Packet.Src), has(v.Packet.Dst))
+	return n.side.of(has(v.Packet.Src) || has(v.Also.Src), has(v.Packet.Dst) || has(v.Also.Dst))
 }
 
 func (n hosts) String() string {
@@ -140,7 +163,8 @@ type network struct {
 }
 
 func (n network) match(v *View) bool {
-	return n.side.of(n.prefix.Contains(v.Packet.Src), n.prefix.Contains(v.Packet.Dst))
+	return n.side.of(n.prefix.Contains(v.Packet.Src) || n.prefix.Contains(v.Also.Src),
+		n.prefix.Contains(v.Packet.Dst) || n.prefix.Contains(v.Also.Dst))
 }
 
 func (n network) String() string { return sideText[n.side] + "net " + n.prefix.String() }
@@ -153,7 +177,7 @@ type portRange struct {
 
 func (n portRange) match(v *View) bool {
 	in := func(p uint16) bool { return n.lo <= p && p <= n.hi }
-	return v.Ports && n.side.of(in(v.Packet.SrcPort), in(v.Packet.DstPort))
+	return v.Ports && n.side.of(in(v.Packet.SrcPort) || in(v.Also.SrcPort), in(v.Packet.DstPort) || in(v.Also.DstPort))
 }
 
 func (n portRange) String() string {
@@ -165,13 +189,8 @@ type protocol uint8
 func (n protocol) match(v *View) bool { return v.Packet.Proto == uint8(n) }
 func (n protocol) String() string     { return "proto " + strconv.Itoa(int(n)) }
 
-// family is IPv4 or IPv6.
+// family is IPv6, or IPv4 if false.
 type family bool
-
-const (
-	ipv4 family = false
-	ipv6 family = true
-)
 
 func (n family) match(v *View) bool {
 	return v.Packet.Src.IsValid() && v.Packet.Src.Is6() == bool(n)
