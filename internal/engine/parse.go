@@ -206,3 +206,25 @@ func Tuple(pkt []byte) (fabric.Packet, fabric.Fault) {
 	}
 	return h.key.packet(), fabric.FaultNone
 }
+
+// LocalPort returns the protocol of an IP packet and the port of its receiver
+// that it is for: the identifier of an ICMP echo, and for an ICMP error the port
+// that sent the packet it speaks of, with that packet's protocol. The port is 0
+// if there is none.
+func LocalPort(pkt []byte) (proto uint8, port uint16) {
+	var h header
+	if h.parse(0, pkt) != fabric.FaultNone {
+		return 0, 0
+	}
+	switch {
+	case h.icmpError:
+		if inner, _, ok := quoted(pkt[h.l4+8:h.end], h.v6); ok {
+			return inner.proto(), inner.sport()
+		}
+		return h.key.proto(), 0
+	case h.key.isICMP():
+		return h.key.proto(), h.key.sport()
+	default:
+		return h.key.proto(), h.key.dport()
+	}
+}

@@ -27,6 +27,7 @@ type Host struct {
 	declared model.Host
 	edge     bool
 	wide     bool // it has more addresses than a stack can be told
+	shared   bool // a device has taken one of its interfaces; guarded by mu
 	links    []*link
 
 	mu       sync.Mutex
@@ -180,6 +181,11 @@ func (h *Host) start() error {
 		return err
 	}
 	h.stack = s // stopped by close, whatever follows
+	if h.shared {
+		if terr := s.SetPortRange(firstPort, 0xffff); terr != nil {
+			return stackError(terr)
+		}
+	}
 	if h.net.opts.NoServices {
 		return nil
 	}
@@ -187,7 +193,7 @@ func (h *Host) start() error {
 }
 
 // receive takes a packet from the wire; it owns the view.
-func (h *Host) receive(l *link, v *buffer.View) {
+func (h *Host) receive(l *link, v *buffer.View, o engine.Offload) {
 	// The stack answers pings to its own addresses only; the internet is every
 	// host outside.
 	if (h.edge || h.wide) && engine.Echo(v.AsSlice()) {
@@ -198,7 +204,7 @@ func (h *Host) receive(l *link, v *buffer.View) {
 		v.Release()
 		return
 	}
-	l.deliver(v)
+	l.deliver(v, o)
 }
 
 // close stops the host's services and stack.

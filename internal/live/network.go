@@ -184,6 +184,9 @@ func (n *Network) Close() {
 	n.closeOnce.Do(func() {
 		close(n.closed)
 		// First the wire, so that no packet meets a stack that is going down.
+		for _, h := range n.hosts {
+			h.detach()
+		}
 		n.wire.close()
 		for _, h := range n.hosts {
 			h.close()

@@ -31,6 +31,14 @@ const (
 // platform answers packets to the platform's own addresses.
 type platform struct{}
 
+// take is a packet to the platform from a link; at is the port where it left
+// the network.
+func (p platform) take(img *fabric.Image, from *link, at fabric.PortID, f *engine.Frame) {
+	if v := p.answer(img, at, f.Packet); v != nil {
+		from.wire.enqueue(sent{from: from, view: v, platform: true})
+	}
+}
+
 // answer returns the packet that answers a DNS query over UDP, nil for
 // everything else: the platform is silent. at is the port that asks; the names
 // are those of its space.

@@ -110,15 +110,15 @@ func (w *wire) onFlow(e engine.FlowEvent) {
 
 // denied tells those who wait for the flow of a packet that was not delivered.
 // The wire holds mu.
-func (w *wire) denied(s sent, r engine.Result) {
+func (w *wire) denied(f *engine.Frame, r *engine.Result) {
 	if len(w.watch.byKey) == 0 {
 		return
 	}
-	p, fault := engine.Tuple(s.view.AsSlice())
+	p, fault := engine.Tuple(f.Packet)
 	if fault != fabric.FaultNone {
 		return
 	}
-	own := endpoint{s.from.port, p}
+	own := endpoint{f.At, p}
 	tell := func(x *watcher) {
 		if x.err != nil {
 			return
