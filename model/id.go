@@ -18,7 +18,8 @@ type ID struct {
 }
 
 // ParseID reads a resource ID. It accepts resource groups, resources at
-// subscription or resource-group scope and child resources of any depth, and
+// subscription or resource-group scope, resources of the tenant such as
+// management groups (/providers/...), and child resources of any depth, and
 // returns an error that names the first thing wrong.
 func ParseID(s string) (ID, error) {
 	if !strings.HasPrefix(s, "/") {
@@ -36,11 +37,15 @@ func ParseID(s string) (ID, error) {
 			return ID{}, fmt.Errorf("resource ID %q has a control character", s)
 		}
 	}
-	if !strings.EqualFold(parts[0], "subscriptions") || len(parts) < 2 {
+	ofTenant := strings.EqualFold(parts[0], "providers")
+	if !ofTenant && !strings.EqualFold(parts[0], "subscriptions") || len(parts) < 2 {
 		return ID{}, fmt.Errorf("resource ID %q must start with \"/subscriptions/<subscription>\"", s)
 	}
-	rest := parts[2:]
-	if len(rest) > 0 && strings.EqualFold(rest[0], "resourceGroups") {
+	rest := parts
+	if !ofTenant {
+		rest = parts[2:]
+	}
+	if !ofTenant && len(rest) > 0 && strings.EqualFold(rest[0], "resourceGroups") {
 		if len(rest) < 2 {
 			return ID{}, fmt.Errorf("resource ID %q lacks the resource group's name", s)
 		}
@@ -91,7 +96,8 @@ func (id ID) Equal(other ID) bool { return strings.EqualFold(id.text, other.text
 // Name returns the last segment: the resource's own name.
 func (id ID) Name() string { return id.text[strings.LastIndexByte(id.text, '/')+1:] }
 
-// Subscription returns the subscription's name, usually a GUID.
+// Subscription returns the subscription's name, usually a GUID, or "" for
+// resources of the tenant.
 func (id ID) Subscription() string { return id.after("subscriptions") }
 
 // ResourceGroup returns the resource group's name, or "" at subscription scope.
@@ -99,6 +105,9 @@ func (id ID) ResourceGroup() string { return id.after("resourceGroups") }
 
 func (id ID) after(segment string) string {
 	parts := strings.Split(id.text, "/")
+	if len(parts) > 1 && strings.EqualFold(parts[1], "providers") {
+		return ""
+	}
 	for i := 1; i+1 < len(parts) && i <= 3; i += 2 {
 		if strings.EqualFold(parts[i], segment) {
 			return parts[i+1]
@@ -141,7 +150,7 @@ func (id ID) Is(resourceType string) bool { return strings.EqualFold(id.Type(), 
 
 // Parent returns the ID one level up: the virtual network of a subnet, the
 // resource group of a virtual network, the subscription of a resource group.
-// The parent of a subscription is the zero ID.
+// The parent of a subscription, and of a resource of the tenant, is the zero ID.
 func (id ID) Parent() ID {
 	parts := strings.Split(id.text, "/")
 	n := len(parts)
@@ -170,7 +179,8 @@ func GroupID(subscription, group string) ID {
 }
 
 // Resource returns the ID of a resource directly below a resource group or a
-// subscription; resourceType is "Namespace/type".
+// subscription; resourceType is "Namespace/type". Below the zero ID it is one of
+// the tenant.
 func (id ID) Resource(resourceType, name string) ID {
 	return ID{text: id.text + "/providers/" + resourceType + "/" + name}
 }

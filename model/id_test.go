@@ -11,6 +11,8 @@ const (
 	testSubnet = testVNet + "/subnets/A"
 	testPolicy = "/subscriptions/S/providers/Microsoft.Authorization/policyDefinitions/P"
 	testExtra  = testVNet + "/providers/Microsoft.Authorization/locks/L"
+
+	testManagement = "/providers/Microsoft.Management/managementGroups/M"
 )
 
 func TestID(t *testing.T) {
@@ -21,6 +23,10 @@ func TestID(t *testing.T) {
 		{testSubnet, "A", TypeSubnet, "G", testVNet},
 		{testPolicy, "P", TypePolicyDefinition, "", "/subscriptions/S"},
 		{testExtra, "L", "Microsoft.Authorization/locks", "G", testVNet},
+		{testManagement, "M", TypeManagementGroup, "", ""},
+		{testManagement + "/subscriptions/S", "S", TypeManagementGroup + "/subscriptions", "", testManagement},
+		{testManagement + "/providers/Microsoft.Network/networkManagerConnections/C", "C", "Microsoft.Network/networkManagerConnections", "", testManagement},
+		{"/providers/Microsoft.X/subscriptions/S/resourceGroups/G", "G", "Microsoft.X/subscriptions/resourceGroups", "", "/providers/Microsoft.X/subscriptions/S"},
 	} {
 		id, err := ParseID(tt.id)
 		if err != nil {
@@ -30,7 +36,7 @@ func TestID(t *testing.T) {
 		if id.Name() != tt.name || id.Type() != tt.kind || id.ResourceGroup() != tt.group || id.Parent().String() != tt.parent {
 			t.Errorf("%s: name %q type %q group %q parent %q", tt.id, id.Name(), id.Type(), id.ResourceGroup(), id.Parent())
 		}
-		if id.Subscription() != "S" {
+		if want := map[bool]string{true: "S"}[strings.HasPrefix(tt.id, "/subscriptions")]; id.Subscription() != want {
 			t.Errorf("%s: subscription %q", tt.id, id.Subscription())
 		}
 		if !id.Equal(MustParseID(strings.ToUpper(tt.id))) || id.Key() != strings.ToLower(tt.id) {
@@ -67,9 +73,9 @@ func TestParseIDErrors(t *testing.T) {
 }
 
 // FuzzID: an ID that parses has a name, a type, and parents that parse up to
-// the subscription.
+// the subscription, or to nothing for those of the tenant.
 func FuzzID(f *testing.F) {
-	for _, s := range []string{testGroup, testVNet, testSubnet, testPolicy, testExtra, "/subscriptions/S/providers/a/b/c/providers/d/e/f"} {
+	for _, s := range []string{testGroup, testVNet, testSubnet, testPolicy, testExtra, testManagement + "/subscriptions/S", "/subscriptions/S/providers/a/b/c/providers/d/e/f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -77,7 +83,7 @@ func FuzzID(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if id.String() != s || id.Name() == "" || id.Type() == "" || id.Subscription() == "" {
+		if id.String() != s || id.Name() == "" || id.Type() == "" || id.Subscription() == "" && !strings.HasPrefix(id.Key(), "/providers/") {
 			t.Fatalf("%q: name %q type %q", s, id.Name(), id.Type())
 		}
 		for n := 0; !id.IsZero(); n++ {

@@ -36,6 +36,7 @@ const (
 	TypeSQLFirewallRule     = "Microsoft.Sql/servers/firewallRules"
 	TypeSQLNetworkRule      = "Microsoft.Sql/servers/virtualNetworkRules"
 	TypeKeyVault            = "Microsoft.KeyVault/vaults"
+	TypeManagementGroup     = "Microsoft.Management/managementGroups"
 	TypePolicyDefinition    = "Microsoft.Authorization/policyDefinitions"
 	TypePolicyAssignment    = "Microsoft.Authorization/policyAssignments"
 

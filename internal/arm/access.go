@@ -84,7 +84,14 @@ func (s *Server) rightsOf(v *state.View, who principal) *rights {
 		if !ok {
 			continue
 		}
-		r.grants = append(r.grants, grant{e.Resource.ID.Parent().Key() + "/", role.permissions(), text(p, "condition") != ""})
+		given := grant{e.Resource.ID.Parent().Key() + "/", role.permissions(), text(p, "condition") != ""}
+		r.grants = append(r.grants, given)
+		if at := e.Resource.ID.Parent(); at.Is(model.TypeManagementGroup) {
+			for _, below := range s.managementTree(v).scopesBelow(at) {
+				given.scope = below
+				r.grants = append(r.grants, given)
+			}
+		}
 	}
 	return r
 }

@@ -11,7 +11,7 @@ import (
 
 // accessKinds are roles and their assignments.
 func accessKinds() []*kind {
-	anywhere := inSubscription | inGroup | onResource
+	anywhere := inSubscription | inGroup | onResource | inManagementGroup
 	return []*kind{
 		{
 			Type: typeRoleAssignment, NoEtag: true, Place: anywhere, Name: guidName, Sync: true, SyncDelete: true,
@@ -199,10 +199,11 @@ func (c *call) roleDefinitions(scope model.ID) *Fault {
 	for _, r := range builtInRoles() {
 		add(r, "BuiltInRole")
 	}
+	tree := c.s.managementTree(c.s.store.View())
 	for _, e := range findExact(c.s.store.View(), termType+strings.ToLower(typeRoleDefinition)) {
 		p := e.Resource.Properties()
 		if !scope.IsZero() && !slices.ContainsFunc(texts(p, "assignableScopes"), func(s string) bool {
-			return covers(s, scope)
+			return tree.assignable(s, scope)
 		}) {
 			continue
 		}
@@ -227,6 +228,18 @@ func (c *call) tenantLevel(path []string) *Fault {
 		return c.roleDefinition(path[2])
 	case strings.EqualFold(path[1], "operations") && len(path) == 2:
 		return c.operationsOf(path[0])
+	case len(path) == 5 && strings.EqualFold(path[1], "locations") && strings.EqualFold(path[3], "operations"):
+		return c.operation(path[4], false)
+	case len(path) == 5 && strings.EqualFold(path[1], "locations") && strings.EqualFold(path[3], "operationResults"):
+		return c.operation(path[4], true)
+	case strings.EqualFold(t, model.TypeManagementGroup) && len(path) == 2:
+		return c.managementGroups()
+	case strings.EqualFold(t, "Microsoft.Management/getEntities") && len(path) == 2:
+		return c.entities()
+	case strings.EqualFold(t, model.TypeManagementGroup) && len(path) == 3 && strings.EqualFold(path[2], c.s.identity.TenantID) && c.r.Method != http.MethodGet:
+		return rootGroupFixed(c.s.managementRoot())
+	case strings.EqualFold(t, model.TypeManagementGroup):
+		return c.below(append([]string{"providers"}, path...))
 	default:
 		return c.noRoute(append([]string{"providers"}, path...))
 	}
@@ -246,9 +259,14 @@ func (c *call) listed(scope model.ID, resourceType string) *Fault {
 	}
 }
 
-// covers reports whether an assignable scope is a scope or above it.
-func covers(assignable string, scope model.ID) bool {
-	return strings.HasPrefix(scope.Key()+"/", strings.TrimRight(strings.ToLower(assignable), "/")+"/")
+// assignable reports whether an assignable scope of a role is a scope or above
+// it.
+func (t managementTree) assignable(at string, scope model.ID) bool {
+	if at == "/" {
+		return true
+	}
+	id, err := model.ParseID(strings.TrimRight(at, "/"))
+	return err == nil && t.covers(id, scope)
 }
 
 // roleAssignments lists the assignments at a scope, above it and, unless the
@@ -268,11 +286,11 @@ func (c *call) roleAssignments(scope model.ID) *Fault {
 	if f != nil {
 		return f
 	}
-	at := scope.Key() + "/"
+	tree := c.s.managementTree(c.s.store.View())
 	for _, e := range findExact(c.s.store.View(), termType+strings.ToLower(typeRoleAssignment)) {
-		on := e.Resource.ID.Parent().Key() + "/"
+		on := e.Resource.ID.Parent()
 		_, only := terms["atscope()"]
-		if !strings.HasPrefix(at, on) && (only || !strings.HasPrefix(on, at)) || !c.rights().read(e.Resource.ID) {
+		if !tree.covers(on, scope) && (only || !tree.covers(scope, on)) || !c.rights().read(e.Resource.ID) {
 			continue
 		}
 		id := text(e.Resource.Properties(), "principalId")
@@ -376,7 +394,7 @@ func checkRoleAssignment(c *change) *Fault {
 	if !ok {
 		return badRequest("RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", strings.ReplaceAll(lastSegment(text(p, "roleDefinitionId")), "-", ""))
 	}
-	if scopes := texts(object(r.document, "properties"), "assignableScopes"); r.document != nil && !slices.ContainsFunc(scopes, func(s string) bool { return covers(s, c.id.Parent()) }) {
+	if scopes := texts(object(r.document, "properties"), "assignableScopes"); r.document != nil && !slices.ContainsFunc(scopes, func(s string) bool { return readManagementTree(c.tx.View, c.root).assignable(s, c.id.Parent()) }) {
 		return badRequest("RoleAssignmentScopeNotAssignableToRoleDefinition", "The role assignment scope '%s' is not assignable to the role definition '%s'.", c.id.Parent(), r.guid) // code unconfirmed
 	}
 	p["scope"] = c.id.Parent().String()
@@ -410,7 +428,7 @@ func checkRoleDefinition(c *change) *Fault {
 	for _, s := range scopes {
 		id, err := model.ParseID(s)
 		if err != nil {
-			return invalidProperty(c.id, "properties.assignableScopes", s, "it must be a subscription, a resource group or a resource")
+			return invalidProperty(c.id, "properties.assignableScopes", s, "it must be a management group, a subscription, a resource group or a resource")
 		}
 		if c.rights != nil && !c.rights.at(operationOf(typeRoleDefinition, "write"), id) {
 			return c.rights.refused(operationOf(typeRoleDefinition, "write"), id)

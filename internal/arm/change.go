@@ -24,6 +24,7 @@ type change struct {
 	doc   map[string]any // what is to be stored; ours to change; nil for a deletion
 	etag  string
 	by    state.Actor
+	root  model.ID // the management group above everything
 	// via is the inline child that was written or deleted, in place of the whole
 	// document; it is zero otherwise.
 	via model.ID
@@ -34,7 +35,7 @@ type change struct {
 }
 
 func (s *Server) newChange(tx *state.Tx, k *kind, id model.ID, by state.Actor) *change {
-	return &change{kinds: s.kinds, tx: tx, kind: k, id: id, etag: newEtag(), by: by}
+	return &change{kinds: s.kinds, tx: tx, kind: k, id: id, etag: newEtag(), by: by, root: s.managementRoot()}
 }
 
 func newEtag() string { return `W/"` + uuid.NewString() + `"` }

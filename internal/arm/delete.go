@@ -100,7 +100,7 @@ func (c *change) delete(old map[string]any, force bool) *Fault {
 		if k == nil || k.Settle == nil {
 			continue
 		}
-		part := &change{kinds: c.kinds, tx: c.tx, kind: k, id: e.Resource.ID, old: e.Resource.Doc, etag: c.etag, by: c.by}
+		part := &change{kinds: c.kinds, tx: c.tx, kind: k, id: e.Resource.ID, old: e.Resource.Doc, etag: c.etag, by: c.by, root: c.root}
 		if f := k.Settle(part); f != nil {
 			return f
 		}

@@ -23,8 +23,18 @@ func checkFirewall(c *change) *Fault {
 			return badRequest(codeFirewallSubnet, "Firewall %s must be in a subnet named %s, not %s.", c.id, firewallSubnet, id.Name())
 		}
 	}
+	known := map[string]bool{}
+	for _, list := range classicRules {
+		if f := c.completeParts(c.id, c.props(), list, known); f != nil {
+			return f
+		}
+	}
 	return checkPublicIPUse(c)
 }
+
+// classicRules are the lists of rule collections that a firewall without a
+// policy has.
+var classicRules = []string{"applicationRuleCollections", "natRuleCollections", "networkRuleCollections"}
 
 func fillFirewall(c *change) *Fault { return c.assignAddresses("ipConfigurations") }
 

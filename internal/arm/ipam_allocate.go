@@ -107,7 +107,6 @@ func (c *change) allocateNetwork() *Fault {
 			}
 			mine, blocks = mine.Union(fabric.PrefixSet(block)), append(blocks, block.String())
 			a["allocatedAddressPrefixes"] = []any{block.String()}
-			all = appendNew(all, block.String())
 		}
 		// What was allocated before and is no more leaves the address space.
 		for _, a := range had {
@@ -115,6 +114,17 @@ func (c *change) allocateNetwork() *Fault {
 				if !slices.Contains(blocks, p.String()) {
 					all = without(all, func(s string) bool { return s == p.String() })
 				}
+			}
+		}
+		// A block inside a prefix that the network states itself is there already:
+		// so a network with a space of its own comes to be of a pool.
+		stated, f := parsePrefixes(c.id, all)
+		if f != nil {
+			return f
+		}
+		for _, b := range blocks {
+			if !within(netip.MustParsePrefix(b), stated) {
+				all = append(all, b)
 			}
 		}
 		space["addressPrefixes"] = anyList(all)
@@ -192,13 +202,6 @@ func (c *change) block(a map[string]any, had []map[string]any, free fabric.Set) 
 		return block, badRequest(codePoolFull, "Pool %s has no %v addresses left in one block for resource %s.", refID(a, "pool"), a["numberOfIpAddresses"], c.id)
 	}
 	return block, nil
-}
-
-func appendNew(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
-	}
-	return append(list, s)
 }
 
 func anyList(list []string) []any {

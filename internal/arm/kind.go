@@ -14,9 +14,11 @@ import (
 type place uint8
 
 const (
-	inGroup        place = 1 << iota // below a resource group
-	inSubscription                   // below a subscription
-	onResource                       // below another resource, as an extension
+	inGroup           place = 1 << iota // below a resource group
+	inSubscription                      // below a subscription
+	onResource                          // below another resource, as an extension
+	inTenant                            // below nothing
+	inManagementGroup                   // below a management group
 )
 
 // locationRule says what a document's "location" must be.
@@ -54,6 +56,7 @@ type kind struct {
 	SyncDelete bool // deletions do
 	Created    int  // status of a creation; 0 means 201
 	Updated    int  // status of a change by PUT; 0 means 200
+	MaybeBody  bool // PUT without a body is PUT of {}
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
 	Block      bool // as a child, keeps its parent from being deleted on its own
 	ReadOnly   bool // clients cannot write it
@@ -71,6 +74,10 @@ type kind struct {
 	// it may always be deleted.
 	InUse func(id model.ID, users []string) *Fault
 
+	// Amend makes a whole document of the old one and what PATCH sends, in place of
+	// tags and merging.
+	Amend func(id model.ID, old, body map[string]any) (map[string]any, *Fault)
+
 	// Prepare finds out, before the update, what a change needs to know besides
 	// the store; Fill finds it in the change.
 	Prepare func(c *call, id model.ID, body map[string]any) (any, *Fault)
@@ -85,6 +92,8 @@ type kind struct {
 	Terms func(*model.Resource) []string
 	// Show adds computed properties to a copy of the document for an answer.
 	Show func(*reading, map[string]any)
+	// Shape gives the whole body of an answer, in place of Show.
+	Shape func(*call, *model.Resource) map[string]any
 	// Expand adds what "$expand" asks for to what Show gave; doc is the stored
 	// document.
 	Expand func(doc *model.Resource, expand string, shown map[string]any)
@@ -135,7 +144,7 @@ func newKindSet() kindSet {
 	ks := kindSet{}
 	for _, list := range [][]*kind{
 		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
-		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), deploymentKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), deploymentKinds(),
 	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k

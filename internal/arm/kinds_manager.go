@@ -16,14 +16,14 @@ func managerKinds() []*kind {
 			Check: checkNetworkManager,
 			Verbs: managerVerbs(),
 		},
-		// A manager's scope may be in another tenant, which connects to it; here
-		// there is one tenant, and nobody who accepts.
-		child(model.TypeNetworkManager+"/scopeConnections", kind{
-			SyncDelete: true, Computed: []string{"connectionState"}, Show: pendingConnection,
+		// A manager's scope and what it is to govern connect to each other ("Configure
+		// cross-tenant connection"): each side waits for the other's connection.
+		child(typeScopeConnection, kind{
+			SyncDelete: true, Computed: []string{"connectionState"}, Show: showScopeConnection,
 		}),
 		{
-			Type: "Microsoft.Network/networkManagerConnections", Place: inSubscription, Name: networkName, SystemData: true, Sync: true, SyncDelete: true, Untracked: true,
-			Refs: []reference{looseRef(model.TypeNetworkManager, "properties.networkManagerId")}, Computed: []string{"connectionState"}, Show: pendingConnection,
+			Type: typeManagerConnection, Place: inSubscription | inManagementGroup, Name: networkName, SystemData: true, Sync: true, SyncDelete: true, Untracked: true,
+			Refs: []reference{looseRef(model.TypeNetworkManager, "properties.networkManagerId")}, Computed: []string{"connectionState"}, Show: showManagerConnection,
 		},
 		child(model.TypeNetworkGroup, kind{
 			Defaults: []setting{{"memberType", "VirtualNetwork"}},
@@ -85,6 +85,3 @@ func managerKinds() []*kind {
 func deployed(id model.ID, users []string) *Fault {
 	return inUse(codeConfigDeployed, "Configuration %s is deployed by %s and cannot be deleted. Commit without it first, or delete it with force=true.")(id, users)
 }
-
-// pendingConnection shows that a connection waits for the other side.
-func pendingConnection(_ *reading, p map[string]any) { p["connectionState"] = "Pending" }

@@ -68,7 +68,11 @@ func (c *call) accept(kind operationKind, namespace, location string, withLocati
 		location = "global"
 	}
 	name = c.s.operations.name(kind, c.s.now().Add(c.s.operationTime))
-	at := c.base + "/subscriptions/" + c.subscription + "/providers/" + namespace + "/locations/" + location
+	at := c.base + "/subscriptions/" + c.subscription
+	if c.subscription == "" {
+		at = c.base // of the tenant
+	}
+	at += "/providers/" + namespace + "/locations/" + location
 	h := c.w.Header()
 	h.Set("Azure-AsyncOperation", at+"/operations/"+name+"?api-version="+c.version)
 	h.Set("Azure-AsyncNotification", "Enabled")

@@ -23,6 +23,9 @@ type reading struct {
 // shown returns the document of an answer: the stored one, or a copy with
 // computed properties.
 func (c *call) shown(k *kind, r *model.Resource) map[string]any {
+	if k.Shape != nil {
+		return k.Shape(c, r)
+	}
 	doc := r.Doc
 	updating := c.s.pending.has(r.ID.Key(), c.s.now()) && k.State
 	if k.Show == nil && !updating {
@@ -125,7 +128,7 @@ func (c *call) collection(scope model.ID, resourceType string) *Fault {
 		if !scope.Is(k.parent.Type) {
 			return fault(http.StatusNotFound, "InvalidResourceType", "Resources of type '%s' are listed below their parent.", k.Type)
 		}
-		if !has(v, scope) {
+		if !has(v, scope) && !scope.Equal(c.s.managementRoot()) {
 			return notFound(scope, k.parent.child())
 		}
 	}

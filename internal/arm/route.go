@@ -154,6 +154,11 @@ func (c *call) dispatch(path []string) *Fault {
 		}
 		return c.tagsOf(scope)
 	}
+	return c.below(path)
+}
+
+// below answers paths of resources, their collections and actions.
+func (c *call) below(path []string) *Fault {
 	full := "/" + strings.Join(path, "/")
 	if id, err := model.ParseID(full); err == nil {
 		return c.resource(id)
@@ -170,7 +175,7 @@ func (c *call) dispatch(path []string) *Fault {
 		return c.listed(scope, path[len(path)-2]+"/"+last)
 	}
 	id, err := model.ParseID(up)
-	if err != nil || id.ResourceGroup() == "" && id.Is("Microsoft.Resources/subscriptions") {
+	if err != nil || id.Is("Microsoft.Resources/subscriptions") {
 		return c.noRoute(path)
 	}
 	if c.r.Method == http.MethodPost || c.s.kinds.verbOf(id.Type(), last, c.r.Method) != nil {

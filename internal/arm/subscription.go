@@ -2,6 +2,7 @@ package arm
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,33 +39,50 @@ func (c *call) subscriptionBody(name string) map[string]any {
 	}
 }
 
-// listSubscriptions shows the configured subscriptions, or the identity's own
-// and those that hold resource groups.
+// subscriptionNames are the configured subscriptions, or the identity's own and
+// those that hold resource groups or are in a management group, in order.
+func (s *Server) subscriptionNames(v *state.View) []string {
+	names := map[string]string{}
+	add := func(name string) {
+		if _, ok := names[strings.ToLower(name)]; !ok && name != "" {
+			names[strings.ToLower(name)] = name
+		}
+	}
+	if s.subscriptions != nil {
+		names = s.subscriptions
+	} else {
+		add(s.identity.SubscriptionID)
+		for _, e := range findExact(v, termType+strings.ToLower(model.TypeResourceGroup)) {
+			add(e.Resource.ID.Subscription())
+		}
+		for _, e := range findExact(v, termType+strings.ToLower(typeManaged)) {
+			add(e.Resource.ID.Name())
+		}
+	}
+	out := make([]string, 0, len(names))
+	for _, k := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, names[k])
+	}
+	return out
+}
+
+// knownSubscription refuses a subscription that is not there.
+func (c *call) knownSubscription(name string) *Fault {
+	if _, ok := c.s.subscriptions[strings.ToLower(name)]; c.s.subscriptions != nil && !ok {
+		return fault(http.StatusNotFound, "SubscriptionNotFound", "The subscription '%s' could not be found.", name)
+	}
+	return nil
+}
+
+// listSubscriptions lists the subscriptions the caller may see.
 func (c *call) listSubscriptions() *Fault {
 	if f := c.getOnly(); f != nil {
 		return f
 	}
-	names := map[string]string{}
-	if c.s.subscriptions != nil {
-		names = c.s.subscriptions
-	} else {
-		names[strings.ToLower(c.s.identity.SubscriptionID)] = c.s.identity.SubscriptionID
-		for _, e := range findExact(c.s.store.View(), termType+strings.ToLower(model.TypeResourceGroup)) {
-			s := e.Resource.ID.Subscription()
-			if _, ok := names[strings.ToLower(s)]; !ok {
-				names[strings.ToLower(s)] = s
-			}
-		}
-	}
-	keys := make([]string, 0, len(names))
-	for k := range names {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
 	value := []any{}
-	for _, k := range keys {
-		if c.rights().in(model.SubscriptionID(names[k])) {
-			value = append(value, c.subscriptionBody(names[k]))
+	for _, name := range c.s.subscriptionNames(c.s.store.View()) {
+		if c.rights().in(model.SubscriptionID(name)) {
+			value = append(value, c.subscriptionBody(name))
 		}
 	}
 	writeJSON(c.w, http.StatusOK, map[string]any{"value": value, "count": map[string]any{"type": "Total", "value": len(value)}})

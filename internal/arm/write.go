@@ -47,6 +47,9 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 		return k.Write(c, k, id)
 	}
 	body, f := readBody(c.w, c.r)
+	if f != nil && k.MaybeBody && f.Err.Code == codeNoBody {
+		body, f = map[string]any{}, nil
+	}
 	if f != nil {
 		return f
 	}
@@ -177,9 +180,14 @@ func (c *call) canonical(v *state.View, k *kind, id model.ID) (model.ID, *Fault)
 		}
 	}
 	up := id.Parent()
+	if up.IsZero() && k.Place&inTenant != 0 {
+		return up.Resource(k.Type, id.Name()), nil
+	}
 	scope := up
 	if e, ok := v.Get(up); ok {
 		scope = e.Resource.ID
+	} else if up.Equal(c.s.managementRoot()) {
+		scope = c.s.managementRoot()
 	} else if uk := c.s.kinds[strings.ToLower(up.Type())]; uk != nil && uk.Inline != "" && k.Place&onResource != 0 {
 		doc, ok := lookup(v, uk, up)
 		if !ok {
@@ -200,6 +208,8 @@ func (c *call) canonical(v *state.View, k *kind, id model.ID) (model.ID, *Fault)
 		at = inGroup
 	case scope.ResourceGroup() == "" && scope.Is("Microsoft.Resources/subscriptions"):
 		at = inSubscription
+	case scope.Is(model.TypeManagementGroup):
+		at = inManagementGroup
 	}
 	if k.Place&at == 0 {
 		return id, badRequest("InvalidResourceScope", "A resource of type '%s' cannot be placed at '%s'.", k.Type, scope)
@@ -260,7 +270,12 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		}
 		ch := c.newChange(tx, k, e.Resource.ID)
 		ch.old = e.Resource.Doc
-		if k.MergePatch {
+		if k.Amend != nil {
+			var f *Fault
+			if ch.doc, f = k.Amend(ch.id, ch.old, body); f != nil {
+				return f
+			}
+		} else if k.MergePatch {
 			merged, _ := mergePatch(model.CloneJSON(ch.old), body).(map[string]any)
 			if tags, given := body["tags"].(map[string]any); given {
 				merged["tags"] = tags // as a whole: otherwise none could be removed

@@ -64,7 +64,7 @@ func (c *Cloud) AddPrincipal(ctx context.Context, name, role string, scopes []st
 	var given []model.ID
 	for _, scope := range ids {
 		a := &model.Resource{ID: scope.Resource("Microsoft.Authorization/roleAssignments", uuid.NewString()), Doc: map[string]any{"properties": map[string]any{
-			"roleDefinitionId": "/subscriptions/" + scope.Subscription() + "/providers/Microsoft.Authorization/roleDefinitions/" + guid,
+			"roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + guid,
 			"principalId":      p.ObjectID, "principalType": "ServicePrincipal",
 		}}}
 		if err := c.client.Put(ctx, a); err != nil {

@@ -362,6 +362,36 @@ func TestScope(t *testing.T) {
 	}
 }
 
+// A manager of a management group governs the subscriptions below it; of two,
+// the one higher up wins ("Network manager scope").
+func TestManagementGroupScope(t *testing.T) {
+	const groups = "/providers/Microsoft.Management/managementGroups/"
+	for _, tt := range []struct {
+		scope    string
+		governed bool
+		level    int
+	}{
+		{"corp", true, 1},
+		{"PROD", true, 2},
+		{"other", false, 1},
+		{"root", true, 0},
+	} {
+		w := newWorld(t, "a eastus 10.0.0.0/16")
+		w.resources = nil
+		for id, parent := range map[string]string{"corp": "root", "Prod": "corp", "other": "root"} {
+			w.add(model.MustParseID(groups+id), `{"properties":{"details":{"parent":{"id":"`+groups+parent+`"}}}}`)
+		}
+		w.add(model.MustParseID(groups+"Prod/subscriptions/S"), `{}`)
+		w.add(w.manager, `{"properties":{"networkManagerScopes":{"managementGroups":["`+groups+tt.scope+`"]}}}`)
+		w.static("g", "a")
+		x := newExpansion(w.resources, w.vnets)
+		m := x.managerOf(w.manager)
+		if m.level != tt.level || m.governs(w.vnets[0].ID.Key()) != tt.governed {
+			t.Errorf("%s: level %d, scope %v", tt.scope, m.level, m.scope)
+		}
+	}
+}
+
 func FuzzTagName(f *testing.F) {
 	for _, s := range []string{"tags['env']", "tags[env]", "tags.env", "tags[''", "tags[", "tags.", "tags", "tags['a'b']"} {
 		f.Add(s)

@@ -41,10 +41,11 @@ func Owns(resourceType string) bool {
 
 // expansion is one run of Expand.
 type expansion struct {
-	vnets    []VNet
-	keys     []string       // lower-case IDs of the virtual networks
-	byID     map[string]int // lower-case VNet ID
-	subnetOf map[string]int // lower-case subnet ID: its VNet
+	vnets     []VNet
+	hierarchy hierarchy
+	keys      []string       // lower-case IDs of the virtual networks
+	byID      map[string]int // lower-case VNet ID
+	subnetOf  map[string]int // lower-case subnet ID: its VNet
 
 	managers map[string]*manager
 	members  map[string]*group
@@ -120,6 +121,7 @@ func newExpansion(resources []*model.Resource, vnets []VNet) *expansion {
 			x.subnetOf[s.Key()] = i
 		}
 	}
+	x.hierarchy = readHierarchy(resources)
 	var own []*model.Resource
 	for _, r := range resources {
 		if Owns(r.Type()) {
@@ -135,20 +137,22 @@ func newExpansion(resources []*model.Resource, vnets []VNet) *expansion {
 }
 
 func (x *expansion) readManager(r *model.Resource) {
-	m := &manager{res: r, level: 1}
+	m := &manager{res: r, level: bySubscription, scope: []string{}}
 	if !x.decode(r, &m.view) {
 		return
 	}
 	scopes := m.view.Properties.Scopes
-	if len(scopes.ManagementGroups) > 0 {
-		// The tree of management groups is not among the resources; such a
-		// manager governs every subscription there is.
-		m.level = 0
-	} else {
-		m.scope = []string{}
-		for _, s := range scopes.Subscriptions {
-			m.scope = append(m.scope, strings.ToLower(strings.TrimSuffix(s, "/"))+"/")
-		}
+	for _, s := range scopes.Subscriptions {
+		m.scope = append(m.scope, strings.ToLower(strings.TrimSuffix(s, "/"))+"/")
+	}
+	everything := false
+	for _, g := range scopes.ManagementGroups {
+		prefixes, depth, known := x.hierarchy.governedBy(g)
+		m.scope, m.level = append(m.scope, prefixes...), min(m.level, depth)
+		everything = everything || !known
+	}
+	if everything {
+		m.scope = nil
 	}
 	x.managers[r.ID.Key()] = m
 }
