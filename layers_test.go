@@ -50,10 +50,10 @@ var rooms = []room{
 	{path: "internal/plan", duty: "Desired against observed: an immutable plan and its executor", may: []string{"model", "internal/state", "internal/fabric", "internal/proof"}},
 	{path: "internal/plan/azure", duty: "The one client of the Resource Manager API; the only place with the Azure SDK", may: []string{"model", "internal/plan"}},
 	{path: "internal/observe", duty: "Seeing a running network: captures in pcapng, filters, flow logs, tables of flows, metrics. It decides nothing", may: []string{"model", "internal/fabric", "internal/fabric/ref", "internal/engine"}, tests: []string{"internal/fabric/fabrictest"}},
-	{path: "internal/datapath", duty: "The Linux edge: TUN/TAP, namespaces, eBPF", planned: true},
+	{path: "internal/datapath", duty: "The edge to the operating system: virtual network interfaces of real processes, in namespaces of their own", may: []string{"internal/engine"}},
 	{path: "internal/template", duty: "Azure's deployment templates: their expressions, and the resources they stand for", may: []string{"model"}},
 	{path: "internal/arm", duty: "The embedded cloud: a Resource Manager server over the store", may: []string{"model", "intent", "internal/state", "internal/plan", "internal/fabric", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/diagnose", "internal/template"}, tests: []string{"internal/plan/azure", "internal/fabric/ref"}},
-	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/proof/policy", "internal/proof/certificate", "internal/audit", "internal/diagnose", "internal/engine", "internal/live", "internal/observe", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm", "internal/template"}, tests: []string{"internal/fabric/fabrictest"}},
+	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/proof/policy", "internal/proof/certificate", "internal/audit", "internal/diagnose", "internal/engine", "internal/live", "internal/observe", "internal/datapath", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm", "internal/template"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "cmd/cerulean", duty: "One main; thin commands", may: []string{"model", "intent", "lab", "internal/node"}},
 	{path: "interop", duty: "Unchanged clients of Azure against the embedded cloud: stories of the Azure CLI and Terraform. They run the program; they import nothing of ours"},
 	{path: "web", duty: "The console's assets", planned: true},
@@ -72,6 +72,8 @@ var quarantine = map[string][]string{
 	"github.com/miekg/dns":              {"internal/live"},
 	"github.com/gaissmai/bart":          {"internal/engine", "internal/fabric/compile"},
 	"github.com/spf13/cobra":            {"cmd/cerulean"},
+	"github.com/vishvananda/netlink":    {"internal/datapath"},
+	"github.com/insomniacslk/dhcp":      {"internal/datapath"},
 	"github.com/prometheus":             {"internal/observe"},
 }
 
