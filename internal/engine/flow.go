@@ -17,6 +17,7 @@ func id(n uint32, f *flow) FlowID { return FlowID(f.gen)<<32 | FlowID(n) }
 // FlowEvent tells what was decided about one direction of a flow.
 type FlowEvent struct {
 	Now     time.Duration
+	Image   *fabric.Image
 	ID      FlowID // 0 if the table had no room for a denied flow
 	Reply   bool   // the direction back to the opener
 	From    fabric.PortID
@@ -34,7 +35,7 @@ func (e *Engine) event(now time.Duration, id FlowID, dir int, k, final key) {
 	}
 	w := &e.walk
 	e.opts.OnFlow(FlowEvent{
-		Now: now, ID: id, Reply: dir == backward, From: k.at(), Packet: k.packet(), Final: final.packet(),
+		Now: now, Image: e.prog.img, ID: id, Reply: dir == backward, From: k.at(), Packet: k.packet(), Final: final.packet(),
 		Verdict: w.verdict, Reason: w.reason, Path: w.path(), Delay: w.delay(),
 	})
 }
@@ -83,6 +84,22 @@ func (e *Engine) Flows() iter.Seq[Flow] {
 			}
 		}
 	}
+}
+
+// Scan calls f with the flows among the next records of the table, at most 256
+// of them, and returns where to go on: 0 when there are no more. It is for
+// looking at a large table without keeping packets waiting.
+func (e *Engine) Scan(from uint32, f func(Flow)) (next uint32) {
+	end := min(from+chunk, uint32(len(e.table.chunks)*chunk))
+	for n := from; n < end; n++ {
+		if x := e.table.flow(n); x.gen&1 == 1 {
+			f(e.export(n, x))
+		}
+	}
+	if end == uint32(len(e.table.chunks)*chunk) {
+		return 0
+	}
+	return end
 }
 
 func (e *Engine) export(n uint32, f *flow) Flow {
