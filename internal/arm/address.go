@@ -292,17 +292,26 @@ func fillPublicIP(c *change) *Fault {
 	if strings.EqualFold(text(p, "publicIPAddressVersion"), "IPv6") {
 		pool = publicPool6
 	}
+	a, f := c.freePublic(pool, nil)
+	if f == nil {
+		p["ipAddress"] = a.String()
+	}
+	return f
+}
+
+// freePublic returns a public address that nobody has, from a place in the pool
+// that follows from the ID, and not among those of this change.
+func (c *change) freePublic(pool netip.Prefix, mine []netip.Addr) (netip.Addr, *Fault) {
 	start := hashOf(c.id.Key())
 	hosts := uint32(1)<<min(pool.Addr().BitLen()-pool.Bits(), 31) - 1
 	const tries = 1 << 16
 	for i := range uint32(tries) {
 		a := offset(pool, (start+i)&hosts)
-		if c.publicOwner(a) == "" {
-			p["ipAddress"] = a.String()
-			return nil
+		if c.publicOwner(a) == "" && !slices.Contains(mine, a) {
+			return a, nil
 		}
 	}
-	return fault(http.StatusConflict, "PublicIPCountLimitReached", "No public IP address is left for resource %s.", c.id)
+	return netip.Addr{}, fault(http.StatusConflict, "PublicIPCountLimitReached", "No public IP address is left for resource %s.", c.id)
 }
 
 // fillFromPrefix gives a public address the first free one of its prefix.

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -36,7 +37,76 @@ func checkFirewall(c *change) *Fault {
 // policy has.
 var classicRules = []string{"applicationRuleCollections", "natRuleCollections", "networkRuleCollections"}
 
-func fillFirewall(c *change) *Fault { return c.assignAddresses("ipConfigurations") }
+func fillFirewall(c *change) *Fault {
+	if hub := refID(c.props(), "virtualHub"); hub != "" {
+		return c.fillHubAddresses(hub)
+	}
+	return c.assignAddresses("ipConfigurations")
+}
+
+// maxHubAddresses is how many public addresses a firewall of a hub may have
+// ("Azure Firewall limits").
+const maxHubAddresses = 80
+
+// hubFirewall is the place of the private address of a hub's firewall in the
+// hub's prefix: with a /23, Azure's is .132 of its first half. // unconfirmed
+const hubFirewall = 132
+
+// fillHubAddresses gives a firewall in a virtual hub the public addresses it asks
+// for by number, and its private address. Addresses stay while there is a need.
+func (c *change) fillHubAddresses(hub string) *Fault {
+	setDefault(c.props(), "hubIPAddresses.publicIPs.count", json.Number("1"))
+	all := object(c.props(), "hubIPAddresses")
+	public := object(all, "publicIPs")
+	n, ok := whole(public["count"])
+	if !ok || n < 0 || n > maxHubAddresses {
+		return invalidProperty(c.id, "properties.hubIPAddresses.publicIPs.count", public["count"], "it must be a number of addresses, at most "+strconv.Itoa(maxHubAddresses))
+	}
+	// The client names those it keeps; without a list it keeps what there is.
+	kept := objects(public, "addresses")
+	if len(kept) == 0 {
+		kept = objects(object(object(c.oldProps(), "hubIPAddresses"), "publicIPs"), "addresses")
+	}
+	var mine []netip.Addr
+	for _, o := range kept {
+		if a, err := netip.ParseAddr(text(o, "address")); err == nil && len(mine) < n && c.publicOwner(a) == "" {
+			mine = append(mine, a)
+		}
+	}
+	for len(mine) < n {
+		a, f := c.freePublic(publicPool4, mine)
+		if f != nil {
+			return f
+		}
+		mine = append(mine, a)
+	}
+	list := make([]any, len(mine))
+	for i, a := range mine {
+		list[i] = map[string]any{"address": a.String()}
+	}
+	public["addresses"] = list
+	id, err := model.ParseID(hub)
+	if err != nil {
+		return invalidReference(c.id, hub)
+	}
+	if e, ok := c.tx.Get(id); ok {
+		if p, err := netip.ParsePrefix(text(e.Resource.Properties(), "addressPrefix")); err == nil && p.Contains(offset(p, hubFirewall)) {
+			all["privateIPAddress"] = offset(p, hubFirewall).String()
+		}
+	}
+	return nil
+}
+
+// firewallTerms are the addresses of a firewall, those in a hub included.
+func firewallTerms(r *model.Resource) []string {
+	terms := addressTerms(r)
+	for _, o := range objects(object(object(r.Properties(), "hubIPAddresses"), "publicIPs"), "addresses") {
+		if a, err := netip.ParseAddr(text(o, "address")); err == nil {
+			terms = append(terms, termPublic+addressKey(a))
+		}
+	}
+	return terms
+}
 
 // checkFirewallPolicy refuses a chain of base policies that comes back to the
 // policy. Azure allows one level of inheritance only.

@@ -10,8 +10,8 @@ func firewallKinds() []*kind {
 			Defaults: []setting{{"sku.name", "AZFW_VNet"}, {"sku.tier", "Standard"}, {"threatIntelMode", "Alert"}, {"applicationRuleCollections", []any{}}, {"natRuleCollections", []any{}}, {"networkRuleCollections", []any{}}, {"additionalProperties", map[string]any{}}},
 			Refs: append(ipConfigurationRefs(),
 				// A policy may be of another region.
-				ref(model.TypeFirewallPolicy, "properties.firewallPolicy.id")),
-			Check: checkFirewall, Fill: fillFirewall, Terms: addressTerms,
+				ref(model.TypeFirewallPolicy, "properties.firewallPolicy.id"), regionalRef(typeVirtualHub, "properties.virtualHub.id")),
+			Check: checkFirewall, Fill: fillFirewall, Terms: firewallTerms,
 		},
 		{
 			Type: model.TypeFirewallPolicy, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
