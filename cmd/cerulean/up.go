@@ -38,6 +38,7 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 		p := paint(colour(w))
 		options.Latency = latency
 		quiet := *output == "json"
+		options.Control = !once && !quiet
 		bar := newProgress(cmd.ErrOrStderr(), "")
 		begin := time.Now()
 		system, err := node.Up(cmd.Context(), pathArg(args), options, func(e node.Event) {

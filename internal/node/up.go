@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,10 @@ type UpOptions struct {
 	// beside it.
 	Parameters string
 	Latency    float64 // scale of the latency between regions; 0 is none
+	// Control lets other processes of the user control the network.
+	Control bool
+	// NoProbe leaves the expectations unprobed.
+	NoProbe bool
 }
 
 // Event is progress of Up: a stage that ended, or, with Total above 0, how far
@@ -44,6 +49,12 @@ type System struct {
 	Report *Report
 	Probes []live.ProbeResult
 
+	path    string // of the declaration, absolute
+	started time.Time
+	control *control // nil unless asked for
+	running context.Context
+	end     context.CancelFunc // of running
+
 	stages []Event
 	once   sync.Once
 	err    error
@@ -55,6 +66,10 @@ type System struct {
 // no error: the network runs as it is declared and [System.Failed] says so.
 func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *System, err error) {
 	s := &System{}
+	s.running, s.end = context.WithCancel(context.Background())
+	if s.path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -102,7 +117,16 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 	if err := s.run(o); err != nil {
 		return nil, err
 	}
+	s.started = time.Now()
+	if o.Control {
+		if err := s.openControl(); err != nil {
+			return nil, err
+		}
+	}
 	end("run", fmt.Sprintf("%d hosts; the cloud's network is the one that was proved", len(s.Net.Hosts())), time.Since(begin))
+	if o.NoProbe {
+		return s, nil
+	}
 
 	begin = time.Now()
 	s.Probes = s.Net.Probe(ctx, n.Expectations)
@@ -279,11 +303,15 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 // Close stops the network and the cloud. Calling it again does nothing.
 func (s *System) Close() error {
 	s.once.Do(func() {
+		s.end()
+		if s.control != nil {
+			s.err = s.control.close()
+		}
 		if s.Net != nil {
 			s.Net.Close()
 		}
 		if s.Cloud != nil {
-			s.err = s.Cloud.Close()
+			s.err = errors.Join(s.err, s.Cloud.Close())
 		}
 	})
 	return s.err

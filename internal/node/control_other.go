@@ -1,0 +1,18 @@
+//go:build !unix
+
+package node
+
+import (
+	"errors"
+	"os"
+)
+
+// private reports whether a folder is one. Temporary folders are the user's own
+// where there is no shared one.
+func private(dir string) error {
+	fi, err := os.Lstat(dir)
+	if err == nil && !fi.IsDir() {
+		err = errors.New("is no folder")
+	}
+	return err
+}
