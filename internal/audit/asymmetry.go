@@ -270,7 +270,7 @@ func (s *search) try(from, to end) {
 // and the back-th for the others.
 func (s *search) chooser(there, back int, p *fabric.Packet) fabric.Choose {
 	source := p.Src
-	return func(at fabric.PortID, redirect int32, q fabric.Packet) int32 {
+	return func(_, at fabric.PortID, redirect int32, q fabric.Packet) int32 {
 		var healthy []int32
 		for i, t := range s.img.Ports[at].Inward.Redirects[redirect].Targets {
 			if t.Down == "" {

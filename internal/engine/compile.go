@@ -15,14 +15,16 @@ type program struct {
 	img     *fabric.Image
 	filters []*filter
 	tables  []*bart.Table[int32]
+	chooser *fabric.Chooser
 	choose  fabric.Choose // the targets of redirects for new flows
 }
 
 func newProgram(img *fabric.Image, choose fabric.Choose) *program {
+	chooser := fabric.NewChooser(img)
 	if choose == nil {
-		choose = img.Pick
+		choose = chooser.Pick
 	}
-	return &program{img: img, choose: choose, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}
+	return &program{img: img, chooser: chooser, choose: choose, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}
 }
 
 // filter is a fabric.Filter as flat slices: the tests of rule i are

@@ -29,8 +29,8 @@ type Options struct {
 	// for its first packet, and again after Swap. Never per packet. It must not
 	// call the engine.
 	OnFlow func(FlowEvent)
-	// Choose picks the targets of redirects for new flows; nil means the image's
-	// own [fabric.Image.Pick].
+	// Choose picks the targets of redirects for new flows; nil means by
+	// [fabric.Chooser].
 	Choose fabric.Choose
 }
 

@@ -66,11 +66,11 @@ func answered(e *Engine, forward *fabric.Trace, reply []byte) Result {
 func equalsRef(t *testing.T, seed uint64) (delivered, denied, replies int) {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	img := fabrictest.Random(rng)
-	e := New(img, Options{})
+	e := New(img, Options{Choose: spread(img)})
 	for range 24 {
 		e.Forget() // the reference sees each packet alone
 		at, p := fabrictest.Packet(rng, img)
-		want := ref.Connect(img, at, p)
+		want := ref.ConnectBy(img, at, p, spread(img))
 		b := First(p)
 		compare(t, e, "packet", &want.Forward, e.Process(0, at, b), b)
 		if want.Forward.Verdict != fabric.VerdictAllow {
@@ -118,7 +118,7 @@ func TestManyFlowsEqualRef(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		img := fabrictest.Random(rng)
-		e := New(img, Options{})
+		e := New(img, Options{Choose: spread(img)})
 		for range 200 {
 			at, p := fabrictest.Packet(rng, img)
 			b := First(p)
@@ -127,7 +127,7 @@ func TestManyFlowsEqualRef(t *testing.T) {
 			if _, _, known := e.table.find(&h.key, h.key.hash()); known {
 				continue
 			}
-			want := ref.Trace(img, at, p)
+			want := ref.TraceBy(img, at, p, spread(img))
 			got := e.Process(0, at, b)
 			if got.Fault == fabric.FaultTableFull {
 				t.Fatalf("seed %d: %s: %s", seed, p, got.Fault)

@@ -80,7 +80,7 @@ func TestSwapMovesOrKeepsFlows(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pick := int32(1)
-			e := New(balanced(rule("web", a, b)), Options{Choose: func(fabric.PortID, int32, fabric.Packet) int32 { return pick }})
+			e := New(balanced(rule("web", a, b)), Options{Choose: func(_, _ fabric.PortID, _ int32, _ fabric.Packet) int32 { return pick }})
 			p := packet(tt.proto, "10.0.0.6:5000", "10.0.0.9:80")
 			open(t, e, p, portB)
 			pick = 0
@@ -145,7 +145,7 @@ func TestRemovedTargetEndsTheFlow(t *testing.T) {
 func TestSwapReordersRedirects(t *testing.T) {
 	a, b := target(portA, ""), target(portB, "")
 	pick := int32(0)
-	choose := func(fabric.PortID, int32, fabric.Packet) int32 { return pick }
+	choose := func(_, _ fabric.PortID, _ int32, _ fabric.Packet) int32 { return pick }
 	p := packet(fabric.ProtoUDP, "10.0.0.6:5000", "10.0.0.9:80")
 	start := func(t *testing.T, names ...string) *Engine {
 		img := balanced(rule(names[0], a, b), rule(names[1], a, b))

@@ -47,10 +47,15 @@ func swapKeeps(t *testing.T, seed uint64) (kept, ended int) {
 	before := fabrictest.Random(rand.New(rand.NewPCG(draw, 1)))
 	after := fabrictest.Random(rand.New(rand.NewPCG(draw, 1)))
 	apart := unsettle(rng, after)
+	now := before
+	choose := func(from, at fabric.PortID, redirect int32, p fabric.Packet) int32 {
+		return spread(now)(from, at, redirect, p)
+	}
 	for range 24 {
 		at, p := fabrictest.Packet(rng, before)
 		p.Proto = fabric.ProtoTCP
-		e := New(before, Options{})
+		e := New(before, Options{Choose: choose})
+		now = before
 		b := First(p)
 		r := e.Process(0, at, b)
 		if r.Verdict != fabric.VerdictAllow || r.Reason.Code == fabric.CodePlatform {
@@ -59,19 +64,20 @@ func swapKeeps(t *testing.T, seed uint64) (kept, ended int) {
 		pinned := len(e.table.flow(uint32(r.Flow)).pins) > 0
 		final := read(t, b)
 		e.Swap(after)
+		now = after
 		b = craft(p, tcpACK, 0, 0, 0)
-		switch now := e.Process(1, at, b); {
-		case now.Verdict == fabric.VerdictAllow && !apart:
-			if q := read(t, b); q != final || now.Out != r.Out {
-				t.Fatalf("%s at %d arrived at %d as %s, and in mid-stream at %d as %s", p, at, r.Out, final, now.Out, q)
+		switch next := e.Process(1, at, b); {
+		case next.Verdict == fabric.VerdictAllow && !apart:
+			if q := read(t, b); q != final || next.Out != r.Out {
+				t.Fatalf("%s at %d arrived at %d as %s, and in mid-stream at %d as %s", p, at, r.Out, final, next.Out, q)
 			}
 			if pinned {
 				kept++
 			}
-		case now.Verdict != fabric.VerdictAllow && pinned:
+		case next.Verdict != fabric.VerdictAllow && pinned:
 			ended++
 		}
-		want := ref.Connect(after, at, p)
+		want := ref.ConnectBy(after, at, p, choose)
 		e.Forget()
 		b = First(p)
 		compare(t, e, "packet", &want.Forward, e.Process(2, at, b), b)

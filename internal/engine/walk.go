@@ -423,7 +423,7 @@ func (w *walk) target(at fabric.PortID, redirect int32, r *fabric.Redirect) (int
 	if !r.Healthy() {
 		return fabric.None, false
 	}
-	n := w.choose(at, redirect, w.p)
+	n := w.choose(w.hops[0].at, at, redirect, w.p)
 	w.pin(at, redirect, r, n)
 	return n, true
 }
@@ -535,8 +535,14 @@ func (w *walk) deliver(at fabric.PortID) {
 
 // filters asks a port's filters, unless the flow has its record there.
 func (w *walk) filters(at fabric.PortID, filters []fabric.FilterID) bool {
-	if len(filters) == 0 || w.flow != nil && w.flow.passes(at) {
+	if len(filters) == 0 {
 		return true
+	}
+	if w.flow != nil && w.flow.passes(at) {
+		if w.prog.img.Filters[filters[0]].Stage != fabric.StageFailure {
+			return true
+		}
+		w.flow.lose(at, &w.prog.img.Ports[at])
 	}
 	return w.evaluate(at, filters, w.fields())
 }
@@ -655,6 +661,14 @@ func (w *walk) delay() time.Duration {
 		}
 	}
 	return d
+}
+
+// lose forgets that a flow passed a port that is out of order: a stateful
+// forwarder has lost its sessions when it is back.
+func (f *flow) lose(at fabric.PortID, port *fabric.Port) {
+	if port.Forward != nil && port.Forward.Stateful {
+		f.passed = slices.DeleteFunc(slices.Clone(f.passed), func(h hop) bool { return h.at == at && h.through })
+	}
 }
 
 func (f *flow) passes(at fabric.PortID) bool {

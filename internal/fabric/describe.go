@@ -28,14 +28,14 @@ func (img *Image) Describe(w io.Writer) error {
 		for _, o := range s.Owners {
 			fmt.Fprintf(b, "  owner %s-%s port %d\n", o.Range.Lo.Addr(), o.Range.Hi.Addr(), o.Port)
 		}
-		if s.View.Elsewhere {
-			fmt.Fprintln(b, "  names elsewhere")
+		if s.View.Elsewhere || s.View.Forwards || len(s.View.Servers) > 0 {
+			fmt.Fprintf(b, "  names elsewhere %v forwarded %v servers %v\n", s.View.Elsewhere, s.View.Forwards, s.View.Servers)
 		}
-		for _, z := range s.View.Zones {
-			fmt.Fprintf(b, "  zone %s %s\n", z.Name, z.Origin.text())
-			for _, r := range z.Records {
-				fmt.Fprintf(b, "    %s %d %v %s %s\n", r.Name, r.TTL, r.Addrs, r.Alias, r.Origin.text())
-			}
+		if s.View.Own.Name != "" {
+			s.View.Own.describe(b)
+		}
+		for j := range s.View.Zones {
+			s.View.Zones[j].describe(b)
 		}
 	}
 	for i := range img.Segments {
@@ -48,6 +48,9 @@ func (img *Image) Describe(w io.Writer) error {
 			i, p.Kind, p.Name, p.Origin.text(), p.Space, p.Segment, p.Region, p.Addrs, p.Egress, p.Ingress, p.Routes, p.Silent)
 		for _, l := range p.Labels {
 			fmt.Fprintf(b, "  label %s %s\n", l.Kind, l.Name)
+		}
+		if len(p.Servers) > 0 {
+			fmt.Fprintf(b, "  names from %v\n", p.Servers)
 		}
 		if o := p.Outbound; o != nil {
 			fmt.Fprintf(b, "  outbound %s %s %v %v ports %v shared %v per host %v timers %v reset %s\n",
@@ -100,3 +103,14 @@ func (img *Image) Describe(w io.Writer) error {
 
 // text is the origin without its place; IDs compare without case.
 func (o Origin) text() string { return strings.ToLower(o.Resource) + "#" + o.Name }
+
+func (z *Zone) describe(b *bufio.Writer) {
+	fmt.Fprintf(b, "  zone %s %s %q %d\n", z.Name, z.Origin.text(), z.SOA.Text, z.SOA.TTL)
+	for i := range z.Records {
+		r := &z.Records[i]
+		fmt.Fprintf(b, "    %s %d %v %s %s registered %v\n", r.Name, r.TTL, r.Addrs, r.Alias, r.Origin.text(), r.Registered)
+		for _, d := range r.Data {
+			fmt.Fprintf(b, "      %d %d %q\n", d.Type, d.TTL, d.Text)
+		}
+	}
+}

@@ -146,6 +146,9 @@ type Port struct {
 	// Admits are the segments whose service endpoints lead past the ingress
 	// filters of a service.
 	Admits []Admit
+	// Servers are the DNS servers that the port asks in place of its space's;
+	// empty means the space's.
+	Servers []netip.Addr
 	// Silent means the port never starts a flow, only answers: claims that
 	// something works do not speak of what it sends. Its egress filters say so
 	// to packets.

@@ -9,9 +9,19 @@ import (
 // View is what names mean inside a space.
 type View struct {
 	Zones []Zone // sorted by name
-	// Elsewhere means a resolver that is not modelled answers instead: there
-	// are no zones and every name is unknown.
+	// Own holds the names that the space gives its ports by itself; its name is
+	// empty if it gives none.
+	Own Zone
+	// Servers are asked by the hosts of the space in place of the platform; empty
+	// means they ask the platform.
+	Servers []netip.Addr
+	// Elsewhere means that something answers the hosts of the space that is not
+	// modelled: servers of its own, rules that forward. What names mean to them
+	// is unknown; the zones are what the platform answers whoever asks it.
 	Elsewhere bool
+	// Forwards means that the platform, too, forwards names by rules that are not
+	// modelled.
+	Forwards bool
 }
 
 // Zone is a set of records under one suffix.
@@ -19,15 +29,28 @@ type Zone struct {
 	Name    string // lower case, without trailing dot
 	Origin  Origin
 	Records []Record // sorted by name
+	// SOA is the zone's own record; its text is empty if the zone has none.
+	SOA Data
 }
 
-// Record gives the addresses, or the alias, of one name.
+// Record gives the addresses, or the alias, of one name, and its further data.
 type Record struct {
 	Name   string // fully qualified, lower case, without trailing dot
 	Addrs  []netip.Addr
 	Alias  string // fully qualified target, if it is an alias
 	TTL    uint32 // seconds
 	Origin Origin
+	Data   []Data // of other types, sorted by type
+	// Registered means that the platform made the record for a host, which its
+	// addresses are named after as well.
+	Registered bool
+}
+
+// Data is one record of a type other than A, AAAA and CNAME.
+type Data struct {
+	Type uint16 // RFC 1035 section 3.2.2
+	TTL  uint32 // seconds
+	Text string // RDATA as in a master file (RFC 1035 section 5.1), names with a trailing dot
 }
 
 // Answer is the outcome of resolving a name.
@@ -41,38 +64,106 @@ type Answer struct {
 	Origin  Origin // the record or, for Deny, the zone
 }
 
-// Resolve answers a name in a view: the zone with the longest matching suffix is authoritative, wildcards stand for names that do not exist (RFC 4592),
-// aliases are followed up to eight times.
+// maxAliases bounds how many aliases of a name are followed.
+const maxAliases = 8
+
+// Resolve answers a name in a view as the hosts of its space see it: the zone
+// with the longest matching suffix is authoritative, wildcards stand for names
+// that do not exist (RFC 4592), aliases are followed up to eight times.
 func (v *View) Resolve(name string) Answer {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	ans := Answer{Name: name}
-	ttl := ^uint32(0)
-	for range 8 {
-		zone := v.zone(name)
-		if zone == nil {
-			ans.Verdict = VerdictUnknown
-			return ans
-		}
-		r := zone.record(name)
-		if r == nil {
-			r = zone.wildcard(name)
-		}
-		if r == nil {
-			ans.Verdict, ans.Origin = VerdictDeny, zone.Origin
-			return ans
-		}
-		ttl = min(ttl, r.TTL)
-		if r.Alias == "" {
-			ans.Verdict, ans.Addrs, ans.TTL, ans.Origin = VerdictAllow, r.Addrs, ttl, r.Origin
-			return ans
-		}
-		name = r.Alias
+	if v.Elsewhere {
+		return Answer{Name: plain(name), Verdict: VerdictUnknown}
 	}
-	return ans // an alias loop resolves to nothing
+	f := v.Follow(name)
+	ans := Answer{Name: plain(name), Verdict: f.Verdict}
+	switch {
+	case f.Verdict == VerdictAllow:
+		ans.Addrs, ans.Origin, ans.TTL = f.Record.Addrs, f.Record.Origin, f.Record.TTL
+		for _, r := range f.Aliases {
+			ans.TTL = min(ans.TTL, r.TTL)
+		}
+	case f.Verdict == VerdictDeny && f.Zone != nil:
+		ans.Origin = f.Zone.Origin
+	}
+	return ans
 }
+
+// Following is where a name leads.
+type Following struct {
+	// Verdict is Allow when there is a record, Deny when a zone says that there is
+	// no such record, or aliases lead in a circle (then Zone is nil), Unknown when
+	// the view has no zone for the name.
+	Verdict Verdict
+	Name    string    // the name at the end of the aliases
+	Aliases []*Record // in order
+	Record  *Record   // of Name, for Allow
+	Zone    *Zone     // that has Name, nil if none does
+	// Exists means, for Deny, that Name is the zone's own or has names below it:
+	// it is a name without records.
+	Exists bool
+	// Wild means that a wildcard stands for a name on the way.
+	Wild bool
+}
+
+// Follow finds the record of a name in the zones of a view, as the platform
+// answers whoever asks it.
+func (v *View) Follow(name string) Following {
+	f := Following{Name: plain(name)}
+	for range maxAliases {
+		f.Zone = v.zone(f.Name)
+		if f.Zone == nil {
+			f.Verdict = VerdictUnknown
+			return f
+		}
+		r := f.Zone.record(f.Name)
+		if r == nil {
+			r = f.Zone.wildcard(f.Name)
+			f.Wild = f.Wild || r != nil
+		}
+		switch {
+		case r == nil:
+			f.Verdict, f.Exists = VerdictDeny, f.Name == f.Zone.Name || f.Zone.exists(f.Name)
+			return f
+		case r.Alias == "":
+			f.Verdict, f.Record = VerdictAllow, r
+			return f
+		}
+		f.Aliases = append(f.Aliases, r)
+		f.Name = r.Alias
+	}
+	f.Zone = nil
+	return f
+}
+
+// Apex returns the zone that has a name, nil if none does.
+func (v *View) Apex(name string) *Zone { return v.zone(plain(name)) }
+
+// Named returns the records that the platform made for an address, the space's
+// own first.
+func (v *View) Named(a netip.Addr) []*Record {
+	var out []*Record
+	add := func(z *Zone) {
+		for i := range z.Records {
+			r := &z.Records[i]
+			if r.Registered && len(r.Addrs) > 0 && r.Addrs[0] == a {
+				out = append(out, r)
+			}
+		}
+	}
+	add(&v.Own)
+	for i := range v.Zones {
+		add(&v.Zones[i])
+	}
+	return out
+}
+
+func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 func (v *View) zone(name string) *Zone {
 	var best *Zone
+	if z := &v.Own; z.Name != "" && (name == z.Name || strings.HasSuffix(name, "."+z.Name)) {
+		best = z
+	}
 	for i := range v.Zones {
 		z := &v.Zones[i]
 		if (name == z.Name || strings.HasSuffix(name, "."+z.Name)) && (best == nil || len(z.Name) > len(best.Name)) {

@@ -13,7 +13,7 @@ import (
 // error that names the first difference.
 func replay(img *fabric.Image, claim *fabric.Connection) error {
 	choices := slices.Concat(claim.Forward.Choices, claim.Reply.Choices)
-	e := engine.New(img, engine.Options{MaxFlows: 16, Choose: fabric.Follow(choices, img.Pick)})
+	e := engine.New(img, engine.Options{MaxFlows: 16, Choose: fabric.Follow(choices, fabric.NewChooser(img).Pick)})
 	b := engine.First(claim.Forward.Packet)
 	r := e.Process(0, claim.Forward.From, b)
 	if err := differs(img, e, r, &claim.Forward, false); err != nil {

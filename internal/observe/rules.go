@@ -17,7 +17,7 @@ func Retrace(img *fabric.Image, f *engine.Flow) fabric.Trace {
 // the flow passed next, or has the address and port where the flow ended.
 func chosen(img *fabric.Image, f *engine.Flow) fabric.Choose {
 	end := f.Reply.Packet // it begins where the flow ended
-	return func(at fabric.PortID, redirect int32, p fabric.Packet) int32 {
+	return func(from, at fabric.PortID, redirect int32, p fabric.Packet) int32 {
 		targets := img.Ports[at].Inward.Redirects[redirect].Targets
 		best, score := int32(fabric.None), 0
 		for i := range targets {
@@ -36,7 +36,7 @@ func chosen(img *fabric.Image, f *engine.Flow) fabric.Choose {
 			}
 		}
 		if best == fabric.None {
-			return img.Pick(at, redirect, p)
+			return fabric.NewChooser(img).Pick(from, at, redirect, p)
 		}
 		return best
 	}

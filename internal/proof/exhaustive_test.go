@@ -54,7 +54,7 @@ func everyWay(img *fabric.Image, from fabric.PortID, p fabric.Packet) []fabric.C
 	var script, limits []int
 	for {
 		k := 0
-		c := ref.ConnectBy(img, from, p, func(at fabric.PortID, redirect int32, _ fabric.Packet) int32 {
+		c := ref.ConnectBy(img, from, p, func(_, at fabric.PortID, redirect int32, _ fabric.Packet) int32 {
 			var up []int32
 			for n, t := range img.Ports[at].Inward.Redirects[redirect].Targets {
 				if t.Down == "" {

@@ -374,7 +374,7 @@ func checkReplay(t *testing.T, img *fabric.Image, wit *Witness) {
 		_, want := wit.Conn.Verdict()
 		return verdict == wit.Verdict && reason == want && slices.Equal(slices.Concat(c.Forward.Choices, c.Reply.Choices), wit.Choices)
 	}
-	if !same(ref.ConnectBy(img, wit.From, wit.Packet, fabric.Follow(wit.Choices, img.Pick))) {
+	if !same(ref.ConnectBy(img, wit.From, wit.Packet, fabric.Follow(wit.Choices, fabric.NewChooser(img).Pick))) {
 		t.Errorf("%s from %s does not replay", wit.Packet, wit.FromName)
 	}
 	if got := same(ref.Connect(img, wit.From, wit.Packet)); got == wit.Forced {

@@ -116,7 +116,7 @@ func checkLeaves(t *testing.T, rng *rand.Rand, img *fabric.Image, packets int, a
 
 // choosing returns choices of redirects at random.
 func choosing(rng *rand.Rand, img *fabric.Image) fabric.Choose {
-	return func(at fabric.PortID, redirect int32, _ fabric.Packet) int32 {
+	return func(_, at fabric.PortID, redirect int32, _ fabric.Packet) int32 {
 		targets := img.Ports[at].Inward.Redirects[redirect].Targets
 		for {
 			if n := rng.IntN(len(targets)); targets[n].Down == "" {

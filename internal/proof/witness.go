@@ -200,7 +200,7 @@ func (w *walk) show(l *leaf, holds func(*fabric.Connection) bool) (wit *Witness,
 
 // replay follows a packet and its reply with recorded choices.
 func replay(img *fabric.Image, from fabric.PortID, p fabric.Packet, choices []fabric.Choice) fabric.Connection {
-	return ref.ConnectBy(img, from, p, fabric.Follow(choices, img.Pick))
+	return ref.ConnectBy(img, from, p, fabric.Follow(choices, fabric.NewChooser(img).Pick))
 }
 
 // hashes is how many source ports are tried so that a running network makes
@@ -216,8 +216,9 @@ func (w *walk) natural(s *state, from fabric.PortID, p fabric.Packet, there, bac
 	}
 	ports := w.a.get(s.cube[fabric.SrcPort])
 	like = p
+	pick := fabric.NewChooser(w.p.img).Pick
 	for range hashes {
-		c := ref.Connect(w.p.img, from, like)
+		c := ref.ConnectBy(w.p.img, from, like, pick)
 		// A leaf that ends on the way there leaves the reply's choices open.
 		if slices.Equal(c.Forward.Choices, there) && (!s.reply || slices.Equal(c.Reply.Choices, back)) {
 			return like, false

@@ -354,7 +354,7 @@ ha tcp udp *:* Default | n1 | n2
 			for then := range int32(2) {
 				turn := 0
 				p := fabric.Packet{Src: netip.MustParseAddr("10.0.1.4"), Dst: netip.MustParseAddr("10.0.2.4"), Proto: fabric.ProtoTCP, SrcPort: 50000, DstPort: 80}
-				c := ref.ConnectBy(img, portOf(t, img, "a"), p, func(fabric.PortID, int32, fabric.Packet) int32 {
+				c := ref.ConnectBy(img, portOf(t, img, "a"), p, func(_, _ fabric.PortID, _ int32, _ fabric.Packet) int32 {
 					turn++
 					return []int32{first, then}[turn-1]
 				})

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
-	"github.com/ceruleannet/cerulean/model/catalog"
+	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/wire"
 )
 
@@ -20,7 +20,10 @@ const registrationTTL = 10
 func (c *compiler) names() {
 	zones := map[string]*fabric.Zone{}
 	for _, it := range c.docs.zones.list {
-		zones[it.key] = &fabric.Zone{Name: strings.ToLower(it.res.ID.Name()), Origin: origin(it.res, "", "")}
+		zones[it.key] = &fabric.Zone{
+			Name: strings.ToLower(it.res.ID.Name()), Origin: origin(it.res, "", ""),
+			SOA: fabric.Data{Type: typeSOA, TTL: zoneTTL, Text: soaText(zoneAuthority())},
+		}
 	}
 	c.records(zones)
 	c.zoneGroups(zones)
@@ -55,9 +58,8 @@ func (c *compiler) names() {
 	for _, z := range zones {
 		sortRecords(z)
 	}
-	for _, v := range c.vnets {
-		c.img.Spaces[v.space].View.Elsewhere = c.ownResolver(v)
-	}
+	c.servers()
+	c.ownNames()
 	byVNet := make([][]link, len(c.vnets))
 	for _, l := range linked {
 		byVNet[l.vnet.space] = append(byVNet[l.vnet.space], l)
@@ -66,9 +68,6 @@ func (c *compiler) names() {
 	same := map[string][]fabric.Zone{} // networks with the same links share their zones
 	for _, v := range c.vnets {
 		view := &c.img.Spaces[v.space].View
-		if view.Elsewhere {
-			continue
-		}
 		key := ""
 		for _, l := range byVNet[v.space] {
 			key += fmt.Sprintf("%s %t\n", l.item.res.ID.Parent().Key(), l.fallback)
@@ -90,26 +89,6 @@ func (c *compiler) names() {
 	}
 }
 
-// ownResolver reports whether a network asks DNS servers of its own instead of
-// Azure's, or a forwarding ruleset is linked to it. What they answer is not
-// modelled.
-func (c *compiler) ownResolver(v *vnet) bool {
-	if _, ok := c.claims.resolves[v]; ok {
-		return true // noted where it is declared
-	}
-	o := v.view.Properties.DHCPOptions
-	if o == nil {
-		return false
-	}
-	for _, s := range o.DNSServers {
-		if s != catalog.WireServer.String() {
-			c.note(v.res, "/properties/dhcpOptions", "", fmt.Sprintf("names are resolved by the DNS server %s, whose answers are not modelled", s))
-			return true
-		}
-	}
-	return false
-}
-
 // link is a zone's link to a network.
 type link struct {
 	item *item[wire.PrivateZoneLink]
@@ -128,6 +107,7 @@ type recordKey struct {
 // records reads the declared record sets into their zones.
 func (c *compiler) records(zones map[string]*fabric.Zone) {
 	at := map[recordKey]int{}
+	data := map[recordKey][]fabric.Data{}
 	for _, it := range c.docs.records.list {
 		zone, ok := zones[it.res.ID.Parent().Key()]
 		if !ok {
@@ -135,6 +115,21 @@ func (c *compiler) records(zones map[string]*fabric.Zone) {
 			continue
 		}
 		p := &it.view.Properties
+		switch more, isData := c.data(it); {
+		case it.res.ID.Is(model.TypePrivateZoneSOA):
+			if len(more) == 1 {
+				zone.SOA = more[0]
+			}
+			continue
+		case isData:
+			key := recordKey{zone, qualified(it.res.ID.Name(), zone.Name)}
+			if _, ok := at[key]; !ok {
+				at[key] = len(zone.Records)
+				zone.Records = append(zone.Records, fabric.Record{Name: key.name, TTL: uint32(p.TTL), Origin: origin(it.res, "", "")})
+			}
+			data[key] = append(data[key], more...)
+			continue
+		}
 		rec := fabric.Record{Name: qualified(it.res.ID.Name(), zone.Name), TTL: uint32(p.TTL), Origin: origin(it.res, "", "")}
 		for i, a := range p.ARecords {
 			rec.Addrs = c.recordAddr(rec.Addrs, it, fmt.Sprintf("/properties/aRecords/%d/ipv4Address", i), a.IPv4Address, false)
@@ -146,6 +141,14 @@ func (c *compiler) records(zones map[string]*fabric.Zone) {
 			rec.Alias = strings.ToLower(strings.TrimSuffix(p.CNAMERecord.CNAME, "."))
 		}
 		c.addRecord(at, zone, rec, it)
+	}
+	for key, list := range data {
+		r := &key.zone.Records[at[key]]
+		slices.SortStableFunc(list, func(a, b fabric.Data) int { return int(a.Type) - int(b.Type) })
+		if r.Alias != "" {
+			continue // told by the service, which refuses such records
+		}
+		r.Data = list
 	}
 }
 
@@ -170,6 +173,9 @@ func (c *compiler) addRecord(at map[recordKey]int, zone *fabric.Zone, rec fabric
 		c.problem(it.res, "", fmt.Sprintf("name %q has an alias and another record", rec.Name), "keep one of them")
 	default:
 		zone.Records[i].Addrs = append(zone.Records[i].Addrs, rec.Addrs...)
+		if len(zone.Records[i].Addrs) == len(rec.Addrs) { // the first address
+			zone.Records[i].TTL, zone.Records[i].Origin = rec.TTL, rec.Origin
+		}
 		zone.Records[i].TTL = min(zone.Records[i].TTL, rec.TTL)
 	}
 }
@@ -219,7 +225,7 @@ func (c *compiler) register(registers map[*vnet]*link) {
 		}
 		declared[l.zone][name] = true
 		l.zone.Records = append(l.zone.Records, fabric.Record{
-			Name: name, Addrs: []netip.Addr{a.addr}, TTL: registrationTTL, Origin: origin(vm.res, "", ""),
+			Name: name, Addrs: []netip.Addr{a.addr}, TTL: registrationTTL, Origin: origin(vm.res, "", ""), Registered: true,
 		})
 	}
 }

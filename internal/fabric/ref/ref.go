@@ -10,7 +10,7 @@ import (
 // Connect follows the first packet of a new flow from a port and, if it is
 // delivered, the reply back. Redirects choose as a running network does.
 func Connect(img *fabric.Image, from fabric.PortID, p fabric.Packet) fabric.Connection {
-	return ConnectBy(img, from, p, img.Pick)
+	return ConnectBy(img, from, p, fabric.NewChooser(img).Pick)
 }
 
 // ConnectBy is Connect with the choices of redirects made by choose.
@@ -24,7 +24,7 @@ func ConnectBy(img *fabric.Image, from fabric.PortID, p fabric.Packet, choose fa
 
 // Trace follows the first packet of a new flow from a port.
 func Trace(img *fabric.Image, from fabric.PortID, p fabric.Packet) fabric.Trace {
-	return TraceBy(img, from, p, img.Pick)
+	return TraceBy(img, from, p, fabric.NewChooser(img).Pick)
 }
 
 // TraceBy is Trace with the choices of redirects made by choose.
@@ -37,7 +37,7 @@ func TraceBy(img *fabric.Image, from fabric.PortID, p fabric.Packet, choose fabr
 
 // Reply follows the reply to a delivered packet, with the flow established.
 func Reply(img *fabric.Image, forward *fabric.Trace) fabric.Trace {
-	return ReplyBy(img, forward, img.Pick)
+	return ReplyBy(img, forward, fabric.NewChooser(img).Pick)
 }
 
 // ReplyBy is Reply with the choices of redirects made by choose.
@@ -356,7 +356,7 @@ func (w *walk) target(at fabric.PortID, redirect int32) (int32, bool) {
 	if !r.Healthy() {
 		return fabric.None, false
 	}
-	n := w.choose(at, redirect, w.p)
+	n := w.choose(w.t.From, at, redirect, w.p)
 	w.t.Choices = append(w.t.Choices, fabric.Choice{Port: at, Redirect: redirect, Target: n})
 	return n, true
 }

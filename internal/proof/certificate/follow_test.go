@@ -24,7 +24,7 @@ func FuzzFollow(f *testing.F) {
 			r fabric.Reason
 		}
 		ends := map[fabric.PortID][]end{}
-		choose := func(at fabric.PortID, redirect int32, p fabric.Packet) int32 {
+		choose := func(_, at fabric.PortID, redirect int32, p fabric.Packet) int32 {
 			targets := img.Ports[at].Inward.Redirects[redirect].Targets
 			for {
 				if n := rng.IntN(len(targets)); targets[n].Down == "" {
