@@ -1,6 +1,8 @@
 package model
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"strings"
 	"unicode"
@@ -196,4 +198,12 @@ func (id *ID) UnmarshalText(b []byte) error {
 	}
 	*id = v
 	return nil
+}
+
+// InternalDomain returns the suffix of the names that Azure gives virtual
+// machines in a virtual network ("Azure-provided name resolution"). Azure draws
+// its first label; here it follows from the network's ID.
+func InternalDomain(vnet ID) string {
+	sum := sha256.Sum256([]byte(vnet.Key()))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:15])) + ".internal.cloudapp.net"
 }

@@ -12,6 +12,36 @@ type Network struct {
 	Resources    []*Resource
 	Hosts        []Host
 	Expectations []Expectation
+	Contents     []Contents
+	Access       []Access
+	Internet     []PublicHost
+}
+
+// Contents is what a platform service holds at first.
+type Contents struct {
+	Service ID                // of a key vault or storage account
+	Secrets map[string]string // value by name
+	Blobs   map[string]string // content by "container/name"
+	Pos     Pos
+}
+
+// Access gives the managed identity of a host a role. It is no resource of the
+// network: who the identity is becomes known when its machine is made.
+type Access struct {
+	Host  string // whose identity
+	VM    ID
+	Role  string // name of a built-in role, or the GUID of one
+	Scope ID
+	Pos   Pos
+}
+
+// PublicHost is somebody on the internet, outside the network.
+type PublicHost struct {
+	Name     string   // DNS name, lower case, without trailing dot
+	Names    []string // further DNS names
+	Addrs    []netip.Addr
+	Services []Service
+	Pos      Pos
 }
 
 // Host is something that runs behind a network interface. Its virtual machine
@@ -33,6 +63,11 @@ const (
 	ServiceUDP   ServiceKind = "udp"   // echoes datagrams
 	ServiceHTTP  ServiceKind = "http"  // answers GET with the host's name
 	ServiceHTTPS ServiceKind = "https" // the same over TLS
+	// ServiceWhoAmI answers HTTP requests with the address that they come from.
+	ServiceWhoAmI ServiceKind = "whoami"
+	// ServiceDNS answers DNS queries over UDP and TCP by asking the platform's
+	// resolver: a forwarder.
+	ServiceDNS ServiceKind = "dns"
 )
 
 // Service is one listening port of a host.

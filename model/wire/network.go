@@ -389,6 +389,46 @@ type RecordSetProperties struct {
 	ARecords    []ARecord    `json:"aRecords,omitempty"`
 	AAAARecords []AAAARecord `json:"aaaaRecords,omitempty"`
 	CNAMERecord *CNAMERecord `json:"cnameRecord,omitempty"`
+	MXRecords   []MXRecord   `json:"mxRecords,omitempty"`
+	PTRRecords  []PTRRecord  `json:"ptrRecords,omitempty"`
+	SRVRecords  []SRVRecord  `json:"srvRecords,omitempty"`
+	TXTRecords  []TXTRecord  `json:"txtRecords,omitempty"`
+	SOARecord   *SOARecord   `json:"soaRecord,omitempty"`
+}
+
+// MXRecord is one mail exchange.
+type MXRecord struct {
+	Preference int    `json:"preference"`
+	Exchange   string `json:"exchange"`
+}
+
+// PTRRecord is one name of an address.
+type PTRRecord struct {
+	PTRDName string `json:"ptrdname"`
+}
+
+// SRVRecord is one server of a service.
+type SRVRecord struct {
+	Priority int    `json:"priority"`
+	Weight   int    `json:"weight"`
+	Port     int    `json:"port"`
+	Target   string `json:"target"`
+}
+
+// TXTRecord is one text in parts of at most 255 bytes.
+type TXTRecord struct {
+	Value []string `json:"value"`
+}
+
+// SOARecord is the start of a zone's authority; times are in seconds.
+type SOARecord struct {
+	Host         string `json:"host"`
+	Email        string `json:"email"`
+	SerialNumber int    `json:"serialNumber"`
+	RefreshTime  int    `json:"refreshTime"`
+	RetryTime    int    `json:"retryTime"`
+	ExpireTime   int    `json:"expireTime"`
+	MinimumTTL   int    `json:"minimumTtl"`
 }
 
 // ARecord is one IPv4 address.

@@ -58,7 +58,7 @@ func (c *compiler) names() {
 	for _, z := range zones {
 		sortRecords(z)
 	}
-	c.servers()
+	c.nameServers()
 	c.ownNames()
 	byVNet := make([][]link, len(c.vnets))
 	for _, l := range linked {

@@ -118,10 +118,10 @@ func isDomain(name string) bool {
 	return true
 }
 
-// servers finds out whom the hosts of networks ask for names: the servers of the
+// nameServers finds out whom the hosts of networks ask for names: the servers of the
 // interface, else of the network, else the platform ("Name resolution for
 // resources in Azure virtual networks").
-func (c *compiler) servers() {
+func (c *compiler) nameServers() {
 	for _, v := range c.vnets {
 		view := &c.img.Spaces[v.space].View
 		_, view.Forwards = c.claims.resolves[v] // noted where it is declared
