@@ -57,10 +57,17 @@ type Direction struct {
 // Flow is a copy of a flow's record.
 type Flow struct {
 	ID      FlowID
+	Began   time.Duration // when its first packet came
 	Seen    time.Duration // when its last packet came
+	Idle    time.Duration // how long it may stay silent before it is forgotten
+	Closed  bool          // TCP: both ends finished, or one reset it
 	Forward Direction
 	Reply   Direction // meaningless unless the first packet was delivered
 }
+
+// Over reports whether the flow has ended at a time of the engine, although its
+// record may still be there.
+func (f *Flow) Over(now time.Duration) bool { return f.Closed || now-f.Seen > f.Idle }
 
 // Flow returns a flow of the table.
 func (e *Engine) Flow(fid FlowID) (Flow, bool) {
@@ -110,7 +117,7 @@ func (e *Engine) export(n uint32, f *flow) Flow {
 			Decided: w.epoch == e.epoch, Verdict: w.verdict, Reason: w.reason, Path: slices.Clone(w.path), Delay: w.delay,
 		}
 	}
-	out := Flow{ID: id(n, f), Seen: f.seen, Forward: way(forward)}
+	out := Flow{ID: id(n, f), Began: f.began, Seen: f.seen, Idle: f.idle, Closed: f.closed(), Forward: way(forward)}
 	if f.state&delivered != 0 {
 		out.Reply = way(backward)
 	}

@@ -48,3 +48,21 @@ func TestScanSeesEveryFlow(t *testing.T) {
 		t.Errorf("%d flows of %d", len(seen), len(want))
 	}
 }
+
+// TestOver: a flow is over when it was silent for its time, or both ends of it
+// finished, or one reset it, whether or not its record is still there.
+func TestOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		flow Flow
+		now  time.Duration
+		want bool
+	}{
+		"goes on":  {Flow{Seen: time.Second, Idle: time.Minute}, time.Minute, false},
+		"is quiet": {Flow{Seen: time.Second, Idle: time.Minute}, 62 * time.Second, true},
+		"is reset": {Flow{Seen: time.Second, Idle: time.Minute, Closed: true}, time.Second, true},
+	} {
+		if c.flow.Over(c.now) != c.want {
+			t.Errorf("a flow that %s: %v", name, !c.want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type flow struct {
 	pins    []pin // the targets that redirects chose for it
 	direct  bool  // it reached its end by a service endpoint
 	sport   int   // the source port a pool translates to; negative: none does
+	began   time.Duration
 }
 
 // Bits of flow.state.
@@ -121,7 +122,7 @@ func (t *table) add(k key, now time.Duration) (uint32, *flow, bool) {
 	t.free = t.free[:len(t.free)-1]
 	t.count++
 	f := t.flow(n)
-	*f = flow{gen: f.gen + 1, seen: now}
+	*f = flow{gen: f.gen + 1, seen: now, began: now}
 	t.index(n, forward, k)
 	return n, f, true
 }

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"time"
+
 	"github.com/ceruleannet/cerulean/internal/engine"
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
@@ -11,6 +13,9 @@ func (n *Network) Flow(id engine.FlowID) (engine.Flow, bool) {
 	defer n.wire.mu.Unlock()
 	return n.wire.engine.Flow(id)
 }
+
+// Uptime returns how long the network has run: the time of its flows.
+func (n *Network) Uptime() time.Duration { return time.Since(n.wire.start) }
 
 // EachFlow calls f with every flow of the engine's table, until f returns false.
 // It asks for a few at a time, so that packets do not wait long: flows that begin
