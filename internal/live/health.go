@@ -22,7 +22,8 @@ type pulse struct {
 	prober prober
 
 	mu      sync.Mutex
-	members []*member // of the image in force, in its order
+	members []*member               // of the image in force, in its order
+	mute    map[fabric.Asked]string // members that a failure keeps from answering, and its name
 	first   chan struct{}
 	unheard int // members not heard of since the start
 
@@ -181,7 +182,7 @@ func (p *pulse) run() {
 			p.mu.Unlock()
 		}
 		due, next := p.due(time.Now())
-		for _, m := range due {
+		for _, q := range due {
 			select {
 			case width <- struct{}{}:
 			case <-p.ctx.Done():
@@ -189,9 +190,8 @@ func (p *pulse) run() {
 			}
 			asking.Go(func() {
 				defer func() { <-width }()
-				a := p.ask(m)
 				select {
-				case found <- finding{m.vitals, a}:
+				case found <- finding{q.of, p.ask(q)}:
 				case <-p.ctx.Done():
 				}
 			})
@@ -200,8 +200,17 @@ func (p *pulse) run() {
 	}
 }
 
-// due returns copies of the members to ask now, and when to look again.
-func (p *pulse) due(now time.Time) (out []member, next time.Time) {
+// question is a member to ask.
+type question struct {
+	of    *vitals
+	link  *link
+	probe fabric.Probe
+	addr  netip.Addr
+	mute  string // why it is not asked but taken for silent, or ""
+}
+
+// due returns the members to ask now, and when to look again.
+func (p *pulse) due(now time.Time) (out []question, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next = now.Add(time.Hour)
@@ -210,7 +219,7 @@ func (p *pulse) due(now time.Time) (out []member, next time.Time) {
 			continue
 		}
 		if m.vitals.due(now, p.pace) {
-			out = append(out, *m)
+			out = append(out, question{m.vitals, m.link, m.probe, m.asked.Addr, p.mute[m.asked]})
 		}
 		if m.next.Before(next) && !m.asking {
 			next = m.next
@@ -220,11 +229,14 @@ func (p *pulse) due(now time.Time) (out []member, next time.Time) {
 }
 
 // ask asks one member.
-func (p *pulse) ask(m member) Answer {
+func (p *pulse) ask(q question) Answer {
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(p.ctx, patience(&m.probe, p.pace))
+	if q.mute != "" {
+		return Answer{Time: begin, Why: q.mute}
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, patience(&q.probe, p.pace))
 	defer cancel()
-	why := p.prober.ask(ctx, m.link, &m.probe, m.asked.Addr)
+	why := p.prober.ask(ctx, q.link, &q.probe, q.addr)
 	return Answer{Time: begin, Took: time.Since(begin), Why: why}
 }
 

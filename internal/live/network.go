@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"sort"
 	"strings"
@@ -20,6 +21,10 @@ type Options struct {
 	// SilentDrops makes a denied dial wait for its timeout, as in Azure,
 	// instead of failing with a [DeniedError].
 	SilentDrops bool
+	// Pace is how much faster than declared health probes of load balancers are
+	// sent: 1 is as declared, 0 sends none, and members are then what the
+	// compiled network says.
+	Pace float64
 	// NoServices leaves the declared services of hosts unstarted.
 	NoServices bool
 	// OnFlow observes every decision about a flow. It is called with locks
@@ -39,6 +44,14 @@ type Network struct {
 	floats    map[fabric.PortID][]netip.Addr
 	closeOnce sync.Once
 	closed    chan struct{}
+
+	// Guarded by wire.mu: the network as it should be, what is out of order in
+	// it, and what probes found. The engine has what follows from them.
+	base     *fabric.Image
+	failures []*failing
+	failure  fabric.Failure
+	measured fabric.Health
+	pulse    *pulse // nil if the network sends no probes
 }
 
 // Start runs the image with the given hosts. Every host must have at least one
@@ -46,6 +59,9 @@ type Network struct {
 func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error) {
 	if opts.Latency < 0 {
 		return nil, fmt.Errorf("latency %v is negative", opts.Latency)
+	}
+	if opts.Pace < 0 || math.IsNaN(opts.Pace) || opts.Pace > MaxPace {
+		return nil, fmt.Errorf("pace %v: use 0 for no health probes, or a scale up to %d", opts.Pace, MaxPace)
 	}
 	authority, err := newAuthority()
 	if err != nil {
@@ -74,7 +90,9 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 		n.internet.join(img, []fabric.PortID{img.Edge})
 	}
 	n.others.join(n, img)
+	n.base = img
 	n.labelled(func() { go n.wire.run() })
+	n.probe(img)
 	return n, nil
 }
 
@@ -162,7 +180,7 @@ func (n *Network) Swap(img *fabric.Image) {
 	ports := portsByHost(img)
 	n.wire.mu.Lock()
 	defer n.wire.mu.Unlock()
-	n.wire.engine.Swap(img)
+	n.base = img
 	n.wire.links = make([]*link, len(img.Ports))
 	n.floats = floated(img)
 	for key, h := range n.hosts {
@@ -176,6 +194,9 @@ func (n *Network) Swap(img *fabric.Image) {
 		n.internet.rejoin(img, edge)
 	}
 	n.others.join(n, img)
+	n.fail()
+	n.probe(img)
+	n.enforce()
 }
 
 // Close stops every host and the wire and waits until all their goroutines
@@ -183,6 +204,12 @@ func (n *Network) Swap(img *fabric.Image) {
 func (n *Network) Close() {
 	n.closeOnce.Do(func() {
 		close(n.closed)
+		n.wire.mu.Lock()
+		pulse := n.pulse
+		n.wire.mu.Unlock()
+		if pulse != nil {
+			pulse.close()
+		}
 		// First the wire, so that no packet meets a stack that is going down.
 		for _, h := range n.hosts {
 			h.detach()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -19,8 +20,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
-
-	"time"
 
 	"github.com/ceruleannet/cerulean/internal/engine"
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -159,16 +158,17 @@ type badStatus string
 func (s badStatus) Error() string { return string(s) }
 
 func (p *prober) exchange(ctx context.Context, member *link, probe *fabric.Probe, to netip.AddrPort) error {
-	c, err := p.dial(ctx, member, to)
+	raw, err := p.dial(ctx, member, to)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer raw.Close()
 	if probe.Kind == fabric.ProbeTCP {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	c := raw
 	if probe.Kind == fabric.ProbeHTTPS {
 		t := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // as Azure's probes do
 		if err := t.HandshakeContext(ctx); err != nil {
@@ -218,7 +218,9 @@ func (p *prober) dial(ctx context.Context, member *link, to netip.AddrPort) (net
 	entry, ready := waiter.NewChannelEntry(waiter.WritableEvents | waiter.EventErr | waiter.EventHUp)
 	queue.EventRegister(&entry)
 	defer queue.EventUnregister(&entry)
-	terr = ep.Connect(fullAddr(to))
+	full := fullAddr(to)
+	full.NIC = l.id
+	terr = ep.Connect(full)
 	if _, started := terr.(*tcpip.ErrConnectStarted); started {
 		select {
 		case <-ctx.Done():

@@ -17,3 +17,5 @@ type underlay struct {
 func (u *underlay) cross(_ time.Time, _ *fabric.Image, _ *engine.Frame, r *engine.Result) (delay time.Duration, lost bool) {
 	return time.Duration(float64(r.Delay) * u.latency), false
 }
+
+func (u *underlay) cut([]fabric.Cut) {}

@@ -270,7 +270,7 @@ func (c *carrier) carry(own func(int) *buffer.View) {
 		if own != nil {
 			view = own(i)
 		}
-		if to.platform {
+		if to.platform && !w.net.answered(c.from[i], f) {
 			w.net.platform.take(img, c.from[i], results[i].Out, f)
 		}
 		if to.link == nil {
