@@ -107,6 +107,10 @@ func NewResource(id ID, view any, pos Pos) (*Resource, error) {
 	return &Resource{ID: id, Doc: doc, Pos: pos}, nil
 }
 
+// MaxDepth is how deep objects and arrays may be nested in a document, a
+// template or a request; the bound is ours, Azure's is not published.
+const MaxDepth = 100
+
 // ParseJSON reads one JSON object, keeping numbers exact.
 func ParseJSON(b []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))

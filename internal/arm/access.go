@@ -154,7 +154,11 @@ func (c *call) permit(id model.ID) *Fault {
 	case http.MethodDelete:
 		return c.permitAction(operationOf(id.Type(), "delete"), id)
 	default:
-		return methodNotAllowed(c.r.Method)
+		k, f := c.s.kinds.of(id)
+		if f != nil {
+			return f
+		}
+		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
 }
 

@@ -36,11 +36,14 @@ type role struct {
 	description string
 	document    map[string]any // of a custom role
 	allow, deny []string       // of a built-in one
+	data        []string       // its data actions
 }
 
 // builtInRoles are Azure's, by the identifiers and with the permissions that
 // "Azure built-in roles" publishes.
-func builtInRoles() []role {
+func builtInRoles() []role { return append(managementRoles(), dataRoles()...) }
+
+func managementRoles() []role {
 	reading := []string{"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", "Microsoft.ResourceHealth/availabilityStatuses/read", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*"}
 	with := func(more ...string) []string { return append(more, reading...) }
 	return []role{
@@ -153,7 +156,7 @@ func (r role) body(subscription string) map[string]any {
 		"properties": map[string]any{
 			"roleName": r.name, "type": "BuiltInRole", "description": r.description, "assignableScopes": []string{"/"},
 			"permissions": []any{map[string]any{
-				"actions": r.allow, "notActions": append([]string{}, r.deny...), "dataActions": []string{}, "notDataActions": []string{},
+				"actions": r.allow, "notActions": append([]string{}, r.deny...), "dataActions": append([]string{}, r.data...), "notDataActions": []string{},
 			}},
 		},
 	}

@@ -1,11 +1,14 @@
 package arm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -15,7 +18,6 @@ import (
 // from costing more than a large one.
 const (
 	maxBody   = 4 << 20 // bytes
-	maxDepth  = 64      // nested objects and arrays
 	maxValues = 400_000 // members and elements
 )
 
@@ -58,7 +60,70 @@ func parseBody(b []byte) (map[string]any, *Fault) {
 	if err != nil {
 		return nil, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized: '%v'.", err)
 	}
+	if key, at := duplicateKey(b); at >= 0 {
+		line := bytes.Count(b[:at], []byte("\n")) + 1
+		column := at - bytes.LastIndexByte(b[:at], '\n')
+		return nil, badRequest("InvalidRequestContent",
+			"The request content was invalid and could not be deserialized: 'Property with the name '%.100s' is there twice in one object, the second time at line %d, position %d.'", key, line, column)
+	}
 	return doc, nil
+}
+
+// duplicateKey returns the first name that an object of valid JSON has twice,
+// and the offset of the second; -1 if there is none. RFC 8259 section 4 leaves
+// open which of the two counts: a client that sends both means one of them.
+func duplicateKey(b []byte) (key string, at int) {
+	type frame struct {
+		object bool
+		names  []string
+		known  map[string]bool // once there are many
+	}
+	const many = 16
+	var stack []frame
+	isName := false // the next string of an object
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{', '[':
+			isName = b[i] == '{'
+			stack = append(stack, frame{object: isName})
+		case '}', ']':
+			stack = stack[:len(stack)-1]
+			isName = false
+		case ',':
+			isName = stack[len(stack)-1].object
+		case '"':
+			begin := i
+			for i++; b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+			if !isName {
+				continue
+			}
+			isName = false
+			name := string(b[begin+1 : i])
+			if strings.Contains(name, `\`) {
+				_ = json.Unmarshal(b[begin:i+1], &name) // it is valid
+			}
+			top := &stack[len(stack)-1]
+			if top.known[name] || top.known == nil && slices.Contains(top.names, name) {
+				return name, begin
+			}
+			if top.known == nil && len(top.names) == many {
+				top.known = make(map[string]bool, 2*many)
+				for _, n := range top.names {
+					top.known[n] = true
+				}
+			}
+			if top.known != nil {
+				top.known[name] = true
+			} else {
+				top.names = append(top.names, name)
+			}
+		}
+	}
+	return "", -1
 }
 
 // checkSize bounds nesting and the number of values without building them.
@@ -81,8 +146,8 @@ func checkSize(b []byte) *Fault {
 		case ',':
 			values++
 		}
-		if depth > maxDepth {
-			return badRequest("InvalidRequestContent", "The request content is nested deeper than %d levels.", maxDepth)
+		if depth > model.MaxDepth {
+			return badRequest("InvalidRequestContent", "The request content is nested deeper than %d levels.", model.MaxDepth)
 		}
 		if values > maxValues {
 			return badRequest("InvalidRequestContent", "The request content has more than %d values.", maxValues)

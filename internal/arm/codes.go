@@ -39,6 +39,9 @@ const codeNoBody = "MissingRequestBody"
 type Fault struct {
 	Status int
 	Err    wire.Error
+	// Allow are the methods that are possible; set with 405 only (RFC 9110
+	// section 15.5.6).
+	Allow []string
 }
 
 func (f *Fault) Error() string { return fmt.Sprintf("%d %s: %s", f.Status, f.Err.Code, f.Err.Message) }
@@ -96,6 +99,8 @@ func preconditionFailed(id model.ID, header, got, want string) *Fault {
 	return f
 }
 
-func methodNotAllowed(method string) *Fault {
-	return fault(http.StatusMethodNotAllowed, "MethodNotAllowed", "The requested resource does not support http method '%s'.", method)
+func methodNotAllowed(method string, allowed ...string) *Fault {
+	f := fault(http.StatusMethodNotAllowed, "MethodNotAllowed", "The requested resource does not support http method '%s'.", method)
+	f.Allow = allowed
+	return f
 }

@@ -12,7 +12,7 @@ import (
 // remove deletes a resource, with everything below it.
 func (c *call) remove(k *kind, id model.ID) *Fault {
 	if k.ReadOnly {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
 	var gone *model.Resource
 	f := c.update(func(tx *state.Tx) *Fault {

@@ -60,7 +60,7 @@ func (c *call) derived(k *kind, id model.ID) *Fault {
 			return nil
 		}
 	default:
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
 	if c.r.Method == http.MethodGet {
 		writeJSON(c.w, http.StatusOK, doc)

@@ -141,7 +141,7 @@ func readExport(r io.Reader) ([]*model.Resource, error) {
 		if k := kinds[strings.ToLower(up.Type())]; k != nil && k.Inline != "" {
 			up = up.Parent()
 		}
-		if !up.Is("Microsoft.Resources/subscriptions") && !known[up.Key()] {
+		if !up.Is(typeSubscription) && !known[up.Key()] {
 			return nil, fmt.Errorf("line %d: %s is below %s, which is missing", i+2, d.ID, up)
 		}
 	}

@@ -181,18 +181,19 @@ func (ks kindSet) ofType(t string) (*kind, *Fault) {
 		return k, nil
 	}
 	namespace, rest, _ := strings.Cut(t, "/")
-	var known []string
+	var known, namespaces []string
 	for _, k := range ks {
-		if ns, r, _ := strings.Cut(k.Type, "/"); strings.EqualFold(ns, namespace) {
+		ns, r, _ := strings.Cut(k.Type, "/")
+		if strings.EqualFold(ns, namespace) {
 			known = append(known, r)
 		}
+		namespaces = append(namespaces, ns)
 	}
 	if len(known) == 0 {
-		return nil, fault(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", namespace)
+		return nil, fault(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%.100s' is invalid.%s", namespace, didYouMean(namespace, namespaces))
 	}
-	sort.Strings(known)
 	return nil, fault(http.StatusNotFound, "InvalidResourceType",
-		"The resource type '%s' could not be found in the namespace '%s'. Known types are: %s.", rest, namespace, strings.Join(known, ", "))
+		"The resource type '%.200s' could not be found in the namespace '%s'.%s", rest, namespace, didYouMean(rest, known))
 }
 
 // namespace returns the provider's name.
@@ -203,6 +204,19 @@ func (k *kind) namespace() string {
 
 // leaf returns the last part of the type.
 func (k *kind) leaf() string { return k.Type[strings.LastIndexByte(k.Type, '/')+1:] }
+
+// methods are those that a resource of the kind answers.
+func (k *kind) methods() []string {
+	out := []string{http.MethodGet, http.MethodHead}
+	if k.ReadOnly {
+		return out
+	}
+	out = append(out, http.MethodPut)
+	if k.Derived == nil && (k.Inline == "" || k.MergePatch) {
+		out = append(out, http.MethodPatch)
+	}
+	return append(out, http.MethodDelete)
+}
 
 // child reports whether the kind has a parent that is a resource.
 func (k *kind) child() bool { return strings.Count(k.Type, "/") > 1 }

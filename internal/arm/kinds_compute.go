@@ -15,6 +15,7 @@ func computeKinds() []*kind {
 		Computed:   []string{"instanceView", "vmId", "timeCreated"},
 		Defaults:   []setting{{"storageProfile.dataDisks", []any{}}},
 		Refs:       []reference{regionalRef(model.TypeNIC, "properties.networkProfile.networkInterfaces.*.id")},
+		Prepare:    ownTenant,
 		Check:      checkVM, Fill: fillVM, Show: showVM, Verbs: machineVerbs(),
 		Expand: func(r *model.Resource, expand string, p map[string]any) {
 			if strings.EqualFold(expand, "instanceView") {

@@ -10,7 +10,10 @@ import (
 // groupKinds are Resource Manager's own.
 func groupKinds() []*kind {
 	return []*kind{{
-		Type: model.TypeResourceGroup, Place: inSubscription, Location: locationRequired, Name: groupName,
+		// A document of a subscription holds its tags, if it has some.
+		Type: typeSubscription, Place: inTenant, Name: subscriptionName, NoEtag: true, ReadOnly: true, Untracked: true,
+	}, {
+		Type: model.TypeResourceGroup, Place: inSubscription, Location: locationRequired, Name: groupName, Amend: amendGroup,
 		State: true, Sync: true, NoEtag: true,
 	}}
 }

@@ -114,7 +114,7 @@ func serviceKinds() []*kind {
 		},
 		{
 			Type: typeIdentity, NoEtag: true, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true,
-			Prepare:  func(c *call, _ model.ID, _ map[string]any) (any, *Fault) { return c.s.identity.TenantID, nil },
+			Prepare:  ownTenant,
 			Defaults: []setting{{"isolationScope", "None"}},
 			Fill:     fillIdentity,
 		},

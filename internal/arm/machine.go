@@ -41,6 +41,7 @@ func checkVM(c *change) *Fault {
 // never told.
 func fillVM(c *change) *Fault {
 	c.keep("vmId")
+	c.fillManagedIdentity()
 	p, was := c.props(), c.oldProps()
 	delete(object(p, "osProfile"), "adminPassword")
 	p["timeCreated"], p["instanceView"] = was["timeCreated"], was["instanceView"]

@@ -167,7 +167,7 @@ func (c *call) descendants(on *model.Resource) *Fault {
 // may see, with the groups above them.
 func (c *call) entities() *Fault {
 	if c.r.Method != http.MethodPost {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, http.MethodPost)
 	}
 	v := c.s.store.View()
 	t := c.s.managementTree(v)

@@ -97,9 +97,9 @@ func TestSecurityRules(t *testing.T) {
 		{"direction", nsg, body(rule("a", "Sideways", 100, https)), "InvalidRequestFormat"},
 		{"ports", nsg, body(rule("a", "Inbound", 100, `,"destinationPortRange":"443-80"`)), "SecurityRuleInvalidPortRange"},
 		{"noPorts", nsg, body(rule("a", "Inbound", 100, ``)), "SecurityRuleInvalidPortRange"},
-		{"prefix", nsg, body(rule("a", "Inbound", 100, https+`,"sourceAddressPrefix":"10.0.0.0/33"`)), "SecurityRuleInvalidAddressPrefix"},
+		{"prefix", nsg, strings.Replace(body(rule("a", "Inbound", 100, https)), `"sourceAddressPrefix":"*"`, `"sourceAddressPrefix":"10.0.0.0/33"`, 1), "SecurityRuleInvalidAddressPrefix"},
 		{"both", nsg, body(rule("a", "Inbound", 100, https+`,"destinationPortRanges":["80"]`)), "SecurityRuleParameterContainsBothSingularAndPlural"},
-		{"noASG", nsg, body(rule("a", "Inbound", 100, https+`,"sourceAddressPrefix":"","sourceApplicationSecurityGroups":[{"id":"`+network+`/applicationSecurityGroups/x"}]`)), "InvalidResourceReference"},
+		{"noASG", nsg, strings.Replace(body(rule("a", "Inbound", 100, https)), `"sourceAddressPrefix":"*"`, `"sourceApplicationSecurityGroups":[{"id":"`+network+`/applicationSecurityGroups/x"}]`, 1), "InvalidResourceReference"},
 	})
 	c.must("PUT", network+"/virtualNetworks/v", vnetBody)
 	c.must("PUT", network+"/virtualNetworks/v/subnets/app", `{"properties":{"addressPrefix":"10.0.1.0/24","networkSecurityGroup":{"id":"`+strings.ToUpper(nsg)+`"}}}`)

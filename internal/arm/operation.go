@@ -86,7 +86,7 @@ func (c *call) accept(kind operationKind, namespace, location string, withLocati
 // operation answers a poll of an operation, or of its result.
 func (c *call) operation(name string, result bool) *Fault {
 	if c.r.Method != http.MethodGet {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, http.MethodGet)
 	}
 	kind, end, ok := c.s.operations.parse(name)
 	if !ok {

@@ -49,7 +49,7 @@ func FuzzBody(f *testing.F) {
 		if !json.Valid(b) {
 			t.Errorf("accepted %q", b)
 		}
-		if d, n := depth(doc); d > maxDepth || n > 2*maxValues {
+		if d, n := depth(doc); d > model.MaxDepth || n > 2*maxValues {
 			t.Errorf("depth %d, %d values", d, n)
 		}
 	})

@@ -113,7 +113,7 @@ func (c *call) collection(scope model.ID, resourceType string) *Fault {
 		return f
 	}
 	if c.r.Method != http.MethodGet {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, http.MethodGet)
 	}
 	if f := c.permitBelow(operationOf(types[0].Type, "read"), scope); f != nil {
 		return f

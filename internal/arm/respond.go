@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/ceruleannet/cerulean/model/wire"
 )
@@ -31,6 +32,9 @@ func writeFault(w http.ResponseWriter, f *Fault) {
 		b = []byte(`{"error":{"code":"InternalServerError","message":"The error could not be encoded."}}`)
 	}
 	w.Header().Set("X-Ms-Error-Code", f.Err.Code)
+	if f.Status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", strings.Join(f.Allow, ", "))
+	}
 	writeBytes(w, f.Status, b)
 }
 

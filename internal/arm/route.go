@@ -175,7 +175,7 @@ func (c *call) below(path []string) *Fault {
 		return c.listed(scope, path[len(path)-2]+"/"+last)
 	}
 	id, err := model.ParseID(up)
-	if err != nil || id.Is("Microsoft.Resources/subscriptions") {
+	if err != nil || id.Is(typeSubscription) {
 		return c.noRoute(path)
 	}
 	if c.r.Method == http.MethodPost || c.s.kinds.verbOf(id.Type(), last, c.r.Method) != nil {
@@ -241,7 +241,7 @@ func (c *call) resource(id model.ID) *Fault {
 	case http.MethodDelete:
 		return c.remove(k, id)
 	default:
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
 }
 

@@ -252,7 +252,6 @@ func (s *Server) allow(w http.ResponseWriter, r *http.Request, method string) bo
 	if r.Method == method {
 		return true
 	}
-	w.Header().Set("Allow", method)
-	writeFault(w, methodNotAllowed(r.Method))
+	writeFault(w, methodNotAllowed(r.Method, method))
 	return false
 }

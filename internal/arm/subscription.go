@@ -14,7 +14,7 @@ import (
 
 func (c *call) getOnly() *Fault {
 	if c.r.Method != http.MethodGet {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, http.MethodGet)
 	}
 	return nil
 }
@@ -32,11 +32,15 @@ func (c *call) tenants() *Fault {
 }
 
 func (c *call) subscriptionBody(name string) map[string]any {
-	return map[string]any{
+	body := map[string]any{
 		"id": "/subscriptions/" + name, "subscriptionId": name, "tenantId": c.s.identity.TenantID,
 		"displayName": name, "state": "Enabled", "authorizationSource": "RoleBased",
 		"subscriptionPolicies": map[string]any{"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
 	}
+	if r, _ := tagged(c.s.store.View(), model.SubscriptionID(name)); r.Doc["tags"] != nil {
+		body["tags"] = r.Doc["tags"]
+	}
+	return body
 }
 
 // subscriptionNames are the configured subscriptions, or the identity's own and
@@ -149,7 +153,7 @@ func (c *call) providers(path []string) *Fault {
 		method = http.MethodPost
 	}
 	if c.r.Method != method {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, method)
 	}
 	me := model.SubscriptionID(c.subscription)
 	f := c.permitIn("Microsoft.Resources/subscriptions/providers/read", me)

@@ -11,6 +11,9 @@ import (
 // typeTags is the type of a resource's tags seen as a resource of their own.
 const typeTags = "Microsoft.Resources/tags"
 
+// typeSubscription is the type of a subscription seen as a resource.
+const typeSubscription = "Microsoft.Resources/subscriptions"
+
 // tagsOf answers for the tags of a resource or a resource group ("Tags - Create
 // Or Update At Scope" and its neighbours).
 func (c *call) tagsOf(scope model.ID) *Fault {
@@ -24,11 +27,11 @@ func (c *call) tagsOf(scope model.ID) *Fault {
 	var change func(old map[string]any) (map[string]any, *Fault)
 	switch c.r.Method {
 	case http.MethodGet:
-		e, ok := c.s.store.View().Get(scope)
+		r, ok := tagged(c.s.store.View(), scope)
 		if !ok {
 			return notFound(scope, false)
 		}
-		c.answerTags(e.Resource)
+		c.answerTags(r)
 		return nil
 	case http.MethodDelete:
 		change = func(map[string]any) (map[string]any, *Fault) { return map[string]any{}, nil }
@@ -47,21 +50,23 @@ func (c *call) tagsOf(scope model.ID) *Fault {
 		}
 		change = func(old map[string]any) (map[string]any, *Fault) { return changeTags(operation, old, given) }
 	default:
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	}
 	var out *model.Resource
 	f = c.update(func(tx *state.Tx) *Fault {
-		e, ok := tx.Get(scope)
+		r, ok := tagged(tx, scope)
 		if !ok {
 			return notFound(scope, false)
 		}
-		if f := k.held(e.Resource.ID, e.Resource.Doc, false); f != nil {
+		if f := k.held(r.ID, r.Doc, false); f != nil {
 			return f
 		}
-		ch := c.s.newChange(tx, k, e.Resource.ID, c.actor())
-		ch.old = e.Resource.Doc
+		ch := c.s.newChange(tx, k, r.ID, c.actor())
+		ch.old = r.Doc
 		ch.doc = shallow(ch.old)
-		ch.doc["properties"] = model.CloneJSON(ch.old["properties"])
+		if p, ok := ch.old["properties"]; ok {
+			ch.doc["properties"] = model.CloneJSON(p)
+		}
 		tags, f := change(object(ch.old, "tags"))
 		if f != nil {
 			return f
@@ -80,6 +85,14 @@ func (c *call) tagsOf(scope model.ID) *Fault {
 	}
 	c.answerTags(out)
 	return nil
+}
+
+// tagged returns what has the tags: a document, or a subscription without one.
+func tagged(v viewer, scope model.ID) (*model.Resource, bool) {
+	if e, ok := v.Get(scope); ok {
+		return e.Resource, true
+	}
+	return &model.Resource{ID: scope, Doc: map[string]any{}}, scope.Is(typeSubscription)
 }
 
 // changeTags returns what becomes of a resource's tags. Names of tags ignore

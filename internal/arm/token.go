@@ -29,6 +29,8 @@ type claims struct {
 	IDType   string   `json:"idtyp"`
 	Roles    []string `json:"roles,omitempty"`
 	Version  string   `json:"ver"`
+	// Resource is the resource that a managed identity belongs to.
+	Resource string `json:"xms_mirid,omitempty"`
 }
 
 // principal is who a request speaks for.
@@ -38,6 +40,11 @@ type principal struct {
 
 // issueToken signs an access token of a client for an audience.
 func (id *Identity) issueToken(now time.Time, issuer, audience string, who principal) (string, error) {
+	return id.issueTokenFor(now, issuer, audience, who, "")
+}
+
+// issueTokenFor is issueToken for a managed identity of a resource.
+func (id *Identity) issueTokenFor(now time.Time, issuer, audience string, who principal, resource string) (string, error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    issuer,
@@ -47,7 +54,7 @@ func (id *Identity) issueToken(now time.Time, issuer, audience string, who princ
 			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
 			ID:        uuid.NewString(),
 		},
-		Audience: audience, AppID: who.AppID, ObjectID: who.ObjectID, TenantID: who.TenantID, IDType: "app", Version: "1.0",
+		Audience: audience, AppID: who.AppID, ObjectID: who.ObjectID, TenantID: who.TenantID, IDType: "app", Version: "1.0", Resource: resource,
 	})
 	t.Header["kid"] = id.tokenKeyID
 	return t.SignedString(id.tokenKey)
@@ -76,11 +83,26 @@ type tokenCache struct {
 // maxKnownTokens bounds the cache; when full it is emptied.
 const maxKnownTokens = 1024
 
-// check returns who the value of an Authorization header speaks for.
+// check returns who the value of an Authorization header speaks for, to Resource
+// Manager at an address.
 func (c *tokenCache) check(id *Identity, header string, now time.Time, audience string) (principal, error) {
+	cl, err := c.verify(id, header, now)
+	if err != nil {
+		return principal{}, err
+	}
+	a := strings.TrimRight(cl.Audience, "/")
+	if strings.EqualFold(a, audience) || strings.EqualFold(a, azureAudiences[0]) || strings.EqualFold(a, azureAudiences[1]) {
+		return principal{cl.AppID, cl.ObjectID, cl.TenantID}, nil
+	}
+	return principal{}, fmt.Errorf("%w (%s)", errTokenAudience, cl.Audience)
+}
+
+// verify returns the claims of the token in the value of an Authorization
+// header, whatever its audience.
+func (c *tokenCache) verify(id *Identity, header string, now time.Time) (*claims, error) {
 	scheme, token, ok := strings.Cut(header, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return principal{}, errNoToken
+		return nil, errNoToken
 	}
 	sum := sha256.Sum256([]byte(token))
 	c.mu.Lock()
@@ -90,7 +112,7 @@ func (c *tokenCache) check(id *Identity, header string, now time.Time, audience 
 		cl = &claims{}
 		parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodES256.Alg()}), jwt.WithoutClaimsValidation())
 		if _, err := parser.ParseWithClaims(token, cl, func(*jwt.Token) (any, error) { return &id.tokenKey.PublicKey, nil }); err != nil {
-			return principal{}, errTokenInvalid
+			return nil, errTokenInvalid
 		}
 		c.mu.Lock()
 		if c.known == nil || len(c.known) >= maxKnownTokens {
@@ -101,19 +123,15 @@ func (c *tokenCache) check(id *Identity, header string, now time.Time, audience 
 	}
 	switch {
 	case cl.ExpiresAt == nil || cl.NotBefore == nil || cl.AppID == "" || cl.ObjectID == "":
-		return principal{}, errTokenInvalid
+		return nil, errTokenInvalid
 	case cl.TenantID != id.TenantID || !id.issuedHere(cl.Issuer):
-		return principal{}, errTokenIssuer
+		return nil, errTokenIssuer
 	case !now.Before(cl.ExpiresAt.Time):
-		return principal{}, errTokenExpired
+		return nil, errTokenExpired
 	case now.Before(cl.NotBefore.Add(-time.Minute)):
-		return principal{}, errTokenInvalid
+		return nil, errTokenInvalid
 	}
-	a := strings.TrimRight(cl.Audience, "/")
-	if strings.EqualFold(a, audience) || strings.EqualFold(a, azureAudiences[0]) || strings.EqualFold(a, azureAudiences[1]) {
-		return principal{cl.AppID, cl.ObjectID, cl.TenantID}, nil
-	}
-	return principal{}, fmt.Errorf("%w (%s)", errTokenAudience, cl.Audience)
+	return cl, nil
 }
 
 // issuedHere reports whether an issuer is one of this server's authorities:

@@ -38,7 +38,7 @@ func (c *call) newChange(tx *state.Tx, k *kind, id model.ID) *change {
 // put creates or replaces a resource.
 func (c *call) put(k *kind, id model.ID) *Fault {
 	if k.ReadOnly {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
 	if f := k.checkName(id.Name()); f != nil {
 		return f
@@ -194,7 +194,7 @@ func (c *call) canonical(v *state.View, k *kind, id model.ID) (model.ID, *Fault)
 			return id, parentNotFound(up)
 		}
 		scope = model.MustParseID(text(doc, "id"))
-	} else if up.Is("Microsoft.Resources/subscriptions") {
+	} else if up.Is(typeSubscription) {
 		scope = model.SubscriptionID(c.subscription)
 	} else {
 		return id, parentNotFound(up)
@@ -206,7 +206,7 @@ func (c *call) canonical(v *state.View, k *kind, id model.ID) (model.ID, *Fault)
 	switch {
 	case scope.Is(model.TypeResourceGroup):
 		at = inGroup
-	case scope.ResourceGroup() == "" && scope.Is("Microsoft.Resources/subscriptions"):
+	case scope.ResourceGroup() == "" && scope.Is(typeSubscription):
 		at = inSubscription
 	case scope.Is(model.TypeManagementGroup):
 		at = inManagementGroup
@@ -245,7 +245,7 @@ func etagIn(list, etag string) bool {
 // patch sets the tags of a resource, or merges into types that allow it.
 func (c *call) patch(k *kind, id model.ID) *Fault {
 	if k.ReadOnly || k.Inline != "" && !k.MergePatch {
-		return methodNotAllowed(c.r.Method)
+		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
 	body, f := readBody(c.w, c.r)
 	if f != nil {

@@ -20,7 +20,6 @@ const (
 	maxResources  = 800 // copies included
 	maxOutputs    = 64
 	maxExpression = 24576 // characters
-	maxDepth      = 100   // of JSON; Azure's is not published
 )
 
 // document is JSON with the places of its parts.
@@ -139,8 +138,8 @@ func (d *document) next(dec *json.Decoder, path string, depth int) (any, error) 
 		return nil, err
 	}
 	d.at[path] = begin
-	if depth > maxDepth {
-		return nil, &Error{Code: InvalidTemplate, Path: path, Message: fmt.Sprintf("it is nested more than %d deep", maxDepth), Pos: d.pos(dec.InputOffset())}
+	if depth > model.MaxDepth {
+		return nil, &Error{Code: InvalidTemplate, Path: path, Message: fmt.Sprintf("it is nested more than %d deep", model.MaxDepth), Pos: d.pos(dec.InputOffset())}
 	}
 	switch token := token.(type) {
 	case json.Delim:
