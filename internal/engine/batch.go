@@ -47,6 +47,7 @@ const (
 // ProcessBatch is Process for many packets, in order. results must be at least
 // as long as frames.
 func (e *Engine) ProcessBatch(now time.Duration, frames []Frame, results []Result) {
+	e.now = now
 	for len(frames) > 0 {
 		n := min(len(frames), batch)
 		e.vector(now, frames[:n], results[:n])

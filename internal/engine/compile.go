@@ -35,6 +35,7 @@ type filter struct {
 	ends    []int32
 	actions []fabric.Action
 	hits    []uint64 // first packets decided by each rule; the last is the default
+	carried []carried
 }
 
 // test is one field of a rule. Most sets are a single range.
@@ -55,7 +56,7 @@ func (p *program) filter(id fabric.FilterID) *filter {
 	src := &p.img.Filters[id]
 	f := &filter{
 		ends: make([]int32, 0, len(src.Rules)), actions: make([]fabric.Action, 0, len(src.Rules)),
-		hits: make([]uint64, len(src.Rules)+1),
+		hits: make([]uint64, len(src.Rules)+1), carried: make([]carried, len(src.Rules)+1),
 	}
 	for i := range src.Rules {
 		for _, field := range order {

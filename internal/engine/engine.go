@@ -6,18 +6,6 @@ import (
 	"github.com/ceruleannet/cerulean/internal/fabric"
 )
 
-// How long a flow may stay silent before the engine forgets it.
-const (
-	// idleTimeout is Azure's default flow timeout, 4 minutes.
-	idleTimeout = 4 * time.Minute
-	// finTimeout and resetTimeout are how long a closed TCP flow keeps its
-	// source port; the timers Azure NAT Gateway documents.
-	finTimeout   = 65 * time.Second
-	resetTimeout = 16 * time.Second
-	// deniedTimeout bounds how long a denied flow's verdict is remembered.
-	deniedTimeout = 10 * time.Second
-)
-
 // DefaultMaxFlows is how many flows an engine remembers unless told otherwise.
 const DefaultMaxFlows = 1 << 20
 
@@ -29,6 +17,9 @@ type Options struct {
 	// for its first packet, and again after Swap. Never per packet. It must not
 	// call the engine.
 	OnFlow func(FlowEvent)
+	// OnClose is called when a flow ends, once for every flow that OnFlow told
+	// with an ID. It must not call the engine.
+	OnClose func(FlowEnd)
 	// Choose picks the targets of redirects for new flows; nil means by
 	// [fabric.Chooser].
 	Choose fabric.Choose
@@ -36,14 +27,20 @@ type Options struct {
 
 // Engine moves packets through an image. It is not safe for concurrent use.
 type Engine struct {
-	prog   *program
-	epoch  uint32
-	table  table
-	opts   Options
-	walk   walk
-	stats  Stats
-	heads  [batch]header
-	hashes [batch]uint32
+	prog  *program
+	epoch uint32
+	table table
+	opts  Options
+	walk  walk
+	wheel wheel
+	pools pools
+	out   []Frame       // packets that wait for Advance
+	now   time.Duration // the latest that was seen
+	// counted is how many packets had passed when rules were last told of them.
+	counted uint64
+	stats   Stats
+	heads   [batch]header
+	hashes  [batch]uint32
 	// touched is where vector leaves what it fetched ahead.
 	touched uint32
 }
@@ -54,6 +51,7 @@ type Stats struct {
 	Delivered      uint64                         // packets with verdict allow
 	Faults         [fabric.FaultNoPort + 1]uint64 // packets by fault; FaultNone counts the rest
 	Walks          uint64                         // actions composed
+	Ended          [endKinds]uint64               // flows by what ended them
 	Flows          int                            // flows now in the table
 }
 
@@ -105,6 +103,7 @@ func (e *Engine) Hits(id fabric.FilterID) []uint64 {
 // since any fixed moment and must not go back. A delivered packet is rewritten
 // in place.
 func (e *Engine) Process(now time.Duration, at fabric.PortID, pkt []byte) (r Result) {
+	e.now = now
 	h := &e.heads[0]
 	f := Frame{At: at, Packet: pkt}
 	if fault := e.read(h, &f); fault != fabric.FaultNone {
@@ -148,11 +147,15 @@ func (e *Engine) process(now time.Duration, h *header, hash uint32, frame *Frame
 		}
 	}
 	f.seen = now
-	e.act(f, n, w, h, pkt, r)
+	e.act(f, n, dir, h, pkt, r)
 }
 
 // act applies a composed action to a packet.
-func (e *Engine) act(f *flow, n uint32, w *way, h *header, pkt []byte, r *Result) {
+func (e *Engine) act(f *flow, n uint32, dir int, h *header, pkt []byte, r *Result) {
+	w := &f.ways[dir]
+	if f.state&tracked != 0 {
+		f.track(dir, h, pkt)
+	}
 	w.packets++
 	w.bytes += uint64(h.end)
 	if w.edit.what != 0 {
@@ -172,28 +175,47 @@ func (e *Engine) renew(now time.Duration, n uint32, dir int, h *header) (again b
 	f := e.table.flow(n)
 	w := &f.ways[dir]
 	opens := h.flags&tcpSYN != 0 && h.opens
+	var why End
 	switch {
-	case f.expired(now),
-		// Denied flows have no record to keep under a new image.
-		f.state&delivered == 0 && w.epoch != e.epoch,
-		opens && f.closed(),
-		w.epoch != e.epoch && !e.compose(now, n, dir, h.opens),
-		opens && dir == forward && w.refused():
-		e.table.remove(n)
-		return true
+	case f.expired(now):
+		why = f.ending()
+	case f.state&draining != 0 && now >= f.until:
+		why = EndDrained
+	case f.state&delivered == 0 && w.epoch != e.epoch:
+		why = EndSwap // denied flows have no record to keep under a new image
+	case opens && f.closed():
+		why = f.ending()
+	case w.epoch != e.epoch && !e.compose(now, n, dir, h.opens):
+		why = EndSwap
+	case opens && dir == forward && w.refused():
+		why = EndReplaced
+	default:
+		e.progress(now, n, f, dir, h)
+		return false
 	}
+	e.forget(now, n, why)
+	return true
+}
+
+// progress follows TCP's opening and closing.
+func (e *Engine) progress(now time.Duration, n uint32, f *flow, dir int, h *header) {
+	if f.state&delivered == 0 {
+		return
+	}
+	was := f.closed()
 	switch {
-	case f.state&delivered == 0:
 	case h.flags&tcpRST != 0:
 		f.state |= sawReset
-		e.table.stamp(f, now, resetTimeout)
 	case h.flags&tcpFIN != 0:
 		f.state |= finOut << dir
-		if f.closed() {
-			e.table.stamp(f, now, min(f.idle, finTimeout))
-		}
+	case h.flags&tcpSYN != 0 && dir == backward:
+		f.state |= replied
 	}
-	return false
+	f.idle = f.patience()
+	if !was && f.closed() {
+		f.closedAt = now
+		e.plan(n, f, now+min(linger, f.idle))
+	}
 }
 
 // refused reports whether what stops this direction lets a new flow begin: no
@@ -204,7 +226,7 @@ func (w *way) refused() bool {
 
 // begin is the first packet of a flow.
 func (e *Engine) begin(now time.Duration, h *header, pkt []byte, r *Result) {
-	e.table.tidy(now)
+	e.turn(now)
 	x, fault := e.first(now, h.key, nil, h.opens)
 	if fault != fabric.FaultNone {
 		*r = e.fault(fault)
@@ -220,22 +242,19 @@ func (e *Engine) begin(now time.Duration, h *header, pkt []byte, r *Result) {
 		}
 		// A denial needs no record: the next packet is denied again.
 		e.stats.Walks++
-		e.event(now, 0, forward, h.key, x.final)
+		e.event(now, 0, forward, h.key, x.final, false)
 		*r = Result{Verdict: w.verdict, Reason: w.reason, Out: fabric.None}
 		return
 	}
-	if allowed {
-		e.table.stamp(f, now, idleTimeout)
-	} else {
-		e.table.stamp(f, now, deniedTimeout)
-	}
 	f.sport = -1
-	e.settle(now, n, x)
-	if f.state&delivered != 0 && h.flags&tcpRST != 0 {
-		f.state |= sawReset
-		e.table.stamp(f, now, resetTimeout)
+	if !h.opens {
+		f.state |= replied
 	}
-	e.act(f, n, &f.ways[forward], h, pkt, r)
+	e.settle(now, n, x)
+	e.progress(now, n, f, forward, h)
+	f.idle = f.patience()
+	e.plan(n, f, now+f.idle)
+	e.act(f, n, forward, h, pkt, r)
 }
 
 // settle writes the outcome of the first direction's walk into its flow.
@@ -243,10 +262,16 @@ func (e *Engine) settle(now time.Duration, n uint32, x ends) {
 	w, f := &e.walk, e.table.flow(n)
 	if w.verdict == fabric.VerdictAllow {
 		f.state |= delivered
-		f.passed = append(f.passed[:0:0], w.hops...)
-		f.changes = append(f.changes[:0:0], w.changes...)
-		f.pins = append(f.pins[:0:0], w.pins...)
+		f.passed = append(f.passed[:0], w.hops...)
+		f.changes = append(f.changes[:0], w.changes...)
+		f.pins = append(f.pins[:0], w.pins...)
 		f.direct = w.direct
+		if f.limits = w.limits; !w.limited {
+			f.limits.Timers = filled(fabric.Timers{})
+		}
+		if x.back.proto() == fabric.ProtoTCP && (f.limits.reset == fabric.ResetIdle || f.limits.drain > 0) {
+			f.state |= tracked
+		}
 		f.sport = -1
 		if w.pooled {
 			f.sport = int(x.final.sport())
@@ -302,6 +327,7 @@ func (e *Engine) compose(now time.Duration, n uint32, dir int, opens bool) bool 
 func (e *Engine) write(now time.Duration, n uint32, dir int, final key) {
 	w, f := &e.walk, e.table.flow(n)
 	a := &f.ways[dir]
+	f.use(w.rules)
 	a.epoch, a.verdict, a.reason, a.unseen = e.epoch, w.verdict, w.reason, w.unseen
 	a.delay, a.path, a.out, a.edit = w.delay(), w.path(), fabric.None, edit{}
 	if w.verdict == fabric.VerdictAllow {
@@ -309,7 +335,7 @@ func (e *Engine) write(now time.Duration, n uint32, dir int, final key) {
 		a.edit = newEdit(a.key, final)
 	}
 	e.stats.Walks++
-	e.event(now, id(n, f), dir, a.key, final)
+	e.event(now, id(n, f), dir, a.key, final, a.packets > 0)
 }
 
 func (e *Engine) fault(f fabric.Fault) Result {

@@ -89,7 +89,7 @@ func TestPoolExhausted(t *testing.T) {
 		if !ok {
 			t.Fatal("table full")
 		}
-		e.table.stamp(f, 0, idleTimeout)
+		f.idle = idleTimeout
 	}
 	b := First(packet(fabric.ProtoUDP, "10.0.0.4:5000", "198.18.0.1:53"))
 	if r := e.Process(0, portA, b); r.Fault != fabric.FaultTableFull {

@@ -20,6 +20,7 @@ type FlowEvent struct {
 	Image   *fabric.Image
 	ID      FlowID // 0 if the table had no room for a denied flow
 	Reply   bool   // the direction back to the opener
+	Again   bool   // the flow goes on: another image composes its action anew
 	From    fabric.PortID
 	Packet  fabric.Packet // as it entered
 	Final   fabric.Packet // as it arrived or was stopped
@@ -29,13 +30,13 @@ type FlowEvent struct {
 	Delay   time.Duration
 }
 
-func (e *Engine) event(now time.Duration, id FlowID, dir int, k, final key) {
+func (e *Engine) event(now time.Duration, id FlowID, dir int, k, final key, again bool) {
 	if e.opts.OnFlow == nil {
 		return
 	}
 	w := &e.walk
 	e.opts.OnFlow(FlowEvent{
-		Now: now, Image: e.prog.img, ID: id, Reply: dir == backward, From: k.at(), Packet: k.packet(), Final: final.packet(),
+		Now: now, Image: e.prog.img, ID: id, Reply: dir == backward, Again: again, From: k.at(), Packet: k.packet(), Final: final.packet(),
 		Verdict: w.verdict, Reason: w.reason, Path: w.path(), Delay: w.delay(),
 	})
 }
@@ -54,7 +55,8 @@ type Direction struct {
 	Delay   time.Duration
 }
 
-// Flow is a copy of a flow's record.
+// Flow is a copy of a flow's record. Its counters only grow: who reads them
+// again and again, by [Engine.Flow] or [Engine.Scan], has what passed since.
 type Flow struct {
 	ID      FlowID
 	Began   time.Duration // when its first packet came
@@ -63,6 +65,9 @@ type Flow struct {
 	Closed  bool          // TCP: both ends finished, or one reset it
 	Forward Direction
 	Reply   Direction // meaningless unless the first packet was delivered
+	// Choices are the targets that redirects chose for it, as positions in the
+	// image in force; empty if another image composed its action.
+	Choices []fabric.Choice
 }
 
 // Over reports whether the flow has ended at a time of the engine, although its
@@ -117,7 +122,15 @@ func (e *Engine) export(n uint32, f *flow) Flow {
 			Decided: w.epoch == e.epoch, Verdict: w.verdict, Reason: w.reason, Path: slices.Clone(w.path), Delay: w.delay,
 		}
 	}
-	out := Flow{ID: id(n, f), Began: f.began, Seen: f.seen, Idle: f.idle, Closed: f.closed(), Forward: way(forward)}
+	var choices []fabric.Choice
+	for i := range f.pins {
+		if p := &f.pins[i]; p.epoch == e.epoch {
+			if k, ok := p.in(&e.prog.img.Ports[p.at].Inward.Redirects[p.redirect]); ok {
+				choices = append(choices, fabric.Choice{Port: p.at, Redirect: p.redirect, Target: k})
+			}
+		}
+	}
+	out := Flow{ID: id(n, f), Choices: choices, Began: f.began, Seen: f.seen, Idle: f.idle, Closed: f.closed(), Forward: way(forward)}
 	if f.state&delivered != 0 {
 		out.Reply = way(backward)
 	}
@@ -125,4 +138,11 @@ func (e *Engine) export(n uint32, f *flow) Flow {
 }
 
 // Forget drops every flow, as a restart would.
-func (e *Engine) Forget() { e.table = newTable(e.table.max) }
+func (e *Engine) Forget() {
+	for n := range uint32(len(e.table.chunks) * chunk) {
+		if e.table.flow(n).gen&1 == 1 {
+			e.forget(e.now, n, EndForgotten)
+		}
+	}
+	e.table, e.wheel = newTable(e.table.max), wheel{at: e.wheel.at}
+}

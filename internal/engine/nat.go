@@ -88,8 +88,8 @@ func (e *Engine) taken(now time.Duration, k key, f *flow) bool {
 	if other == f {
 		return false
 	}
-	if other.expired(now) {
-		e.table.remove(n)
+	if other.over(now) {
+		e.forget(now, n, other.ending())
 		return false
 	}
 	return true

@@ -65,7 +65,7 @@ func (e *Engine) move(to []fabric.PortID) {
 			end = to[f.ways[backward].key.at()]
 		}
 		if from == fabric.None || end == fabric.None {
-			t.remove(n) // denied flows go too: they would be walked again anyway
+			e.forget(e.now, n, EndSwap) // denied flows go too: they would be walked again anyway
 			continue
 		}
 		f.ways[forward].move(from)

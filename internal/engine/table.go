@@ -17,8 +17,19 @@ type flow struct {
 	seen  time.Duration // when the last packet of either direction came
 	idle  time.Duration // how long it may stay silent
 	gen   uint32        // tells a record's successive flows apart; odd while in use
-	state uint8         // closing, below
+	state uint8         // below
+	told  bool          // its end was told
 	ways  [2]way
+	ends  [2]end // of a TCP flow that may have to be reset
+	began time.Duration
+	// closedAt is when the last FIN or the RST came; until is when a flow that
+	// drains ends.
+	closedAt, until time.Duration
+	due             int64 // the tick when it is looked at next; 0 if never
+	limits          limits
+	lease           *lease     // the source port that a pool gave it
+	rules           []ruleUsed // what decided it
+	counted         carried    // what its rules were told of
 	// passed and changes are the path of the last first-packet walk that was
 	// delivered: where the flow has sessions, and how it was translated.
 	passed  []hop
@@ -26,15 +37,18 @@ type flow struct {
 	pins    []pin // the targets that redirects chose for it
 	direct  bool  // it reached its end by a service endpoint
 	sport   int   // the source port a pool translates to; negative: none does
-	began   time.Duration
 }
 
 // Bits of flow.state.
 const (
-	finOut    = 1 << iota // FIN of the opener
-	finIn                 // FIN of the responder
-	sawReset              // RST of either
-	delivered             // the first packet was delivered: the flow is established
+	finOut      = 1 << iota // FIN of the opener
+	finIn                   // FIN of the responder
+	sawReset                // RST of either
+	delivered               // the first packet was delivered
+	replied                 // the responder's SYN with ACK came, or the flow was met in mid-stream
+	established             // the handshake is complete; known of tracked flows only
+	tracked                 // it may have to be reset: its numbers are noted
+	draining                // its target was taken out: it ends at until
 )
 
 func (f *flow) closed() bool {
@@ -77,9 +91,6 @@ type table struct {
 	free   []uint32
 	count  int // flows in use
 	max    int
-	hand   uint32 // where the next sweep goes on
-	// earliest is a time before which no flow can expire.
-	earliest time.Duration
 }
 
 func newTable(most int) table {
@@ -108,7 +119,7 @@ func (t *table) find(k *key, hash uint32) (n uint32, dir int, ok bool) {
 
 // add takes a record from the free list and indexes its forward key.
 func (t *table) add(k key, now time.Duration) (uint32, *flow, bool) {
-	if t.count >= t.max && !t.sweep(now) {
+	if t.count >= t.max {
 		return 0, nil, false
 	}
 	if len(t.free) == 0 {
@@ -122,7 +133,7 @@ func (t *table) add(k key, now time.Duration) (uint32, *flow, bool) {
 	t.free = t.free[:len(t.free)-1]
 	t.count++
 	f := t.flow(n)
-	*f = flow{gen: f.gen + 1, seen: now, began: now}
+	f.clear(now)
 	t.index(n, forward, k)
 	return n, f, true
 }
@@ -186,55 +197,23 @@ func (t *table) unindex(n uint32, dir int) {
 func (t *table) remove(n uint32) {
 	t.unindex(n, forward)
 	t.unindex(n, backward)
-	f := t.flow(n)
-	*f = flow{gen: f.gen + 1}
+	t.flow(n).clear(0)
 	t.free = append(t.free, n)
 	t.count--
 }
 
-// stamp sets how long a flow may stay silent from now on.
-func (t *table) stamp(f *flow, now, idle time.Duration) {
-	f.seen, f.idle = now, idle
-	if t.count == 1 || now+idle < t.earliest {
-		t.earliest = now + idle
+// clear makes the record that of another flow, or of none. It keeps the memory
+// of the lists.
+func (f *flow) clear(now time.Duration) {
+	*f = flow{
+		gen: f.gen + 1, seen: now, began: now,
+		rules: f.rules[:0], passed: f.passed[:0], changes: f.changes[:0], pins: f.pins[:0],
 	}
 }
 
 // expired reports whether a flow was silent for too long.
 func (f *flow) expired(now time.Duration) bool { return now-f.seen > f.idle }
 
-// tidy looks at a few records and forgets the expired: every new flow pays for
-// a little of the cleaning.
-func (t *table) tidy(now time.Duration) {
-	if now <= t.earliest {
-		return
-	}
-	total := uint32(len(t.chunks) * chunk)
-	for range min(4, total) {
-		t.hand = (t.hand + 1) % total
-		if f := t.flow(t.hand); f.gen&1 == 1 && f.expired(now) {
-			t.remove(t.hand)
-		}
-	}
-}
-
-// sweep forgets every expired flow and reports whether there was one. It does
-// nothing while none can have expired, so a full table stays cheap.
-func (t *table) sweep(now time.Duration) bool {
-	if now <= t.earliest {
-		return false
-	}
-	before := t.count
-	t.earliest = now + idleTimeout
-	for n := range uint32(len(t.chunks) * chunk) {
-		f := t.flow(n)
-		switch {
-		case f.gen&1 == 0:
-		case f.expired(now):
-			t.remove(n)
-		default:
-			t.earliest = min(t.earliest, f.seen+f.idle)
-		}
-	}
-	return t.count < before
-}
+// over reports whether a flow's record, and with it a pool's source port, is
+// free for others.
+func (f *flow) over(now time.Duration) bool { return now-f.seen > f.idle+f.resting() }

@@ -75,10 +75,14 @@ type walk struct {
 	hops    []hop
 	changes []change
 	pins    []pin
+	rules   []ruleUsed
+
+	limited bool // a device on the way has timers
+	limits  limits
 }
 
 func (w *walk) reset(prog *program, epoch uint32, p fabric.Packet) {
-	*w = walk{prog: prog, epoch: epoch, p: p, choose: prog.choose, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0]}
+	*w = walk{prog: prog, epoch: epoch, p: p, choose: prog.choose, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0], rules: w.rules[:0]}
 }
 
 func (w *walk) reply() bool { return w.dir == backward }
@@ -391,6 +395,10 @@ func (w *walk) redirect(at fabric.PortID) {
 		where = at
 	}
 	w.translate(fabric.StepRedirect, where, p)
+	if !r.Apart {
+		w.limit(r.Timers, r.Reset)
+	}
+	w.limits.drain = max(w.limits.drain, r.Drain)
 	switch {
 	case w.p.Src == w.p.Dst:
 		w.end(fabric.VerdictDeny, fabric.AtRedirect(fabric.CodeHairpin, at, i))
@@ -554,9 +562,11 @@ func (w *walk) evaluate(at fabric.PortID, filters []fabric.FilterID, values [fab
 		action := w.prog.img.Filters[id].Default
 		if rule == fabric.None {
 			f.hits[len(f.actions)]++
+			w.rules = append(w.rules, ruleUsed{f, int32(len(f.actions))})
 		} else {
 			action = f.actions[rule]
 			f.hits[rule]++
+			w.rules = append(w.rules, ruleUsed{f, rule})
 			w.masquerade = w.masquerade || w.prog.img.Filters[id].Rules[rule].Masquerade
 		}
 		switch action {
