@@ -1,10 +1,20 @@
-// Package balance chooses a healthy member of a group; any Go program may
-// import it.
+// Package balance chooses a healthy member of a group, and keeps a failing one
+// from being asked; any Go program may import it.
 //
-//  1. The names of the members that are well go into a table ([NewMaglev]).
-//  2. The hash of a request, or of a flow's addresses and ports, picks one
-//     ([Maglev.Pick]): the same one as long as the group stays the same, and
-//     mostly the same one when the group changes a little.
+// A request's way:
 //
-// It has no clock, no I/O and no goroutine; tables are immutable.
+//  1. A [Balancer] has a group ([Balancer.Update]) and what is known of its
+//     members: what health checks found ([Balancer.SetHealth]), and who failed
+//     again and again ([Outliers]).
+//  2. [Balancer.Pick] chooses by a [Strategy]: in turn, by load, by chance, by
+//     latency, or by the request's key ([ConsistentHash], on a [Maglev] table).
+//     It takes no lock and allocates nothing.
+//  3. A [Breaker] lets the request pass, or refuses it while its target fails.
+//  4. [Retry] tries again and [Hedge] tries elsewhere meanwhile, both within a
+//     [Budget].
+//  5. [Pick.Done] and [Ticket.Done] say what became of it.
+//
+// Members are of any comparable type: addresses, connections, names. The package
+// starts no goroutine but those of [Hedge], which end before it returns, and does
+// no I/O; it reads the clock where something depends on time.
 package balance
