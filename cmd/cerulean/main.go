@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ceruleannet/cerulean/internal/node"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -39,6 +40,9 @@ func (e falseError) Unwrap() error { return e.err }
 const gcPercent = 400
 
 func main() {
+	if code, is := node.Child(os.Args); is {
+		os.Exit(code) // this process is one that another of this program started
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -116,7 +120,7 @@ Exit codes: 0 success, 1 a claim is false, 2 wrong usage or wrong input.`,
 		c.GroupID = "cloud"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newUp(), newStatus(), newBench()} {
+	for _, c := range []*cobra.Command{newUp(), newStatus(), newExec(), newBench()} {
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}

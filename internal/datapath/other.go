@@ -52,6 +52,9 @@ func (p *Process) Signal(os.Signal) error { return ErrUnsupported }
 // Wait returns [ErrUnsupported].
 func (p *Process) Wait() (int, error) { return 0, ErrUnsupported }
 
+// Forget does nothing.
+func (p *Process) Forget() error { return nil }
+
 // Close does nothing.
 func (p *Process) Close() {}
 

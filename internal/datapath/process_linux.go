@@ -244,6 +244,15 @@ func (p *Process) Wait() (int, error) {
 	return 0, err
 }
 
+// Forget closes the files of the namespace and the interfaces, once others have
+// them.
+func (p *Process) Forget() error {
+	err := p.Namespace.Close()
+	closeAll(p.Devices)
+	p.Namespace, p.Devices = nil, nil
+	return err
+}
+
 // Close ends the command, if it still runs, and releases the files that were not
 // taken. It may be called twice; it does not wait for the command.
 func (p *Process) Close() {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -29,6 +30,7 @@ type Host struct {
 	wide     bool // it has more addresses than a stack can be told
 	shared   bool // a device has taken one of its interfaces; guarded by mu
 	links    []*link
+	resource model.ID // the platform service whose data plane it is, if any
 
 	mu       sync.Mutex
 	addrs    [][]netip.Addr // by link
@@ -137,6 +139,12 @@ func (h *Host) addrsLocked() []netip.Addr {
 		}
 	}
 	return out
+}
+
+// Declared reports whether the host is one of the network's own, and not what
+// answers for the internet, a site or a service.
+func (h *Host) Declared() bool {
+	return !h.edge && !h.wide && h.net.hosts[strings.ToLower(h.Name)] == h
 }
 
 // Services returns the declared services.

@@ -38,6 +38,7 @@ type control struct {
 func (s *System) controlMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Status()) })
+	mux.HandleFunc("POST /v1/exec", s.exec)
 	return mux
 }
 
@@ -284,11 +285,16 @@ func (r *Remote) Stream(ctx context.Context, method, path string, in any) (io.Re
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
+	return nil, refusal(resp)
+}
+
+// refusal returns the error that an answer speaks of.
+func refusal(resp *http.Response) error {
 	var e controlError
 	if json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&e) != nil || e.Error == "" {
 		e.Error = "the running network answers " + resp.Status
 	}
-	return nil, errors.New(e.Error)
+	return errors.New(e.Error)
 }
 
 // Remote reaches the system as another process would; it must have been started

@@ -49,11 +49,12 @@ type System struct {
 	Report *Report
 	Probes []live.ProbeResult
 
-	path    string // of the declaration, absolute
-	started time.Time
-	control *control // nil unless asked for
-	running context.Context
-	end     context.CancelFunc // of running
+	path     string // of the declaration, absolute
+	started  time.Time
+	control  *control // nil unless asked for
+	running  context.Context
+	end      context.CancelFunc // of running
+	machines machines
 
 	stages []Event
 	once   sync.Once
@@ -307,6 +308,7 @@ func (s *System) Close() error {
 		if s.control != nil {
 			s.err = s.control.close()
 		}
+		s.machines.close()
 		if s.Net != nil {
 			s.Net.Close()
 		}
