@@ -67,7 +67,7 @@ func (a *authority) serverConfig(h *Host) *tls.Config {
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			name := hello.ServerName
-			if name != "" && name != h.Name && !h.answersTo(name) {
+			if name != "" && name != h.Name && !h.isPlaneName(name) && !h.answersTo(name) {
 				name = ""
 			}
 			return a.leaf(h, name)

@@ -32,6 +32,7 @@ func (n *Network) exchange(ctx context.Context, img *fabric.Image, p pair, a att
 	}
 	out.Packet = x.packet
 	watch := n.wire.watchFlow(x.link, x.packet, nil)
+	n.wire.tellAll(watch)
 	defer n.wire.unwatch(watch)
 	if a.proto == fabric.ProtoTCP {
 		out.Said, err = n.talkTCP(ctx, x, watch, p, a.port, greeted)
@@ -109,6 +110,9 @@ func (n *Network) talkTCP(ctx context.Context, x *socket, watch *watcher, p pair
 		}
 		return strings.TrimSpace(line), nil
 	case model.ServiceHTTP, model.ServiceHTTPS:
+		if !p.to.resource.IsZero() {
+			return "connected", nil // a data plane has no page
+		}
 		// One request for each destination; a handshake is dear.
 		if _, done := greeted.LoadOrStore(netip.AddrPortFrom(p.dst, port), true); done {
 			return "connected", nil

@@ -25,6 +25,9 @@ type Options struct {
 	// sent: 1 is as declared, 0 sends none, and members are then what the
 	// compiled network says.
 	Pace float64
+	// Services are the platform's services over HTTP; nil means that it has none:
+	// the metadata server is silent, and services only greet.
+	Services Services
 	// NoServices leaves the declared services of hosts unstarted.
 	NoServices bool
 	// OnFlow observes every decision about a flow. It is called with locks
@@ -36,7 +39,7 @@ type Options struct {
 type Network struct {
 	opts      Options
 	wire      *wire
-	platform  platform
+	platform  *platform
 	authority *authority
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge
@@ -69,6 +72,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	}
 	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{})}
 	n.wire = newWire(n, opts.Latency)
+	n.platform = newPlatform(n)
 	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow})
 	n.wire.links = make([]*link, len(img.Ports))
 	n.floats = floated(img)
@@ -215,6 +219,7 @@ func (n *Network) Close() {
 			h.detach()
 		}
 		n.wire.close()
+		n.platform.presences.close()
 		for _, h := range n.hosts {
 			h.close()
 		}

@@ -132,6 +132,7 @@ func (o *outsiders) join(n *Network, img *fabric.Image) {
 		h := &Host{net: n, Name: p.Name, wide: true, declared: model.Host{Name: p.Name}}
 		if p.Kind != fabric.PortSite {
 			h.declared.Services = listens(img, p)
+			n.planes(img, p, h)
 		}
 		h.join(img, []fabric.PortID{ports[k]})
 		fresh = append(fresh, other{k, h})

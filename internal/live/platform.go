@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net"
+	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/miekg/dns"
-	"gvisor.dev/gvisor/pkg/buffer"
 
 	"github.com/ceruleannet/cerulean/internal/engine"
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model"
 )
 
 // resolver is the platform's DNS server, the same address in every Azure
@@ -28,74 +30,89 @@ const (
 	dnsTries   = 3
 )
 
-// platform answers packets to the platform's own addresses.
-type platform struct{}
+// metadataServer is where the platform tells machines about themselves, the
+// same address in every Azure virtual network ("Azure Instance Metadata
+// Service").
+var metadataServer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{169, 254, 169, 254}), 80)
+
+// Services are the platform's services over HTTP. Its methods are called by
+// several goroutines.
+type Services interface {
+	// Metadata answers what the program behind an interface of a virtual machine
+	// asks of the metadata server; nil is silence.
+	Metadata(vm model.ID) http.Handler
+	// Names returns the DNS names of a platform service's data planes, empty if
+	// it has none here.
+	Names(resource model.ID) []string
+	// Plane returns the data plane of a service as it answers a connection from
+	// an address. refused says that the service's own firewall does not let the
+	// address in: the answers are then its refusals.
+	Plane(resource model.ID, from netip.Addr, refused bool) http.Handler
+}
+
+// platform answers packets to the platform's own addresses, and those that a
+// service refuses.
+type platform struct {
+	net       *Network
+	presences presences
+}
+
+func newPlatform(n *Network) *platform {
+	p := &platform{net: n}
+	p.presences.accept = p.accept
+	p.presences.run = n.labelled
+	p.presences.own = func(a netip.Addr) bool { return a == resolver.Addr() || a == metadataServer.Addr() }
+	return p
+}
 
 // take is a packet to the platform from a link; at is the port where it left
-// the network.
-func (p platform) take(img *fabric.Image, from *link, at fabric.PortID, f *engine.Frame) {
-	if v := p.answer(img, at, f.Packet); v != nil {
+// the network. Names are answered at once, connections by the platform's stack
+// at the link.
+func (p *platform) take(img *fabric.Image, from *link, at fabric.PortID, f *engine.Frame) {
+	if proto, _ := engine.LocalPort(f.Packet); proto == fabric.ProtoTCP {
+		p.presences.deliver(from, f)
+		return
+	}
+	if v := answer(img, at, f.Packet); v != nil {
 		from.wire.enqueue(sent{from: from, view: v, platform: true})
 	}
 }
 
-// answer returns the packet that answers a DNS query over UDP, nil for
-// everything else: the platform is silent. at is the port that asks; the names
-// are those of its space.
-func (platform) answer(img *fabric.Image, at fabric.PortID, pkt []byte) *buffer.View {
-	p, fault := engine.Tuple(pkt)
-	if fault != fabric.FaultNone || p.Proto != fabric.ProtoUDP || p.DstPort != resolver.Port() {
-		return nil
+// accept serves a connection that a program opened to the platform, or to a
+// service that refuses it. What is silent in Azure is silent: there are no
+// answers at the wire server's own ports.
+func (p *platform) accept(c caller) func(net.Conn) {
+	switch {
+	case c.local == resolver:
+		return func(conn net.Conn) { p.serveNames(c, conn) }
+	case c.local == metadataServer:
+		return p.metadata(c)
+	case c.local.Port() == httpsPort && !p.presences.own(c.local.Addr()):
+		return p.refusal(c)
 	}
-	payload, ok := engine.Payload(pkt)
-	if !ok {
-		return nil
-	}
-	var q dns.Msg
-	if err := q.Unpack(payload); err != nil || q.Response || len(q.Question) != 1 {
-		return nil
-	}
-	var view *fabric.View
-	if s := img.Ports[at].Space; s != fabric.None {
-		view = &img.Spaces[s].View
-	}
-	b, err := reply(view, &q).Pack()
-	if err != nil {
-		return nil
-	}
-	return buffer.NewViewWithData(engine.Datagram(p.Reverse(), b))
+	return nil
 }
 
-// reply answers one question from a view. A name outside every zone is
-// REFUSED: nobody knows what it means, which is not that it does not exist.
-func reply(view *fabric.View, q *dns.Msg) *dns.Msg {
-	r := new(dns.Msg)
-	r.SetReply(q)
-	r.RecursionAvailable = true
-	question := q.Question[0]
-	if view == nil || question.Qclass != dns.ClassINET {
-		r.Rcode = dns.RcodeRefused
-		return r
+// metadata serves the instance metadata, to virtual machines only.
+func (p *platform) metadata(c caller) func(net.Conn) {
+	vm := c.link.host.declared.VM
+	if p.net.opts.Services == nil || vm.IsZero() {
+		return nil
 	}
-	a := view.Resolve(question.Name)
-	switch a.Verdict {
-	case fabric.VerdictUnknown:
-		r.Rcode = dns.RcodeRefused
-	case fabric.VerdictDeny:
-		r.Rcode = dns.RcodeNameError
-	default:
-		head := dns.RR_Header{Name: question.Name, Rrtype: question.Qtype, Class: dns.ClassINET, Ttl: a.TTL}
-		for _, addr := range a.Addrs {
-			switch {
-			case question.Qtype == dns.TypeA && addr.Is4():
-				r.Answer = append(r.Answer, &dns.A{Hdr: head, A: addr.AsSlice()})
-			case question.Qtype == dns.TypeAAAA && addr.Is6():
-				r.Answer = append(r.Answer, &dns.AAAA{Hdr: head, AAAA: addr.AsSlice()})
-			}
-		}
+	h := p.net.opts.Services.Metadata(vm)
+	if h == nil {
+		return nil
 	}
-	r.Truncate(dns.MinMsgSize)
-	return r
+	return func(conn net.Conn) { serveHTTP(conn, h) }
+}
+
+// serveHTTP serves one connection.
+func serveHTTP(c net.Conn, h http.Handler) {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: idlePresence, MaxHeaderBytes: 64 << 10,
+		ErrorLog: log.New(io.Discard, "", 0), // a client that hangs up is no event
+	}
+	_ = server.Serve(newOneConn(c))
 }
 
 // ErrNoSuchName is the error of a name that a zone says does not exist.
@@ -131,40 +148,87 @@ func (h *Host) lookup(ctx context.Context, name string, family int) ([]netip.Add
 	return out, nil
 }
 
+// servers returns whom the host asks for names: the servers of its first
+// interface, else of its network, else the platform.
+func (h *Host) servers() []netip.AddrPort {
+	img, at := h.net.place(h.links[0])
+	list := []netip.Addr{resolver.Addr()}
+	if view := viewAt(img, at); view != nil && len(view.Servers) > 0 {
+		list = view.Servers
+	}
+	if at != fabric.None && len(img.Ports[at].Servers) > 0 {
+		list = img.Ports[at].Servers
+	}
+	out := make([]netip.AddrPort, len(list))
+	for i, a := range list {
+		out[i] = netip.AddrPortFrom(a, resolver.Port())
+	}
+	return out
+}
+
+// query asks the host's servers for records, the next where one does not
+// answer.
 func (h *Host) query(ctx context.Context, name string, kind uint16) ([]netip.Addr, error) {
-	var q dns.Msg
-	q.SetQuestion(dns.Fqdn(name), kind)
+	q := new(dns.Msg).SetQuestion(dns.Fqdn(name), kind)
+	q.SetEdns0(maxDNSUDP, false)
 	b, err := q.Pack()
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.dialUDP(resolver)
+	servers := h.servers()
+	var last error
+	for try := range dnsTries {
+		server := servers[try%len(servers)]
+		in, err := h.exchangeDNS(ctx, server, b)
+		if err == nil {
+			var r dns.Msg
+			if err = r.Unpack(in); err == nil {
+				return addresses(&r)
+			}
+		}
+		last = err
+		if ctx.Err() != nil || !isTimeout(err) && try+1 >= len(servers) {
+			break
+		}
+	}
+	return nil, orContext(ctx, last)
+}
+
+// exchangeDNS sends a query to a server and returns its answer: over UDP, and
+// over TCP where that does not fit (RFC 7766).
+func (h *Host) exchangeDNS(ctx context.Context, server netip.AddrPort, query []byte) ([]byte, error) {
+	c, err := h.dialUDP(server)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
+	in, err := askDatagram(c, query)
+	stop()
+	c.Close()
+	if err != nil || len(in) < 4 || in[2]&truncated == 0 {
+		return in, err
+	}
+	return h.askStream(ctx, server, query)
+}
+
+// truncated is the bit TC of a message's third byte (RFC 1035 section 4.1.1).
+const truncated = 1 << 1
+
+// askDatagram sends a query and waits for a message with its identifier.
+func askDatagram(c net.Conn, query []byte) ([]byte, error) {
+	if _, err := c.Write(query); err != nil {
+		return nil, err
+	}
+	_ = c.SetReadDeadline(time.Now().Add(dnsTimeout))
 	in := make([]byte, dns.MaxMsgSize)
-	for try := 0; ; try++ {
-		if _, err := c.Write(b); err != nil {
-			return nil, orContext(ctx, err)
-		}
-		_ = c.SetReadDeadline(time.Now().Add(dnsTimeout))
+	for {
 		n, err := c.Read(in)
-		if errors.Is(err, os.ErrDeadlineExceeded) || isTimeout(err) {
-			if try+1 < dnsTries && ctx.Err() == nil {
-				continue
-			}
-		}
 		if err != nil {
-			return nil, orContext(ctx, err)
+			return nil, err
 		}
-		var r dns.Msg
-		if err := r.Unpack(in[:n]); err != nil || r.Id != q.Id || !r.Response {
-			continue
+		if n >= 12 && in[0] == query[0] && in[1] == query[1] && in[2]&0x80 != 0 {
+			return in[:n], nil
 		}
-		return addresses(&r)
 	}
 }
 

@@ -31,6 +31,9 @@ func (h *Host) serve() error {
 
 func (h *Host) serveOne(s model.Service) error {
 	local := netip.AddrPortFrom(netip.Addr{}, s.Port)
+	if s.Kind == model.ServiceDNS {
+		return h.serveForwarder(local)
+	}
 	if s.Kind == model.ServiceUDP {
 		c, err := listenPacket(h.stack, local, 0)
 		if err != nil {
@@ -47,12 +50,12 @@ func (h *Host) serveOne(s model.Service) error {
 	case model.ServiceTCP:
 		hello := greeting(h.Name, s.Port)
 		h.goServe(func() { h.acceptTCP(l, hello) }, func() { l.Close() })
-	case model.ServiceHTTP, model.ServiceHTTPS:
+	case model.ServiceHTTP, model.ServiceHTTPS, model.ServiceWhoAmI:
 		if s.Kind == model.ServiceHTTPS {
 			l = tls.NewListener(l, h.net.authority.serverConfig(h))
 		}
 		server := &http.Server{
-			Handler:           h.page(),
+			Handler:           h.handler(s),
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0), // a client that hangs up is no event
 		}
@@ -68,7 +71,7 @@ func (h *Host) serveOne(s model.Service) error {
 		h.goServe(func() { _ = server.Serve(l) }, func() { server.Close() })
 	default:
 		l.Close()
-		return fmt.Errorf("unknown kind; use tcp, udp, http or https")
+		return fmt.Errorf("unknown kind; use tcp, udp, http, https, whoami or dns")
 	}
 	return nil
 }
@@ -109,6 +112,28 @@ func echoDatagrams(c net.PacketConn) {
 		}
 		_, _ = c.WriteTo(b[:n], from)
 	}
+}
+
+// handler returns what answers the requests to a web service.
+func (h *Host) handler(s model.Service) http.Handler {
+	switch {
+	case s.Kind == model.ServiceWhoAmI:
+		return http.HandlerFunc(whoAmI)
+	case s.Port == httpsPort && !h.resource.IsZero():
+		return h.dataPlane(false, netip.Addr{})
+	}
+	return h.page()
+}
+
+// whoAmI answers every request with the address that it comes from.
+func whoAmI(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		http.Error(w, "the sender has no address", http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintf(w, "%s\n", from.Addr().Unmap())
 }
 
 // page answers every request with the host's name.

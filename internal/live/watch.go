@@ -48,6 +48,9 @@ type watcher struct {
 	err  *DeniedError
 	// onDenied, if set, is called when told is closed, with wire.mu held.
 	onDenied func()
+	// all means to tell, too, of packets that a service refuses by an answer of
+	// its own.
+	all bool
 }
 
 // watches are the flows somebody waits for.
@@ -66,6 +69,13 @@ func (w *wire) watchFlow(at *link, p fabric.Packet, onDenied func()) *watcher {
 	}
 	w.watch.byKey[x.key] = append(w.watch.byKey[x.key], x)
 	return x
+}
+
+// tellAll makes a watch hear of refusals, too.
+func (w *wire) tellAll(x *watcher) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x.all = true
 }
 
 // unwatch ends a watch.
@@ -108,9 +118,10 @@ func (w *wire) onFlow(e engine.FlowEvent) {
 	}
 }
 
-// denied tells those who wait for the flow of a packet that was not delivered.
-// The wire holds mu.
-func (w *wire) denied(f *engine.Frame, r *engine.Result) {
+// denied tells those who wait for the flow of a packet that was not delivered;
+// refused means that the sender will hear it from the service itself. The wire
+// holds mu.
+func (w *wire) denied(f *engine.Frame, r *engine.Result, refused bool) {
 	if len(w.watch.byKey) == 0 {
 		return
 	}
@@ -120,7 +131,7 @@ func (w *wire) denied(f *engine.Frame, r *engine.Result) {
 	}
 	own := endpoint{f.At, p}
 	tell := func(x *watcher) {
-		if x.err != nil {
+		if x.err != nil || refused && !x.all {
 			return
 		}
 		x.err = &DeniedError{

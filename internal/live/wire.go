@@ -331,8 +331,9 @@ func (c *carrier) write(i int, now time.Time, img *fabric.Image, results []engin
 // decide returns where a packet goes. The caller holds mu.
 func (w *wire) decide(f *engine.Frame, r *engine.Result) destination {
 	if r.Verdict != fabric.VerdictAllow {
-		w.denied(f, r)
-		return destination{}
+		refused := w.net.refuses(w.engine.Image(), f, r)
+		w.denied(f, r, refused)
+		return destination{platform: refused}
 	}
 	if r.Reason.Code == fabric.CodePlatform {
 		return destination{platform: true}
