@@ -249,10 +249,32 @@ func (b *builder) emitHost(h *host) {
 		at["/properties/networkSecurityGroup"] = h.spec.NSG.Pos
 	}
 	b.emit(b.nicID(h), nic, h.pos, at)
+	vmAt := map[string]model.Pos{}
 	vm := wire.VM{Head: wire.Head{Location: region, Tags: tagMap(h.spec.Tags)}}
+	if h.spec.Zone.IsSet() {
+		vm.Zones = []string{strconv.Itoa(b.zoneOf(h))}
+		vmAt["/zones"] = h.spec.Zone.Pos
+	}
 	vm.Properties.HardwareProfile = &wire.HardwareProfile{VMSize: "Standard_B2s"}
 	vm.Properties.NetworkProfile.NetworkInterfaces = []wire.Ref{{ID: b.nicID(h).String()}}
-	b.emit(b.vmID(h), vm, h.pos, nil)
+	if identity := b.oneOf("identity", h.spec.Identity, identityOf(h.spec), map[string]string{"system": "SystemAssigned", "none": "None"}); identity != "None" {
+		vm.Identity = &wire.Identity{Type: identity}
+		vmAt["/identity"] = h.spec.Identity.Pos
+		if !h.spec.Identity.IsSet() {
+			vmAt["/identity"] = h.spec.Roles[0].Pos
+		}
+	} else if len(h.spec.Roles) > 0 {
+		b.problem(h.spec.Identity.Pos, "write identity: system, or remove its roles", "host %s has roles and no managed identity to have them", h.name)
+	}
+	b.emit(b.vmID(h), vm, h.pos, vmAt)
+}
+
+// identityOf is the managed identity of a host that says nothing of it.
+func identityOf(h Host) string {
+	if len(h.Roles) > 0 {
+		return "system"
+	}
+	return none
 }
 
 // wireASG is Microsoft.Network/applicationSecurityGroups, which has no
@@ -267,27 +289,35 @@ func (b *builder) emitHosts() []model.Host {
 	var out []model.Host
 	for _, h := range b.hosts {
 		host := model.Host{Name: h.name, VM: b.vmID(h), NICs: []model.ID{b.nicID(h)}, Pos: h.pos}
-		for _, t := range h.spec.Serves {
-			for text := range strings.SplitSeq(t.Value, ",") {
-				s, c := parseService(strings.TrimSpace(text))
-				if c != nil {
-					b.problem(t.Pos, c.fix, "host %s: %s", h.name, c.what)
-					continue
-				}
-				s.Pos = t.Pos
-				if slices.ContainsFunc(host.Services, func(o model.Service) bool {
-					return o.Port == s.Port && (o.Kind == model.ServiceUDP) == (s.Kind == model.ServiceUDP)
-				}) {
-					b.problem(t.Pos, "use another port", "host %s serves port %d twice", h.name, s.Port)
-					continue
-				}
-				host.Services = append(host.Services, s)
-			}
-		}
+		host.Services = b.servicesOf("host "+h.name, h.spec.Serves)
 		out = append(out, host)
 	}
 	out = append(out, b.rawHosts(out)...)
 	slices.SortFunc(out, func(x, y model.Host) int { return strings.Compare(x.Name, y.Name) })
+	return out
+}
+
+// servicesOf reads what somebody listens on.
+func (b *builder) servicesOf(who string, serves Texts) []model.Service {
+	var out []model.Service
+	for _, t := range serves {
+		for text := range strings.SplitSeq(t.Value, ",") {
+			s, c := parseService(strings.TrimSpace(text))
+			if c != nil {
+				b.problem(t.Pos, c.fix, "%s: %s", who, c.what)
+				continue
+			}
+			s.Pos = t.Pos
+			if slices.ContainsFunc(out, func(o model.Service) bool {
+				both := o.Kind == model.ServiceDNS || s.Kind == model.ServiceDNS
+				return o.Port == s.Port && (both || (o.Kind == model.ServiceUDP) == (s.Kind == model.ServiceUDP))
+			}) {
+				b.problem(t.Pos, "use another port", "%s serves port %d twice", who, s.Port)
+				continue
+			}
+			out = append(out, s)
+		}
+	}
 	return out
 }
 
@@ -318,14 +348,16 @@ func (b *builder) rawHosts(declared []model.Host) []model.Host {
 func parseService(text string) (model.Service, *complaint) {
 	kind, port, hasPort := strings.Cut(strings.ToLower(text), "/")
 	s := model.Service{Kind: model.ServiceKind(kind)}
-	kinds := []string{"tcp", "udp", "http", "https"}
+	kinds := []string{"tcp", "udp", "http", "https", "whoami", "dns"}
 	if !slices.Contains(kinds, kind) {
 		return s, complain(suggestion(kind, kinds, "write https/443, http/80, tcp/5432 or udp/53"), "%q is not a service", text)
 	}
 	if !hasPort {
 		switch s.Kind {
-		case model.ServiceHTTP:
+		case model.ServiceHTTP, model.ServiceWhoAmI:
 			s.Port = 80
+		case model.ServiceDNS:
+			s.Port = 53
 		case model.ServiceHTTPS:
 			s.Port = 443
 		default:

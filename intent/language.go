@@ -53,8 +53,12 @@ type Document struct {
 	Gateways []Gateway `yaml:"gateways"`
 	// On-premises sites.
 	Sites []Site `yaml:"sites"`
+	// Hosts of the internet by DNS name.
+	Internet Map[PublicHost] `yaml:"internet"`
 	// Route Servers.
 	RouteServers []RouteServer `yaml:"route-servers"`
+	// What lies beneath the network: links that are slower, shorter or worse than Azure's.
+	Underlay *Underlay `yaml:"underlay"`
 	// What must be true of the network.
 	Expectations []Expectation `yaml:"expectations"`
 	// Any Azure resource in its Resource Manager shape.
@@ -151,8 +155,12 @@ type Subnet struct {
 type Host struct {
 	// Private address; assigned when absent.
 	Address Text `yaml:"address"`
-	// What it listens on: https/443, http/80, tcp/5432 or udp/53.
+	// What it listens on: https/443, http/80, tcp/5432, udp/53, whoami/80 (answers with the caller's address) or dns (a forwarder to Azure's own).
 	Serves Texts `yaml:"serves"`
+	// Managed identity of its virtual machine: system or none; system where it has roles, else none.
+	Identity Text `yaml:"identity" jsonschema:"enum=system,enum=none"`
+	// Roles of its managed identity: ROLE on SERVICE.
+	Roles Texts `yaml:"roles"`
 	// Public address of its own: true, or the address.
 	PublicIP PublicIP `yaml:"public-ip"`
 	// Whether it forwards packets of others: a network virtual appliance.
@@ -167,6 +175,8 @@ type Host struct {
 	Advertises Texts `yaml:"advertises"`
 	// Autonomous system number by which it speaks BGP with a Route Server.
 	ASN Int `yaml:"asn" jsonschema:"minimum=1,maximum=65534"`
+	// Availability zone it is in, 1, 2 or 3; default none.
+	Zone Int `yaml:"zone" jsonschema:"minimum=1,maximum=3"`
 	// Network security group of its interface.
 	NSG Text `yaml:"nsg"`
 	// Application security groups of its interface.

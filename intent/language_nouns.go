@@ -145,7 +145,11 @@ type PlatformService struct {
 	Public Bool `yaml:"public"`
 	// Who may use its public address; default everybody, of an SQL server nobody.
 	Firewall *ServiceFirewall `yaml:"firewall"`
-	Pos      model.Pos        `yaml:"-"`
+	// Secrets that a key vault holds at first, by name.
+	Secrets Map[Text] `yaml:"secrets"`
+	// Blobs that a storage account holds at first: contents by container/name.
+	Blobs Map[Text] `yaml:"blobs"`
+	Pos   model.Pos `yaml:"-"`
 }
 
 // ServiceFirewall says who may use the public address of a service.
@@ -245,4 +249,34 @@ type RouteServer struct {
 	// Public address; assigned when absent.
 	PublicIP PublicIP  `yaml:"public-ip"`
 	Pos      model.Pos `yaml:"-"`
+}
+
+// Underlay is what lies beneath the network.
+type Underlay struct {
+	// Makes jitter and loss repeatable; default 1.
+	Seed Int `yaml:"seed" jsonschema:"minimum=0"`
+	// Links between places that are not as Azure's.
+	Links []UnderlayLink `yaml:"links"`
+	Pos   model.Pos      `yaml:"-"`
+}
+
+// UnderlayLink is a link between two places, both ways.
+type UnderlayLink struct {
+	// Two places: regions, REGION/ZONE, hosts, sites or internet.
+	Between []Text `yaml:"between" jsonschema:"required,minItems=2,maxItems=2"`
+	// Round-trip time, as in 80ms; default Azure's between the two regions.
+	RTT Text `yaml:"rtt"`
+	// hollow-core: propagation takes a third less.
+	Fibre Text `yaml:"fibre" jsonschema:"enum=solid-core,enum=hollow-core"`
+	// The most that a packet is later, one way, as in 5ms.
+	Jitter Text `yaml:"jitter"`
+	// Share of packets lost, one way, as in 0.1%.
+	Loss Text `yaml:"loss"`
+	// Bits per second, each way, as in 100Mbps or 1Gbps; default unbounded.
+	Bandwidth Text `yaml:"bandwidth"`
+	// Bytes that wait for their turn on a link with a bandwidth, as in 256KB; default what the bandwidth carries in 50ms.
+	Queue Text `yaml:"queue"`
+	// Longest IP packet in bytes; default as long as any.
+	MTU Int       `yaml:"mtu" jsonschema:"minimum=576,maximum=9000"`
+	Pos model.Pos `yaml:"-"`
 }

@@ -169,6 +169,8 @@ func (b *builder) build() {
 	b.sortResources()
 	b.names = namesOf(b.resources)
 	b.net = &model.Network{Name: b.name, Subscription: b.subscription, Resources: b.resources, Hosts: b.emitHosts()}
+	b.net.Underlay = b.underlay()
+	b.net.Contents, b.net.Access, b.net.Internet = b.emitContents(), b.emitAccess(), b.emitInternet()
 	b.net.Expectations = b.expectations()
 }
 

@@ -12,6 +12,7 @@ type Network struct {
 	Resources    []*Resource
 	Hosts        []Host
 	Expectations []Expectation
+	Underlay     Underlay
 	Contents     []Contents
 	Access       []Access
 	Internet     []PublicHost
@@ -96,6 +97,7 @@ const (
 	LabelEndpoint LabelKind = "endpoint" // a private endpoint's name
 	LabelGateway  LabelKind = "gateway"  // a VPN or ExpressRoute gateway's name
 	LabelSite     LabelKind = "site"     // an on-premises site's name
+	LabelZone     LabelKind = "zone"     // "REGION/ZONE" of what is in one availability zone
 )
 
 // Label names a property of ports that selectors match on.

@@ -449,7 +449,14 @@ type CNAMERecord struct {
 // VM is Microsoft.Compute/virtualMachines (2024-07-01).
 type VM struct {
 	Head
+	Identity *Identity `json:"identity,omitempty"`
+	Zones      []string     `json:"zones,omitempty"`
 	Properties VMProperties `json:"properties"`
+}
+
+// Identity is what a resource is to Microsoft Entra ID.
+type Identity struct {
+	Type string `json:"type"` // None, SystemAssigned, UserAssigned, "SystemAssigned, UserAssigned"
 }
 
 // VMProperties are the properties of a VM.

@@ -38,11 +38,11 @@ func (c *compiler) labels() {
 		out := &c.img.Ports[p.id]
 		switch {
 		case p.wall != nil:
-			out.Labels = unique([]fabric.Label{
+			out.Labels = unique(append([]fabric.Label{
 				label(model.LabelFirewall, p.wall.res.ID.Name()),
 				label(model.LabelVNet, p.subnet.vnet.res.ID.Name()),
 				label(model.LabelRegion, p.subnet.vnet.region),
-			})
+			}, zoneLabels(p.wall.res)...))
 		case p.undecided, p.paths:
 		case p.gateway != nil:
 			out.Labels = unique([]fabric.Label{
@@ -58,6 +58,7 @@ func (c *compiler) labels() {
 			list := slices.Clone(shared[p.subnet])
 			if p.vm != nil {
 				list = append(list, label(model.LabelHost, p.vm.res.ID.Name()))
+				list = append(list, zoneLabels(p.vm.res)...)
 			}
 			for _, asg := range p.asgs {
 				list = append(list, label(model.LabelASG, asg[strings.LastIndexByte(asg, '/')+1:]))
@@ -95,6 +96,20 @@ func (c *compiler) deviceLabels(p *port, subnet []fabric.Label) []fabric.Label {
 		list = append(list, label(model.LabelService, p.service.res.ID.Name()), label(model.LabelRegion, p.service.res.Location()))
 	}
 	return unique(list)
+}
+
+// zoneLabels names the availability zone of what is in one; what is in several,
+// or in none, survives the loss of each.
+func zoneLabels(r *model.Resource) []fabric.Label {
+	zones, _ := r.Doc["zones"].([]any)
+	if len(zones) != 1 {
+		return nil
+	}
+	zone, ok := zones[0].(string)
+	if !ok || zone == "" {
+		return nil
+	}
+	return []fabric.Label{label(model.LabelZone, r.Location()+"/"+zone)}
 }
 
 func label(kind model.LabelKind, name string) fabric.Label {
