@@ -449,7 +449,7 @@ type CNAMERecord struct {
 // VM is Microsoft.Compute/virtualMachines (2024-07-01).
 type VM struct {
 	Head
-	Identity *Identity `json:"identity,omitempty"`
+	Identity   *Identity    `json:"identity,omitempty"`
 	Zones      []string     `json:"zones,omitempty"`
 	Properties VMProperties `json:"properties"`
 }
