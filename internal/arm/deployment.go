@@ -314,16 +314,21 @@ func invalidDeployment(c *call, id model.ID, details []wire.Error) *Fault {
 	return f
 }
 
-// deploy answers PUT of a deployment. It answers when all is done; that the
-// deployment was accepted, and what became of it, is told as Azure does: by the
-// operation's status.
+// deploy answers PUT of a deployment: that it was accepted. What becomes of it is
+// told by the operation's status. A deployment within another is over when its
+// PUT is answered, as the other waits for it.
 func (c *call) deploy(_ *kind, id model.ID) *Fault {
 	ro, ok, f := c.readRollout(id)
 	if f != nil || !ok {
 		return f
 	}
+	nested := ro.depth > 0
 	run := newRun(c, ro)
-	created := false
+	run.parallel = maxParallelWrites
+	if !nested {
+		run.c = c.detached()
+	}
+	created, begun := false, false
 	f = c.update(func(tx *state.Tx) *Fault {
 		if g := ro.scope.ResourceGroup(); g != "" && !has(tx, ro.scope) {
 			return notFound(ro.scope, false)
@@ -338,23 +343,29 @@ func (c *call) deploy(_ *kind, id model.ID) *Fault {
 			}
 			ro.id = e.Resource.ID
 		}
+		if begun = c.s.rollouts.begin(run); !begun {
+			return fault(http.StatusServiceUnavailable, "ServiceUnavailable", "The server is stopping.")
+		}
 		return putDocument(tx, ro.id, run.document(stateRunning))
 	})
 	if f != nil {
+		if begun {
+			c.s.rollouts.end(run)
+		}
 		return f
 	}
 	accepted := run.document("Accepted")
 	showDeployment(nil, object(accepted, "properties"))
-	stop := c.s.rollouts.begin(ro.id.Key())
-	defer c.s.rollouts.end(ro.id.Key())
-	run.all(stop)
-	if f := c.update(func(tx *state.Tx) *Fault {
-		if !has(tx, ro.id) {
-			return nil // its group was deleted meanwhile
+	if nested {
+		defer c.s.rollouts.end(run)
+		if f := run.carryOn(); f != nil {
+			return f
 		}
-		return putDocument(tx, ro.id, run.document(run.state))
-	}); f != nil {
-		return f
+	} else {
+		go func() {
+			defer c.s.rollouts.end(run)
+			_ = run.carryOn() // a store that cannot be written to leaves it running until the next start
+		}()
 	}
 	h := c.w.Header()
 	h.Set("Azure-AsyncOperation", c.base+ro.id.String()+"/operationStatuses/"+c.request+"?api-version="+c.version)
@@ -381,7 +392,7 @@ func (r *run) document(st string) map[string]any {
 		"templateHash": ro.hash, "parameters": ro.plan.Parameters(), "mode": ro.mode, "provisioningState": st,
 		"timestamp": stamp(r.c.s.now()), "duration": isoDuration(r.c.s.now().Sub(r.began)), "correlationId": r.c.request,
 		"providers": ro.providers(), "dependencies": ro.dependencies(),
-		keptTemplate: ro.template, keptSteps: append([]any{}, r.steps...),
+		keptTemplate: ro.template, keptSteps: r.stepBodies(),
 	}
 	if st == stateSucceeded {
 		p["outputs"] = r.outputs

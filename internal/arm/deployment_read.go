@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -28,6 +29,10 @@ func (c *call) deploymentStatusOf(_ *kind, id model.ID) *Fault {
 	}
 	p := d.Properties()
 	answer := map[string]any{"status": text(p, "provisioningState")}
+	if text(p, "provisioningState") == stateRunning {
+		c.w.Header().Set("Retry-After", "0")
+		c.w.Header().Set("X-Ms-Retry-After-Ms", strconv.Itoa(pollDeployment))
+	}
 	if e := object(p, "error"); e != nil {
 		answer["error"] = e
 	}
@@ -35,9 +40,22 @@ func (c *call) deploymentStatusOf(_ *kind, id model.ID) *Fault {
 	return nil
 }
 
+// pollDeployment is how many milliseconds clients that read this wait between
+// polls of a deployment.
+const pollDeployment = 50
+
+// stepsOf are the operations of a deployment: those so far while it runs.
+func (s *Server) stepsOf(d *model.Resource) []any {
+	if r := s.rollouts.of(d.ID.Key()); r != nil {
+		return r.stepBodies()
+	}
+	steps, _ := d.Properties()[keptSteps].([]any)
+	return steps
+}
+
 // deploymentSteps answers "Deployment Operations - List".
 func deploymentSteps(q *question) (any, *Fault) {
-	steps, _ := q.on.Properties()[keptSteps].([]any)
+	steps := q.s.stepsOf(q.on)
 	if steps == nil {
 		steps = []any{}
 	}
@@ -50,7 +68,8 @@ func (c *call) deploymentStep(_ *kind, id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
-	for _, o := range objects(d.Properties(), keptSteps) {
+	for _, v := range c.s.stepsOf(d) {
+		o, _ := v.(map[string]any)
 		if strings.EqualFold(text(o, "operationId"), id.Name()) {
 			writeJSON(c.w, http.StatusOK, o)
 			return nil

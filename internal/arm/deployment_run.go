@@ -1,17 +1,14 @@
 package arm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/internal/template"
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/wire"
@@ -30,112 +27,185 @@ func depthOf(ctx context.Context) int {
 	return n
 }
 
-// rollouts are the deployments that run now, with what stops each.
-type rollouts struct {
-	mu   sync.Mutex
-	stop map[string]chan struct{}
-}
-
-func (rs *rollouts) begin(key string) <-chan struct{} {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if rs.stop == nil {
-		rs.stop = map[string]chan struct{}{}
-	}
-	stop := make(chan struct{})
-	rs.stop[key] = stop
-	return stop
-}
-
-func (rs *rollouts) end(key string) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	delete(rs.stop, key)
-}
-
-// cancel stops a deployment and reports whether it ran.
-func (rs *rollouts) cancel(key string) bool {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	stop, ok := rs.stop[key]
-	if ok {
-		close(stop)
-		delete(rs.stop, key)
-	}
-	return ok
-}
-
-// run is a deployment under way.
+// run is a deployment under way. Several of its resources are written at a time;
+// mu guards what they leave.
 type run struct {
-	c       *call
-	ro      *rollout
-	began   time.Time
-	steps   []any
+	c     *call
+	ro    *rollout
+	began time.Time
+	// parallel is how many resources are written at a time.
+	parallel int
+	stop     chan struct{} // closed to write nothing more
+
+	mu      sync.Mutex
+	stopped *wire.Error // why, once stop is closed
+	steps   []*step
 	written []string // IDs of what was written, those of nested deployments too
-	failed  map[*template.Resource]bool
-	details []wire.Error
+	failed  map[*template.Resource]wire.Error
 	outputs map[string]any
 	failure *wire.Error
 	state   string
+
+	// evaluating serializes what the template still has to evaluate: its scopes
+	// are not made for more than one at a time.
+	evaluating sync.Mutex
 }
 
+// step is an operation of a deployment.
+type step struct {
+	name, what string
+	id         model.ID
+	tracking   string
+	began      time.Time
+	ended      time.Time // zero while it runs
+	status     int
+	err        *wire.Error
+}
+
+// maxParallelWrites is how many resources a deployment writes at a time; the
+// bound is ours.
+const maxParallelWrites = 8
+
 func newRun(c *call, ro *rollout) *run {
-	return &run{c: c, ro: ro, began: c.s.now(), failed: map[*template.Resource]bool{}, state: stateRunning}
+	return &run{
+		c: c, ro: ro, began: c.s.now(), parallel: 1, stop: make(chan struct{}),
+		failed: map[*template.Resource]wire.Error{}, state: stateRunning,
+	}
 }
 
 func (r *run) ended() bool { return r.state != stateRunning }
 
-// all writes the resources, each after what it depends on. A failure keeps what
-// depends on it from being written and nothing else; what was written stays.
-func (r *run) all(stop <-chan struct{}) {
-	for _, res := range r.ro.plan.Resources {
-		select {
-		case <-stop:
-			r.end(stateCanceled, &wire.Error{Code: codeDeploymentCanceled, Message: "The deployment was canceled."})
-			return
-		default:
+// halt makes the deployment write nothing more, and says why.
+func (r *run) halt(why wire.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped == nil {
+		r.stopped = &why
+		close(r.stop)
+	}
+}
+
+// halted returns why the deployment was stopped, if it was.
+func (r *run) halted() *wire.Error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stopped
+}
+
+// all writes the resources, each after what it depends on, those that do not
+// depend on each other at the same time. A failure keeps what depends on it from
+// being written and nothing else; what was written stays.
+func (r *run) all() {
+	r.write()
+	if why := r.halted(); why != nil {
+		st := stateFailed
+		if why.Code == codeDeploymentCanceled {
+			st = stateCanceled
 		}
-		r.one(res)
+		r.end(st, why)
+		return
 	}
-	if len(r.details) == 0 && r.ro.mode == "Complete" {
-		r.removeOthers()
+	details := r.details()
+	if len(details) == 0 && r.ro.mode == "Complete" {
+		details = r.removeOthers()
 	}
-	if len(r.details) == 0 {
-		began := r.c.s.now()
+	if len(details) == 0 {
+		s := r.start("EvaluateDeploymentOutput", model.ID{})
 		outputs, err := r.ro.plan.Outputs(r)
 		if err != nil {
-			r.details = append(r.details, asFault(err).Err)
+			details = append(details, asFault(err).Err)
 		}
 		r.outputs = outputs
 		if len(outputs) > 0 || err != nil {
-			r.step("EvaluateDeploymentOutput", model.ID{}, http.StatusOK, began, r.details)
+			r.finish(s, http.StatusOK, details)
+		} else {
+			r.forget(s)
 		}
 	}
-	if len(r.details) == 0 {
+	if len(details) == 0 {
 		r.end(stateSucceeded, nil)
 		return
 	}
 	r.end(stateFailed, &wire.Error{
-		Code: codeDeploymentFailed, Target: r.ro.id.String(), Details: r.details,
+		Code: codeDeploymentFailed, Target: r.ro.id.String(), Details: details,
 		Message: "At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.",
 	})
 }
 
-func (r *run) end(st string, failure *wire.Error) { r.state, r.failure = st, failure }
+// write writes the resources in the order of their dependencies.
+func (r *run) write() {
+	waits, then := map[*template.Resource]int{}, map[*template.Resource][]*template.Resource{}
+	var ready []*template.Resource
+	for _, res := range r.ro.plan.Resources {
+		waits[res] = len(res.DependsOn)
+		for _, d := range res.DependsOn {
+			then[d] = append(then[d], res)
+		}
+		if len(res.DependsOn) == 0 {
+			ready = append(ready, res)
+		}
+	}
+	done := make(chan *template.Resource)
+	for running := 0; ; {
+		for running < r.parallel && len(ready) > 0 && r.halted() == nil {
+			res := ready[0]
+			ready = ready[1:]
+			running++
+			go func() {
+				r.one(res)
+				done <- res
+			}()
+		}
+		if running == 0 {
+			return
+		}
+		res := <-done
+		running--
+		for _, next := range then[res] {
+			if waits[next]--; waits[next] == 0 {
+				ready = append(ready, next)
+			}
+		}
+	}
+}
+
+// details are the failures, in the order of the template.
+func (r *run) details() []wire.Error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []wire.Error
+	for _, res := range r.ro.plan.Resources {
+		if e, ok := r.failed[res]; ok && e.Code != "" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (r *run) end(st string, failure *wire.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state, r.failure = st, failure
+}
 
 // one writes one resource.
 func (r *run) one(res *template.Resource) {
+	r.mu.Lock()
 	for _, d := range res.DependsOn {
-		if r.failed[d] {
-			r.failed[res] = true
+		if _, failed := r.failed[d]; failed {
+			r.failed[res] = wire.Error{} // not a failure of its own
+			r.mu.Unlock()
 			return
 		}
 	}
+	r.mu.Unlock()
 	if res.Existing {
 		return
 	}
-	began := r.c.s.now()
+	s := r.start("Create", res.ID)
+	r.evaluating.Lock()
 	doc, err := res.Document(r)
+	r.evaluating.Unlock()
 	status := http.StatusBadRequest
 	var f *Fault
 	if err != nil {
@@ -144,12 +214,13 @@ func (r *run) one(res *template.Resource) {
 		status, f = r.put(res, doc)
 	}
 	if f != nil {
-		r.failed[res] = true
-		r.details = append(r.details, f.Err)
-		r.step("Create", res.ID, f.Status, began, []wire.Error{f.Err})
+		r.mu.Lock()
+		r.failed[res] = f.Err
+		r.mu.Unlock()
+		r.finish(s, f.Status, []wire.Error{f.Err})
 		return
 	}
-	r.step("Create", res.ID, status, began, nil)
+	r.finish(s, status, nil)
 }
 
 // put writes a resource as a client does.
@@ -159,7 +230,8 @@ func (r *run) put(res *template.Resource, doc map[string]any) (int, *Fault) {
 		return 0, f
 	}
 	if !res.ID.Is(typeDeployment) {
-		r.written = append(r.written, text(a.body, "id"))
+		r.wrote(text(a.body, "id"))
+		r.await(a.header.Get("Azure-AsyncOperation"))
 		return a.status, nil
 	}
 	// A nested deployment has ended when its PUT is answered.
@@ -169,7 +241,7 @@ func (r *run) put(res *template.Resource, doc map[string]any) (int, *Fault) {
 	}
 	p := e.Resource.Properties()
 	for _, o := range objects(p, "outputResources") {
-		r.written = append(r.written, text(o, "id"))
+		r.wrote(text(o, "id"))
 	}
 	if st := text(p, "provisioningState"); st != stateSucceeded {
 		var inner wire.Error
@@ -183,51 +255,115 @@ func (r *run) put(res *template.Resource, doc map[string]any) (int, *Fault) {
 	return a.status, nil
 }
 
-// step records an operation of the deployment.
-func (r *run) step(what string, id model.ID, status int, began time.Time, errs []wire.Error) {
-	st := stateSucceeded
-	p := map[string]any{
-		"provisioningOperation": what, "timestamp": stamp(r.c.s.now()), "duration": isoDuration(r.c.s.now().Sub(began)),
-		"trackingId": uuid.NewString(), "statusCode": strings.ReplaceAll(http.StatusText(status), " ", ""),
+func (r *run) wrote(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written = append(r.written, id)
+}
+
+// await waits until an operation ends: what depends on a resource is written
+// once it is there.
+func (r *run) await(operation string) {
+	name, _, _ := strings.Cut(lastSegment(operation), "?")
+	_, end, ok := r.c.s.operations.parse(name)
+	if !ok {
+		return
 	}
+	left := end.Sub(r.c.s.now())
+	if left <= 0 {
+		return
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.stop:
+	}
+}
+
+// start records an operation of the deployment as under way.
+func (r *run) start(what string, id model.ID) *step {
+	s := &step{
+		name: strings.ToUpper(strings.ReplaceAll(uuid.NewString(), "-", ""))[:16],
+		what: what, id: id, tracking: uuid.NewString(), began: r.c.s.now(),
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.steps = append(r.steps, s)
+	return s
+}
+
+// finish records how an operation ended.
+func (r *run) finish(s *step, status int, errs []wire.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.ended, s.status = r.c.s.now(), status
 	if len(errs) > 0 {
-		st = stateFailed
-		p["statusMessage"] = map[string]any{"status": stateFailed, "error": errorObject(errs[0])}
+		s.err = &errs[0]
 	}
-	p["provisioningState"] = st
-	if !id.IsZero() {
-		p["targetResource"] = basicResource(id)
+}
+
+// forget takes an operation back that did nothing.
+func (r *run) forget(s *step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.steps = slices.DeleteFunc(r.steps, func(o *step) bool { return o == s })
+}
+
+// stepBodies are the operations as they are shown.
+func (r *run) stepBodies() []any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]any, len(r.steps))
+	for i, s := range r.steps {
+		until, st, code := s.ended, stateSucceeded, strings.ReplaceAll(http.StatusText(s.status), " ", "")
+		p := map[string]any{"provisioningOperation": s.what, "trackingId": s.tracking}
+		switch {
+		case until.IsZero():
+			until, st, code = r.c.s.now(), stateRunning, "Accepted"
+		case s.err != nil:
+			st = stateFailed
+			p["statusMessage"] = map[string]any{"status": stateFailed, "error": errorObject(*s.err)}
+		}
+		p["provisioningState"], p["statusCode"], p["timestamp"], p["duration"] = st, code, stamp(until), isoDuration(until.Sub(s.began))
+		if !s.id.IsZero() {
+			p["targetResource"] = basicResource(s.id)
+		}
+		out[i] = map[string]any{"id": r.ro.id.String() + "/operations/" + s.name, "operationId": s.name, "properties": p}
 	}
-	name := strings.ToUpper(strings.ReplaceAll(uuid.NewString(), "-", ""))[:16]
-	r.steps = append(r.steps, map[string]any{
-		"id": r.ro.id.String() + "/operations/" + name, "operationId": name, "properties": p,
-	})
+	return out
 }
 
 // removeOthers deletes what is in the resource group and not in the template
 // (mode Complete). What others still use goes after them.
-func (r *run) removeOthers() {
+func (r *run) removeOthers() []wire.Error {
 	left := r.others()
 	for len(left) > 0 {
 		var again []model.ID
 		var last []wire.Error
+		var steps []*step
 		for _, id := range left {
-			began := r.c.s.now()
-			if _, f := r.c.inner(http.MethodDelete, id.String(), r.c.version, nil); f != nil {
-				again, last = append(again, id), append(last, f.Err)
+			s := r.start("Delete", id)
+			a, f := r.c.inner(http.MethodDelete, id.String(), r.c.version, nil)
+			if f != nil {
+				again, last, steps = append(again, id), append(last, f.Err), append(steps, s)
 				continue
 			}
-			r.step("Delete", id, http.StatusOK, began, nil)
+			r.await(a.header.Get("Azure-AsyncOperation"))
+			r.finish(s, http.StatusOK, nil)
 		}
 		if len(again) == len(left) {
-			for i, id := range again {
-				r.step("Delete", id, http.StatusConflict, r.c.s.now(), last[i:i+1])
+			for i, s := range steps {
+				r.finish(s, http.StatusConflict, last[i:i+1])
 			}
-			r.details = append(r.details, last...)
-			return
+			return last
+		}
+		for _, s := range steps {
+			r.forget(s) // it is tried again
 		}
 		left = again
 	}
+	return nil
 }
 
 // others are the top-level resources of the group that were not written.
@@ -269,100 +405,4 @@ func (r *run) List(id model.ID, action, apiVersion string, body any) (any, error
 		return nil, f
 	}
 	return a.body, nil
-}
-
-// recorded is the answer to a request of a deployment.
-type recorded struct {
-	header http.Header
-	status int
-	raw    bytes.Buffer
-	body   map[string]any
-}
-
-var _ http.ResponseWriter = (*recorded)(nil)
-
-func (r *recorded) Header() http.Header { return r.header }
-
-func (r *recorded) WriteHeader(status int) { r.status = status }
-
-func (r *recorded) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	return r.raw.Write(b)
-}
-
-// inner makes a request in the caller's name: what a client is refused, a
-// deployment is.
-func (c *call) inner(method, path, version string, body any) (*recorded, *Fault) {
-	if version == "" {
-		version = c.version
-	}
-	u := url.URL{Path: path, RawQuery: url.Values{"api-version": {version}}.Encode()}
-	if _, f := apiVersion(u.Query(), c.s.now()); f != nil {
-		return nil, f
-	}
-	segments, f := splitPath(&u)
-	if f != nil {
-		return nil, f
-	}
-	var content bytes.Buffer
-	if body != nil {
-		if err := json.NewEncoder(&content).Encode(body); err != nil {
-			return nil, badRequest("InvalidRequestContent", "The resource could not be encoded: %v.", err)
-		}
-	}
-	ctx := context.WithValue(c.r.Context(), depthKey{}, depthOf(c.r.Context())+1)
-	req, err := http.NewRequestWithContext(ctx, method, c.base+u.RequestURI(), &content)
-	if err != nil {
-		return nil, badRequest("InvalidRequestUri", "The request path is invalid: %v.", err)
-	}
-	out := &recorded{header: http.Header{}}
-	in := &call{s: c.s, w: out, r: req, base: c.base, who: c.who, request: c.request, version: version}
-	if f := in.route(segments); f != nil {
-		return nil, f
-	}
-	if out.raw.Len() > 0 && out.raw.Bytes()[0] == '{' {
-		if out.body, err = model.ParseJSON(out.raw.Bytes()); err != nil {
-			return nil, fault(http.StatusInternalServerError, "InternalServerError", "The answer could not be read: %v.", err)
-		}
-	}
-	if out.status >= http.StatusBadRequest { // written as a body, not as a fault
-		var e wire.ErrorBody
-		if json.Unmarshal(out.raw.Bytes(), &e) != nil || e.Error.Code == "" {
-			e.Error = wire.Error{Code: "InternalServerError", Message: fmt.Sprintf("%s of %s was answered with %d.", method, path, out.status)}
-		}
-		return nil, &Fault{Status: out.status, Err: e.Error}
-	}
-	return out, nil
-}
-
-// endDeployments marks deployments that ran when the server stopped as failed:
-// what they wrote is there, and nobody writes the rest.
-func (s *Server) endDeployments() error {
-	var cut []*model.Resource
-	for _, e := range findExact(s.store.View(), termType+strings.ToLower(typeDeployment)) {
-		if text(e.Resource.Properties(), "provisioningState") == stateRunning {
-			cut = append(cut, e.Resource)
-		}
-	}
-	if len(cut) == 0 {
-		return nil
-	}
-	_, err := s.store.Update(state.Actor{At: s.now(), Who: "cerulean", Request: uuid.NewString()}, func(tx *state.Tx) error {
-		for _, r := range cut {
-			doc, _ := model.CloneJSON(r.Doc).(map[string]any)
-			p := object(doc, "properties")
-			p["provisioningState"] = stateFailed
-			p["error"] = errorObject(wire.Error{
-				Code: codeDeploymentFailed, Target: r.ID.String(), Message: "The deployment did not end.",
-				Details: []wire.Error{{Code: codeDeploymentStopped, Message: "The server stopped while the deployment ran. What it had written is there; deploy the template again to write the rest."}},
-			})
-			if err := tx.Put(&model.Resource{ID: r.ID, Doc: doc}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return err
 }

@@ -48,7 +48,7 @@ func withGroup(t *testing.T, change ...func(*arm.Config)) *cloud {
 // settled polls a deployment's operation to its end.
 func (c *cloud) settled(a answer) answer {
 	c.t.Helper()
-	for range 100 {
+	for range 20000 {
 		s := c.must("GET", a.header.Get("Azure-AsyncOperation"), "")
 		switch str(s.body, "status") {
 		case "Running", "Accepted":
@@ -109,7 +109,8 @@ func TestDeployment(t *testing.T) {
 	if l := c.must("GET", group+"/resources"+ofTemplates, "").body["value"].([]any); len(l) != 2 {
 		t.Errorf("a deployment is listed as a resource: %v", l)
 	}
-	if a := c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters)); a.status != http.StatusOK {
+	a = c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters))
+	if c.settled(a); a.status != http.StatusOK {
 		t.Errorf("second PUT: %d", a.status)
 	}
 	c.must("DELETE", deployments+"d"+ofTemplates, "")
@@ -264,7 +265,7 @@ func TestWhatIf(t *testing.T) {
 	if a := c.do("GET", network+"/virtualNetworks/hub"+version, ""); a.status != http.StatusNotFound {
 		t.Fatal("what-if deployed")
 	}
-	c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters))
+	c.settled(c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters)))
 	if got := c.changes("Incremental", hub, hubParameters); got["hub"] != "NoChange" || got["nsg"] != "NoChange" {
 		t.Errorf("after: %v", got)
 	}
@@ -325,7 +326,7 @@ func TestDeploymentInterrupted(t *testing.T) {
 	if str(a.body, "properties", "provisioningState") != "Failed" || str(a.body, "properties", "error", "code") != "DeploymentFailed" {
 		t.Errorf("after the start: %s", a.raw)
 	}
-	c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters))
+	c.settled(c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters)))
 }
 
 // TestDeploymentOfBicep deploys the example, which has the shape of what the

@@ -47,7 +47,7 @@ func (c *call) rehearse(id model.ID) (r *run, ok bool, f *Fault) {
 		return nil, false, f
 	}
 	r = newRun(sc, ro)
-	r.all(nil)
+	r.all()
 	return r, true, nil
 }
 

@@ -165,6 +165,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	close(ended)
 	<-stopped
 	open.Wait()
+	s.Close()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
