@@ -23,6 +23,10 @@ type Options struct {
 	// Choose picks the targets of redirects for new flows; nil means by
 	// [fabric.Chooser].
 	Choose fabric.Choose
+	// Route names the path of a direction when its action is composed, the first
+	// port and the last included: [Result.Route] repeats it for every packet.
+	// The path must not be kept. nil means that nobody asks.
+	Route func(path []fabric.PortID) int32
 }
 
 // Engine moves packets through an image. It is not safe for concurrent use.
@@ -64,6 +68,7 @@ type Result struct {
 	Out    fabric.PortID
 	Flow   FlowID
 	Delay  time.Duration // one-way propagation along the path
+	Route  int32         // what [Options.Route] says of the path; 0 without it
 	Reason fabric.Reason
 }
 
@@ -164,7 +169,7 @@ func (e *Engine) act(f *flow, n uint32, dir int, h *header, pkt []byte, r *Resul
 	if w.verdict == fabric.VerdictAllow {
 		e.stats.Delivered++
 	}
-	r.Verdict, r.Fault, r.Out, r.Flow, r.Delay = w.verdict, fabric.FaultNone, w.out, id(n, f), w.delay
+	r.Verdict, r.Fault, r.Out, r.Flow, r.Delay, r.Route = w.verdict, fabric.FaultNone, w.out, id(n, f), w.delay, w.route
 	r.Reason = w.reason
 }
 
@@ -330,6 +335,9 @@ func (e *Engine) write(now time.Duration, n uint32, dir int, final key) {
 	f.use(w.rules)
 	a.epoch, a.verdict, a.reason, a.unseen = e.epoch, w.verdict, w.reason, w.unseen
 	a.delay, a.path, a.out, a.edit = w.delay(), w.path(), fabric.None, edit{}
+	if e.opts.Route != nil {
+		a.route = e.opts.Route(a.path)
+	}
 	if w.verdict == fabric.VerdictAllow {
 		a.out = w.last()
 		a.edit = newEdit(a.key, final)

@@ -31,7 +31,7 @@ func (e *Engine) quote(now time.Duration, h *header, pkt []byte, r *Result) bool
 	if w.epoch != e.epoch && !e.compose(now, n, dir, false) {
 		return false
 	}
-	*r = Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Flow: id(n, f)}
+	*r = Result{Verdict: w.verdict, Reason: w.reason, Out: w.out, Delay: w.delay, Route: w.route, Flow: id(n, f)}
 	port := &e.prog.img.Ports[at]
 	deny := func(code fabric.Code, at fabric.PortID) {
 		r.Verdict, r.Reason, r.Out = fabric.VerdictDeny, fabric.At(code, at), fabric.None

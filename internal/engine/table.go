@@ -66,6 +66,7 @@ type way struct {
 	indexed bool
 	verdict fabric.Verdict
 	out     fabric.PortID
+	route   int32
 	reason  fabric.Reason
 	edit    edit
 	// unseen is a stateful forwarder on the way that has no session of the flow
