@@ -146,9 +146,9 @@ type PlatformService struct {
 	// Who may use its public address; default everybody, of an SQL server nobody.
 	Firewall *ServiceFirewall `yaml:"firewall"`
 	// Secrets that a key vault holds at first, by name.
-	Secrets Map[Text] `yaml:"secrets"`
+	Secrets Map[Text] `yaml:"secrets" literal:""`
 	// Blobs that a storage account holds at first: contents by container/name.
-	Blobs Map[Text] `yaml:"blobs"`
+	Blobs Map[Text] `yaml:"blobs" literal:""`
 	Pos   model.Pos `yaml:"-"`
 }
 

@@ -14,7 +14,7 @@ import (
 
 // languageSource holds the files whose comments describe the schema.
 //
-//go:embed language.go language_nouns.go
+//go:embed language.go language_nouns.go language_services.go
 var languageSource embed.FS
 
 // SchemaID is the address under which the schema is published.

@@ -465,7 +465,8 @@ func placeholderList(with map[string]string) string {
 	return strings.Join(sortedCopy(keys), " and ")
 }
 
-// mapTexts copies a value deeply and applies f to every Text in it.
+// mapTexts copies a value deeply and applies f to every Text in it, but those in
+// fields with the tag literal:"".
 func mapTexts(v reflect.Value, f func(Text) Text) reflect.Value {
 	if t, ok := v.Interface().(Text); ok {
 		return reflect.ValueOf(f(t))
@@ -475,6 +476,9 @@ func mapTexts(v reflect.Value, f func(Text) Text) reflect.Value {
 		c := reflect.New(v.Type()).Elem()
 		c.Set(v)
 		for i := range v.NumField() {
+			if _, literal := v.Type().Field(i).Tag.Lookup("literal"); literal {
+				continue
+			}
 			switch v.Field(i).Kind() {
 			case reflect.Struct, reflect.Slice, reflect.Pointer:
 				c.Field(i).Set(mapTexts(v.Field(i), f))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -119,4 +120,19 @@ func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m))
 // Microsoft Entra makes with it: here always the same for its object ID.
 func applicationOf(object string) string {
 	return uuid.NewSHA1(uuid.NameSpaceOID, []byte("application of "+strings.ToLower(object))).String()
+}
+
+// Names returns the DNS names of a resource's data planes, empty if it has none.
+func (p *Planes) Names(resource model.ID) []string { return Serves(resource) }
+
+// Plane returns the data plane of a resource as it answers a connection from an
+// address; refused means that the service's own firewall does not let it in.
+func (p *Planes) Plane(resource model.ID, from netip.Addr, refused bool) http.Handler {
+	h := p.Service(resource)
+	if h == nil {
+		return http.NotFoundHandler()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(WithClient(r.Context(), Client{Addr: from, Refused: refused})))
+	})
 }
