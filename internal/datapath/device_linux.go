@@ -21,6 +21,8 @@ const (
 	// room is how many bytes of frames one Read returns at most: three of the
 	// longest, or many short ones.
 	room = 4 * maxFrame
+	// loopback is the index of the loopback interface in every network namespace.
+	loopback = 1
 )
 
 // Device is a virtual network interface of real programs: IP packets from and to
@@ -32,7 +34,10 @@ type Device struct {
 
 	file *os.File
 	fd   int
-	wake int // an eventfd that ends a waiting Read
+	// packet means a packet socket: Read waits in the kernel, which costs half of
+	// what asking first and waiting elsewhere does. A TAP's Read cannot be woken.
+	packet bool
+	wake   int // an eventfd that ends the waiting Read of a TAP
 
 	// closing guards fd and wake against being closed while in use: a use holds
 	// it for reading.
@@ -51,10 +56,11 @@ func NewDevice(f *os.File, nic Interface) (*Device, error) {
 		return nil, fmt.Errorf("network interface %s: %w", nic.Name, err)
 	}
 	d := &Device{nic: nic, mac: [6]byte(nic.MAC), file: f, fd: int(f.Fd())}
-	if err := unix.SetNonblock(d.fd, true); err != nil {
+	domain, err := unix.GetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	d.packet = err == nil && domain == unix.AF_PACKET
+	if err := unix.SetNonblock(d.fd, !d.packet); err != nil {
 		return nil, fmt.Errorf("network interface %s: %w", nic.Name, err)
 	}
-	var err error
 	if d.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("network interface %s: %w", nic.Name, err)
 	}
@@ -83,6 +89,9 @@ func (d *Device) Read(frames []engine.Frame) (int, error) {
 		if n > 0 || err != nil {
 			return n, err
 		}
+		if d.packet {
+			continue // nothing of what came was for the network
+		}
 		if err := d.wait(); err != nil {
 			return 0, err
 		}
@@ -97,7 +106,7 @@ func (d *Device) fill(frames []engine.Frame) (int, error) {
 			return 0, os.ErrClosed
 		}
 		b := d.arena[at : at+maxFrame]
-		size, err := unix.Read(d.fd, b)
+		size, err := d.read(b, n > 0)
 		switch {
 		case err == unix.EAGAIN:
 			return n, nil
@@ -121,6 +130,22 @@ func (d *Device) fill(frames []engine.Frame) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// read reads a frame; more means that others wait to be passed on.
+func (d *Device) read(b []byte, more bool) (int, error) {
+	if !d.packet {
+		return unix.Read(d.fd, b)
+	}
+	flags := 0
+	if more {
+		flags = unix.MSG_DONTWAIT
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(d.fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), uintptr(flags), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // take turns a frame into a packet; false if there is none to pass on.
@@ -249,9 +274,15 @@ func (d *Device) Close() error {
 	if d.closed.Swap(true) {
 		return nil
 	}
-	one := [8]byte{}
-	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(d.wake, one[:])
+	if d.packet {
+		// A packet socket reports the interface that it is moved to as down, to
+		// whoever waits (packet(7)); the loopback of the outer namespace is.
+		_ = unix.Bind(d.fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: loopback})
+	} else {
+		one := [8]byte{}
+		binary.NativeEndian.PutUint64(one[:], 1)
+		_, _ = unix.Write(d.wake, one[:])
+	}
 	d.closing.Lock() // Read and Write have ended
 	defer d.closing.Unlock()
 	return errors.Join(d.file.Close(), unix.Close(d.wake))
