@@ -21,6 +21,9 @@ type Options struct {
 	// SilentDrops makes a denied dial wait for its timeout, as in Azure,
 	// instead of failing with a [DeniedError].
 	SilentDrops bool
+	// Underlay is what is known of the links between places beyond the
+	// catalogue.
+	Underlay model.Underlay
 	// Pace is how much faster than declared health probes of load balancers are
 	// sent: 1 is as declared, 0 sends none, and members are then what the
 	// compiled network says.
@@ -28,6 +31,8 @@ type Options struct {
 	// Services are the platform's services over HTTP; nil means that it has none:
 	// the metadata server is silent, and services only greet.
 	Services Services
+	// Internet are hosts outside, with addresses of their own there.
+	Internet []model.PublicHost
 	// NoServices leaves the declared services of hosts unstarted.
 	NoServices bool
 	// OnFlow observes every decision about a flow. It is called with locks
@@ -43,7 +48,8 @@ type Network struct {
 	authority *authority
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge
-	others    outsiders        // platform services, private endpoints, sites
+	public    publicHosts
+	others    outsiders // platform services, private endpoints, sites
 	floats    map[fabric.PortID][]netip.Addr
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -73,7 +79,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{})}
 	n.wire = newWire(n, opts.Latency)
 	n.platform = newPlatform(n)
-	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow})
+	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow, Route: n.wire.under.route})
 	n.wire.links = make([]*link, len(img.Ports))
 	n.floats = floated(img)
 	ports := portsByHost(img)
@@ -92,6 +98,9 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	if img.Edge != fabric.None {
 		n.internet = &Host{net: n, Name: "internet", edge: true}
 		n.internet.join(img, []fabric.PortID{img.Edge})
+	}
+	if err := n.joinInternet(img, opts.Internet); err != nil {
+		return nil, err
 	}
 	n.others.join(n, img)
 	n.base = img
@@ -124,8 +133,8 @@ func portsByHost(img *fabric.Image) map[string][]fabric.PortID {
 	return m
 }
 
-// Host returns a declared host by its name, in any case, or "internet", or what
-// stands for a site, a platform service or a private endpoint of that name, the
+// Host returns a declared host by its name, in any case, or "internet", or a
+// declared host of the internet by its DNS name, or what stands for a site, a platform service or a private endpoint of that name, the
 // first of these.
 func (n *Network) Host(name string) (*Host, error) {
 	if h := n.hosts[strings.ToLower(name)]; h != nil {
@@ -133,6 +142,9 @@ func (n *Network) Host(name string) (*Host, error) {
 	}
 	if n.internet != nil && strings.EqualFold(name, "internet") {
 		return n.internet, nil
+	}
+	if h := n.public.byName[strings.ToLower(name)]; h != nil {
+		return h, nil
 	}
 	if h := n.others.named(name); h != nil {
 		return h, nil
@@ -197,6 +209,7 @@ func (n *Network) Swap(img *fabric.Image) {
 		}
 		n.internet.rejoin(img, edge)
 	}
+	n.public.rejoin(img.Edge)
 	n.others.join(n, img)
 	n.fail()
 	n.probe(img)
@@ -225,6 +238,9 @@ func (n *Network) Close() {
 		}
 		if n.internet != nil {
 			n.internet.close()
+		}
+		for _, h := range n.public.list {
+			h.close()
 		}
 		for _, o := range n.others.all() {
 			o.host.close()

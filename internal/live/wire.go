@@ -63,14 +63,31 @@ type wire struct {
 }
 
 func newWire(n *Network, latency float64) *wire {
-	return &wire{
-		net: n, under: underlay{latency: latency}, start: time.Now(),
+	w := &wire{
+		net: n, start: time.Now(),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	w.under.begin(w, latency, n.opts.Underlay)
+	return w
 }
 
 // send queues a packet of a stack; it owns the view.
 func (w *wire) send(from *link, v *buffer.View) { w.enqueue(sent{from: from, view: v}) }
+
+// sendFrom queues a packet as from whoever is at a port; it owns the view.
+func (w *wire) sendFrom(at fabric.PortID, v *buffer.View) {
+	w.mu.Lock()
+	var from *link
+	if int(at) < len(w.links) {
+		from = w.links[at]
+	}
+	w.mu.Unlock()
+	if from == nil {
+		v.Release()
+		return
+	}
+	w.enqueue(sent{from: from, view: v})
+}
 
 func (w *wire) enqueue(s sent) {
 	w.queueMu.Lock()
