@@ -180,6 +180,7 @@ func newCloud() *cobra.Command {
 	var dir, listen string
 	var names []string
 	var slow time.Duration
+	var pace float64
 	cmd := &cobra.Command{
 		Use:   "cloud",
 		Short: "Run only the embedded cloud, for other clients",
@@ -193,7 +194,10 @@ the keys are made for this folder and stay in it.`,
 			if slow < 0 || slow > time.Hour {
 				return fmt.Errorf("--operation-time %v: from 0 to 1h", slow)
 			}
-			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, OperationTime: slow, Serve: true})
+			if pace < 0 || pace > 10 {
+				return fmt.Errorf("--realistic-timing %v: from 0 to 10", pace)
+			}
+			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, OperationTime: slow, TimingScale: pace, Serve: true})
 			if err != nil {
 				return err
 			}
@@ -218,6 +222,8 @@ the keys are made for this folder and stay in it.`,
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
 	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
 	cmd.Flags().DurationVar(&slow, "operation-time", 0, "how long operations show as under way, such as 2s")
+	cmd.Flags().Float64Var(&pace, "realistic-timing", 0, "operations take as long as on Azure, typically, times this (1 if no number is given, at most 10)")
+	cmd.Flags().Lookup("realistic-timing").NoOptDefVal = "1"
 	cmd.AddCommand(newPrincipal(), newCloudExport(), newCloudImport())
 	return cmd
 }

@@ -49,7 +49,7 @@ func (c *call) acceptEmpty(on *model.Resource) *Fault {
 	if f != nil {
 		return f
 	}
-	c.accept(operationWrite, k.namespace(), c.locationOf(on), true)
+	c.accept(operationWrite, c.s.takes(k.Type, timedChange), k.namespace(), c.locationOf(on), true)
 	c.w.WriteHeader(http.StatusAccepted)
 	return nil
 }

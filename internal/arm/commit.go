@@ -98,7 +98,7 @@ func (c *call) commit(manager *model.Resource) *Fault {
 	if f != nil {
 		return f
 	}
-	c.accept(operationCommit, "Microsoft.Network", manager.Location(), true)
+	c.accept(operationCommit, c.s.takes(model.TypeCommit, timedCreation), "Microsoft.Network", manager.Location(), true)
 	writeJSON(c.w, http.StatusAccepted, map[string]any{"commitType": t.name, "targetLocations": locations, "configurationIds": ids})
 	return nil
 }

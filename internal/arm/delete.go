@@ -50,11 +50,11 @@ func (c *call) remove(k *kind, id model.ID) *Fault {
 	case k.SyncDelete:
 		c.w.WriteHeader(http.StatusOK)
 	default:
-		c.accept(operationWrite, k.namespace(), gone.Location(), true)
+		c.accept(operationWrite, c.s.takes(k.Type, timedDeletion), k.namespace(), gone.Location(), true)
 		if k.Type == model.TypeResourceGroup {
 			// Resource Manager itself gives only a Location.
 			h := c.w.Header()
-			name := c.s.operations.name(operationWrite, c.s.now().Add(c.s.operationTime))
+			name := c.s.operations.name(operationWrite, c.s.now().Add(c.s.takes(k.Type, timedDeletion)))
 			h.Del("Azure-AsyncOperation")
 			h.Set("Location", c.base+"/subscriptions/"+c.subscription+"/operationresults/"+name+"?api-version="+c.version)
 		}

@@ -86,7 +86,7 @@ func (c *call) derived(k *kind, id model.ID) *Fault {
 		return c.acceptEmpty(&model.Resource{ID: id, Doc: map[string]any{}})
 	default:
 		if !k.Sync {
-			c.accept(operationWrite, k.namespace(), "", false)
+			c.accept(operationWrite, c.s.takes(k.Type, timedChange), k.namespace(), "", false)
 		}
 		writeJSON(c.w, http.StatusOK, k.derivedNamed(&reading{c.s.kinds, c.s.store.View(), parent}, id.Name()))
 	}

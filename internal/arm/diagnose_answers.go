@@ -57,7 +57,7 @@ func (c *call) promise(answer any, on *model.Resource) *Fault {
 	if f != nil {
 		return f
 	}
-	c.s.answers.put(c.accept(operationAnswer, k.namespace(), c.locationOf(on), true), b)
+	c.s.answers.put(c.accept(operationAnswer, c.s.takes("*", timedChange), k.namespace(), c.locationOf(on), true), b)
 	writeBytes(c.w, http.StatusAccepted, []byte("null"))
 	return nil
 }

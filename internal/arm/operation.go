@@ -57,17 +57,21 @@ func (o *operations) seal(b []byte) []byte {
 	return m.Sum(nil)[:8]
 }
 
+// longestPoll is how long clients are told to wait at most before they ask again,
+// as the network provider tells them.
+const longestPoll = 10 * time.Second
+
 func operationNotFound(name string) *Fault {
 	return fault(http.StatusNotFound, "OperationNotFound", "The operation '%s' was not found.", name)
 }
 
 // accept puts the headers of an asynchronous operation on the answer.
-// location is the region the operation is shown in.
-func (c *call) accept(kind operationKind, namespace, location string, withLocation bool) (name string) {
+// location is the region the operation is shown in, takes how long it lasts.
+func (c *call) accept(kind operationKind, takes time.Duration, namespace, location string, withLocation bool) (name string) {
 	if location == "" {
 		location = "global"
 	}
-	name = c.s.operations.name(kind, c.s.now().Add(c.s.operationTime))
+	name = c.s.operations.name(kind, c.s.now().Add(takes))
 	at := c.base + "/subscriptions/" + c.subscription
 	if c.subscription == "" {
 		at = c.base // of the tenant
@@ -79,7 +83,7 @@ func (c *call) accept(kind operationKind, namespace, location string, withLocati
 	if withLocation {
 		h.Set("Location", at+"/operationResults/"+name+"?api-version="+c.version)
 	}
-	h.Set("Retry-After", "0")
+	h.Set("Retry-After", strconv.Itoa(int(min(takes, longestPoll).Seconds())))
 	return name
 }
 
@@ -96,9 +100,10 @@ func (c *call) operation(name string, result bool) *Fault {
 	switch {
 	case left > 0:
 		h := c.w.Header()
-		h.Set("Retry-After", "0")
-		// Clients built on azcore wait this long instead of their own default.
-		h.Set("X-Ms-Retry-After-Ms", strconv.FormatInt(max(1, left.Milliseconds()), 10))
+		// Clients built on azcore wait the milliseconds instead of their own default.
+		wait := min(left, longestPoll)
+		h.Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+		h.Set("X-Ms-Retry-After-Ms", strconv.FormatInt(max(1, wait.Milliseconds()), 10))
 		if result {
 			h.Set("Location", c.base+c.r.URL.RequestURI())
 			c.w.WriteHeader(http.StatusAccepted)

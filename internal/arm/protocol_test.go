@@ -3,6 +3,9 @@ package arm_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/arm"
 )
 
 // TestDuplicateNames: a name that is twice in one object is refused, with its
@@ -96,4 +99,27 @@ func TestSubscriptionTags(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 	c.refused(404, "ResourceGroupNotFound", "GET", subscription+"/resourceGroups/none/providers/Microsoft.Resources/tags/default", "")
+}
+
+// TestRealisticTiming: an operation shows as under way as long as its type takes,
+// and clients are told when to ask again.
+func TestRealisticTiming(t *testing.T) {
+	c := newCloud(t, func(cfg *arm.Config) { cfg.TimingScale = 1 }).withGroup()
+	a := c.must("PUT", network+"/bastionHosts/b", `{"location":"westeurope","properties":{"ipConfigurations":[]}}`)
+	poll := a.header.Get("Azure-AsyncOperation")
+	if a.header.Get("Retry-After") != "10" {
+		t.Errorf("Retry-After: %s", a.header.Get("Retry-After"))
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  string
+	}{{0, "InProgress"}, {5 * time.Minute, "InProgress"}, {time.Minute, "Succeeded"}} {
+		c.clock.Advance(step.after)
+		if s := c.must("GET", poll, ""); str(s.body, "status") != step.want {
+			t.Errorf("after %v more: %s", step.after, s.raw)
+		}
+	}
+	if a := c.must("PUT", network+"/routeTables/r", `{"location":"westeurope"}`); a.header.Get("Retry-After") != "2" {
+		t.Errorf("Retry-After: %s", a.header.Get("Retry-After"))
+	}
 }

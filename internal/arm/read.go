@@ -187,7 +187,7 @@ func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
 
 // entryBody is an entry as it is shown.
 func (c *call) entryBody(k *kind, e state.Entry) any {
-	if k.Show == nil && c.s.operationTime == 0 {
+	if k.Show == nil && c.s.operationTime == 0 && c.s.timingScale == 0 {
 		return json.RawMessage(e.JSON)
 	}
 	return c.shown(k, e.Resource)

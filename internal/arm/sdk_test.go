@@ -133,7 +133,7 @@ func TestSDKWaits(t *testing.T) {
 	c := newCloud(t, func(cfg *arm.Config) { cfg.OperationTime = time.Minute }).withGroup()
 	a := c.must("PUT", network+"/virtualNetworks/hub", vnetBody)
 	poll := a.header.Get("Azure-AsyncOperation")
-	if a.status != 201 || str(a.body, "properties", "provisioningState") != "Updating" || a.header.Get("Retry-After") != "0" || !strings.HasPrefix(poll, c.base) {
+	if a.status != 201 || str(a.body, "properties", "provisioningState") != "Updating" || a.header.Get("Retry-After") != "10" || !strings.HasPrefix(poll, c.base) {
 		t.Fatalf("%d %v %s", a.status, a.header, a.raw)
 	}
 	check := func(operation, resource string) {

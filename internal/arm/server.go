@@ -35,9 +35,14 @@ type Config struct {
 	// OperationTime is how long an asynchronous operation shows InProgress. Zero
 	// means it has succeeded when it is first polled.
 	OperationTime time.Duration
+	// TimingScale makes each operation take as long as on Azure, typically, times
+	// this; 0 means OperationTime for all. It is at most 10.
+	TimingScale float64
 	// PageSize is the largest page of a listing; 0 means 1,000.
 	PageSize int
 }
+
+const maxTimingScale = 10
 
 // defaultPageSize is the page size of Resource Manager's own listings.
 const defaultPageSize = 1000
@@ -50,6 +55,8 @@ type Server struct {
 	base          string
 	subscriptions map[string]string // by lower case; nil means any
 	operationTime time.Duration
+	timings       timings
+	timingScale   float64
 	pageSize      int
 	kinds         kindSet
 	tokens        tokenCache
@@ -77,6 +84,14 @@ func New(c Config) (*Server, error) {
 		operationTime: c.OperationTime, pageSize: c.PageSize, kinds: newKindSet(), index: Index,
 		operations: operations{key: c.Identity.hostKey},
 	}
+	if c.TimingScale < 0 || c.TimingScale > maxTimingScale || c.TimingScale != c.TimingScale {
+		return nil, fmt.Errorf("arm: a timing scale of %v is not between 0 and %d", c.TimingScale, maxTimingScale)
+	}
+	var err error
+	if s.timings, err = readTimings(timingTable); err != nil {
+		return nil, err
+	}
+	s.timingScale = c.TimingScale
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -94,8 +94,12 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 	}
 	async := changed && !k.Sync
 	if async {
-		c.accept(operationWrite, k.namespace(), c.locationOf(out), false)
-		c.s.pending.add(out.ID.Key(), c.s.now(), c.s.operationTime)
+		takes := c.s.takes(k.Type, timedChange)
+		if created {
+			takes = c.s.takes(k.Type, timedCreation)
+		}
+		c.accept(operationWrite, takes, k.namespace(), c.locationOf(out), false)
+		c.s.pending.add(out.ID.Key(), c.s.now(), takes)
 	}
 	status := http.StatusOK
 	switch {

@@ -36,6 +36,9 @@ type CloudOptions struct {
 	Names []string
 	// OperationTime is how long an asynchronous operation shows as under way.
 	OperationTime time.Duration
+	// TimingScale makes operations take as long as Azure's, times this; 0 means
+	// OperationTime.
+	TimingScale float64
 	// Subscription the client works in.
 	Subscription string
 	// Serve announces the cloud in its directory, for other processes to join,
@@ -133,7 +136,7 @@ func newTransport(id *arm.Identity) *http.Transport {
 
 // serve starts the server in this process.
 func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
-	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity, OperationTime: o.OperationTime})
+	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity, OperationTime: o.OperationTime, TimingScale: o.TimingScale})
 	if err != nil {
 		return err
 	}
