@@ -17,6 +17,7 @@ type program struct {
 	tables  []*bart.Table[int32]
 	chooser *fabric.Chooser
 	choose  fabric.Choose // the targets of redirects for new flows
+	pools   map[borrowed]*pool
 }
 
 func newProgram(img *fabric.Image, choose fabric.Choose) *program {
@@ -24,7 +25,7 @@ func newProgram(img *fabric.Image, choose fabric.Choose) *program {
 	if choose == nil {
 		choose = chooser.Pick
 	}
-	return &program{img: img, chooser: chooser, choose: choose, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}
+	return &program{img: img, chooser: chooser, choose: choose, pools: map[borrowed]*pool{}, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}
 }
 
 // filter is a fabric.Filter as flat slices: the tests of rule i are

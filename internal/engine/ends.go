@@ -60,6 +60,6 @@ func (e *Engine) forget(now time.Duration, n uint32, why End) {
 	f := e.table.flow(n)
 	e.tell(now, n, f, why)
 	f.count()
-	e.release(f)
+	f.lease.free()
 	e.table.remove(n)
 }

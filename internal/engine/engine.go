@@ -52,11 +52,11 @@ type Engine struct {
 // Stats count what the engine did since it was made.
 type Stats struct {
 	Packets, Bytes uint64
-	Delivered      uint64                         // packets with verdict allow
-	Faults         [fabric.FaultNoPort + 1]uint64 // packets by fault; FaultNone counts the rest
-	Walks          uint64                         // actions composed
-	Ended          [endKinds]uint64               // flows by what ended them
-	Flows          int                            // flows now in the table
+	Delivered      uint64                   // packets with verdict allow
+	Faults         [fabric.NumFaults]uint64 // packets by fault; FaultNone counts the rest
+	Walks          uint64                   // actions composed
+	Ended          [endKinds]uint64         // flows by what ended them
+	Flows          int                      // flows now in the table
 }
 
 // Result is what became of one packet.
@@ -238,10 +238,14 @@ func (e *Engine) begin(now time.Duration, h *header, pkt []byte, r *Result) {
 		return
 	}
 	w := &e.walk
+	if w.late {
+		e.refuse(h, pkt)
+	}
 	allowed := w.verdict == fabric.VerdictAllow
 	n, f, ok := e.table.add(h.key, now)
 	if !ok {
 		if allowed {
+			x.lease.free()
 			*r = e.fault(fabric.FaultTableFull)
 			return
 		}
@@ -251,7 +255,7 @@ func (e *Engine) begin(now time.Duration, h *header, pkt []byte, r *Result) {
 		*r = Result{Verdict: w.verdict, Reason: w.reason, Out: fabric.None}
 		return
 	}
-	f.sport = -1
+	f.source.port = -1
 	if !h.opens {
 		f.state |= replied
 	}
@@ -277,9 +281,15 @@ func (e *Engine) settle(now time.Duration, n uint32, x ends) {
 		if x.back.proto() == fabric.ProtoTCP && (f.limits.reset == fabric.ResetIdle || f.limits.drain > 0) {
 			f.state |= tracked
 		}
-		f.sport = -1
+		if f.lease != x.lease {
+			f.lease.free()
+		}
+		f.lease, f.source = x.lease, source{port: -1}
 		if w.pooled {
-			f.sport = int(x.final.sport())
+			f.source.port = int(x.final.sport())
+			if l := &w.lender; l.out != nil {
+				f.source.addr = l.after.Src
+			}
 		}
 		back := &f.ways[backward]
 		if back.key != x.back || !back.indexed {

@@ -54,7 +54,7 @@ func TestPoolPorts(t *testing.T) {
 			a, b := tt.make("10.0.0.4"), tt.make("10.0.0.5")
 			arrives(t, e.Process(0, portA, a), portEdge)
 			arrives(t, e.Process(0, portB, b), portEdge)
-			if tt.port(a) != 5000 || tt.port(b) == 5000 || tt.port(b) < poolFirst {
+			if tt.port(a) != 5000 || tt.port(b) == 5000 || tt.port(b) < fabric.PoolFirst {
 				t.Errorf("ports %d and %d", tt.port(a), tt.port(b))
 			}
 			for i, sent := range [][]byte{a, b} {
@@ -82,7 +82,7 @@ func TestPoolExhausted(t *testing.T) {
 	e := New(pair(), Options{})
 	// Two sources would do in life; here the keys of replies are taken by hand.
 	p := packet(fabric.ProtoUDP, "203.0.113.1:0", "198.18.0.1:53")
-	for port := poolFirst; port < 1<<16; port++ {
+	for port := fabric.PoolFirst; port < 1<<16; port++ {
 		p.SrcPort = uint16(port)
 		k := key{src: fabric.AddrValue(p.Dst), dst: fabric.AddrValue(p.Src), tail: tail(53, p.SrcPort, p.Proto, portEdge)}
 		_, f, ok := e.table.add(k, 0)
@@ -92,7 +92,7 @@ func TestPoolExhausted(t *testing.T) {
 		f.idle = idleTimeout
 	}
 	b := First(packet(fabric.ProtoUDP, "10.0.0.4:5000", "198.18.0.1:53"))
-	if r := e.Process(0, portA, b); r.Fault != fabric.FaultTableFull {
+	if r := e.Process(0, portA, b); r.Fault != fabric.FaultPortsExhausted {
 		t.Errorf("%+v", r)
 	}
 	// Another destination has all its ports, and after the timeout this one too.

@@ -1,16 +1,10 @@
 package engine
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
-)
-
-// A pool translates to source ports from 1024 up: 64,512 per public address
-// and destination, as Azure NAT Gateway documents.
-const (
-	poolFirst = 1024
-	poolSize  = 1<<16 - poolFirst
 )
 
 // ends are the two ends of a delivered first packet: the packet's key as it
@@ -19,56 +13,109 @@ type ends struct {
 	final, back key
 	// shared means another flow owns the back key: replies belong to it.
 	shared bool
+	lease  lease // the source port that the flow holds from now on
+}
+
+// source is what a pool translates to: a port, and the address of an outbound
+// pool. A negative port keeps the packet's, an invalid address takes the first.
+type source struct {
+	addr netip.Addr
+	port int
 }
 
 // first walks the image for a packet of the first direction of a flow; f is
-// the flow if there was one before. Where a pool translates, the source port is
-// kept if no other flow has the same way back, and chosen otherwise.
+// the flow if there was one before. Where a pool translates, the flow keeps its
+// source if it may, else its source port is kept if it is free, and another
+// taken otherwise.
 func (e *Engine) first(now time.Duration, k key, f *flow, opens bool) (ends, fabric.Fault) {
 	w := &e.walk
-	sport := -1
+	have := source{port: -1}
 	if f != nil {
-		sport = f.sport
+		have = f.source
 	}
-	x := e.try(k, f, opens, sport)
-	if w.verdict != fabric.VerdictAllow || !e.taken(now, x.back, f) {
+	x := e.try(k, f, opens, have)
+	if w.verdict != fabric.VerdictAllow {
 		return x, fabric.FaultNone
 	}
 	if !w.pooled {
-		x.shared = true
+		x.shared = e.taken(now, x.back, f)
 		return x, fabric.FaultNone
 	}
 	if !w.p.HasPorts() && !k.isICMP() {
-		return x, fabric.FaultTableFull // nothing to tell the flows apart by
-	}
-	offset := k.hash() % poolSize
-	for i := range uint32(poolSize) {
-		port := uint16(poolFirst + (offset+i)%poolSize)
-		// Cheap test first: most likely the other port ends at the same place.
-		if e.taken(now, x.final.from(port).reverse(x.back.at()), f) {
-			continue
+		// Nothing tells the flows of a port apart.
+		if e.taken(now, x.back, f) {
+			return x, fabric.FaultPortsExhausted
 		}
-		y := e.try(k, f, opens, int(port))
-		if w.verdict != fabric.VerdictAllow || !e.taken(now, y.back, f) {
-			return y, fabric.FaultNone
-		}
+		return x, fabric.FaultNone
 	}
-	return x, fabric.FaultTableFull
+	return e.lend(now, k, f, opens, x)
 }
 
-// try walks with one choice of the pool's source port.
-func (e *Engine) try(k key, f *flow, opens bool, sport int) ends {
+// lend finds the source port of a flow: x is how its packet fares with the port
+// that it has, or would keep.
+func (e *Engine) lend(now time.Duration, k key, f *flow, opens bool, x ends) (ends, fabric.Fault) {
+	w := &e.walk
+	from := w.lender
+	p := e.pool(&from, k.proto())
+	to, port := p.remote(from.after), x.final.sport()
+	if from.after.HasPorts() {
+		port = from.after.SrcPort
+	}
+	want, ok := p.indexOf(from.after.Src, port)
+	if !ok {
+		want = -1
+	}
+	if f != nil && ok && f.lease == (lease{p, want, to}) && !e.taken(now, x.back, f) {
+		x.lease = f.lease
+		return x, fabric.FaultNone
+	}
+	if f != nil {
+		f.lease.free()
+	}
+	found, last := false, want
+	p.search(to, want, k.hash(), func(i int32) bool {
+		addr, port := p.at(i)
+		if i != last {
+			// Cheap test first: most likely another port ends at the same place.
+			like := x.final.from(port)
+			if from.after.Src == x.final.packet().Src {
+				like.src = fabric.AddrValue(addr)
+			}
+			if e.taken(now, like.reverse(x.back.at()), f) {
+				return false
+			}
+			x, last = e.try(k, f, opens, source{addr, int(port)}), i
+			if w.verdict != fabric.VerdictAllow {
+				found = true // rules tell the source port apart
+				return true
+			}
+		}
+		if e.taken(now, x.back, f) {
+			return false
+		}
+		x.lease, found = p.hold(to, i), true
+		return true
+	})
+	if !found {
+		p.exhausted++
+		return x, fabric.FaultPortsExhausted
+	}
+	return x, fabric.FaultNone
+}
+
+// try walks with one choice of the pool's source.
+func (e *Engine) try(k key, f *flow, opens bool, s source) ends {
 	w := &e.walk
 	w.reset(e.prog, e.epoch, k.packet())
-	w.flow, w.recheck, w.opens, w.sport = f, f != nil, opens, sport
+	w.flow, w.recheck, w.opens, w.source = f, f != nil, opens, s
 	if k.platform() {
 		w.fromPlatform(k.at())
 	} else {
 		w.start(k.at())
 	}
 	final := k.with(w.p)
-	if w.pooled && sport >= 0 && k.isICMP() {
-		final = final.from(uint16(sport))
+	if w.pooled && s.port >= 0 && k.isICMP() {
+		final = final.from(uint16(s.port))
 	}
 	back := final.reverse(w.last())
 	if w.reason.Code == fabric.CodePlatform {
@@ -78,7 +125,7 @@ func (e *Engine) try(k key, f *flow, opens bool, sport int) ends {
 }
 
 // taken reports whether a flow other than f has a key, and forgets that flow
-// if it expired.
+// if its record is over.
 func (e *Engine) taken(now time.Duration, k key, f *flow) bool {
 	n, _, ok := e.table.find(&k, k.hash())
 	if !ok {

@@ -74,6 +74,7 @@ func (e *Engine) move(to []fabric.PortID) {
 		f.changes = movedChanges(f.changes, to)
 		f.pins = movedPins(f.pins, to)
 	}
+	e.pools = e.pools.moved(to)
 	clear(t.slots)
 	t.used = 0
 	for n := range uint32(len(t.chunks) * chunk) {

@@ -27,7 +27,8 @@ type flow struct {
 	closedAt, until time.Duration
 	due             int64 // the tick when it is looked at next; 0 if never
 	limits          limits
-	lease           *lease     // the source port that a pool gave it
+	lease           lease      // the source port that a pool gave it
+	source          source     // what pools translate it to
 	rules           []ruleUsed // what decided it
 	counted         carried    // what its rules were told of
 	// passed and changes are the path of the last first-packet walk that was
@@ -36,7 +37,6 @@ type flow struct {
 	changes []change
 	pins    []pin // the targets that redirects chose for it
 	direct  bool  // it reached its end by a service endpoint
-	sport   int   // the source port a pool translates to; negative: none does
 }
 
 // Bits of flow.state.

@@ -70,7 +70,7 @@ func (f *flow) patience() time.Duration {
 // resting is how long a forgotten flow's record stays so that nobody else takes
 // its source port.
 func (f *flow) resting() time.Duration {
-	if f.lease == nil || f.state&delivered == 0 || f.ways[forward].key.proto() == fabric.ProtoTCP {
+	if f.lease.pool == nil || f.state&delivered == 0 || f.ways[forward].key.proto() == fabric.ProtoTCP {
 		return 0
 	}
 	return f.limits.RestUDP

@@ -154,7 +154,7 @@ func TestSharedSourceKeepsFlowsApart(t *testing.T) {
 					}
 					ports = append(ports, q.SrcPort)
 				}
-				if ports[0] != 5000 || ports[1] == 5000 || ports[1] < poolFirst {
+				if ports[0] != 5000 || ports[1] == 5000 || ports[1] < fabric.PoolFirst {
 					t.Errorf("source ports %d", ports)
 				}
 				for i, s := range []send{tt.first, tt.second} {

@@ -60,10 +60,12 @@ type walk struct {
 	// policies are asked again whether they still allow them.
 	recheck bool
 
-	// sport is the source port that pools, and forwarders that put their own
-	// address, translate to; negative keeps it.
-	sport  int
-	pooled bool // one of them translated
+	// source is what pools, and forwarders that put their own address, translate
+	// to.
+	source source
+	pooled bool // one of them translated, the last of them was lender
+	lender lender
+	late   bool // the packet belongs to a flow that a pool forgot, and says so
 
 	choose     fabric.Choose
 	masquerade bool // the policy asked last passed the packet by a rule that masquerades
@@ -82,7 +84,7 @@ type walk struct {
 }
 
 func (w *walk) reset(prog *program, epoch uint32, p fabric.Packet) {
-	*w = walk{prog: prog, epoch: epoch, p: p, choose: prog.choose, sport: -1, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0], rules: w.rules[:0]}
+	*w = walk{prog: prog, epoch: epoch, p: p, choose: prog.choose, source: source{port: -1}, unseen: fabric.None, hops: w.hops[:0], changes: w.changes[:0], pins: w.pins[:0], rules: w.rules[:0]}
 }
 
 func (w *walk) reply() bool { return w.dir == backward }
@@ -199,7 +201,11 @@ func (w *walk) leave(at fabric.PortID, how manner) {
 		w.service(at, hop.Segment)
 	case fabric.HopInternet:
 		if !how.kept {
-			public, ok := w.source(at)
+			if w.dead(at) {
+				w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNoSession, at))
+				return
+			}
+			public, ok := w.public(at)
 			if !ok {
 				stop(fabric.VerdictDeny, fabric.CodeNoOutbound)
 				return
@@ -227,18 +233,19 @@ func (w *walk) readdress(at fabric.PortID, how manner) {
 	if !ok || own == w.p.Src || !how.masquerade && w.contains(f.Private, w.p.Dst) {
 		return
 	}
-	w.translate(fabric.StepMasquerade, at, w.pool(own))
+	w.translate(fabric.StepMasquerade, at, w.pool(lender{at: at, own: own}))
 }
 
 // pool gives the packet a source address that several flows share, and with it
 // the source port that tells them apart.
-func (w *walk) pool(a netip.Addr) fabric.Packet {
+func (w *walk) pool(l lender) fabric.Packet {
 	p := w.p
-	p.Src = a
-	w.pooled = true
-	if w.sport >= 0 && p.HasPorts() {
-		p.SrcPort = uint16(w.sport)
+	p.Src = l.own
+	if w.source.port >= 0 && p.HasPorts() {
+		p.SrcPort = uint16(w.source.port)
 	}
+	l.after = p
+	w.pooled, w.lender = true, l
 	return p
 }
 
@@ -261,8 +268,8 @@ func (w *walk) service(at fabric.PortID, segment fabric.SegmentID) {
 	}
 }
 
-// source translates the packet's source towards the internet.
-func (w *walk) source(at fabric.PortID) (fabric.Packet, bool) {
+// public translates the packet's source towards the internet.
+func (w *walk) public(at fabric.PortID) (fabric.Packet, bool) {
 	if before, ok := w.undo(at, fabric.StepTranslate); ok {
 		return before, true
 	}
@@ -274,15 +281,36 @@ func (w *walk) source(at fabric.PortID) (fabric.Packet, bool) {
 		if pair.Private == w.p.Src {
 			p := w.p
 			p.Src = pair.Public
-			return p, true
+			return p, pair.Public.IsValid()
 		}
 	}
-	for _, a := range out.Pool {
-		if a.Is4() == w.p.Src.Is4() {
-			return w.pool(a), true
+	a, ok := out.Source(w.p.Src)
+	if !ok {
+		return w.p, false
+	}
+	if own := w.source.addr; own.IsValid() && own.Is4() == a.Is4() {
+		a = own
+	}
+	w.limit(out.Timers, out.Reset)
+	return w.pool(lender{at: at, out: out, own: a}), true
+}
+
+// dead reports whether a packet towards the internet belongs to a TCP flow that
+// the port's pool forgot: it translates such a flow's packets no more, and says
+// so if that is its way ("Azure NAT Gateway", TCP idle timeout).
+func (w *walk) dead(at fabric.PortID) bool {
+	out := w.prog.img.Ports[at].Outbound
+	if w.flow != nil || w.opens || w.p.Proto != fabric.ProtoTCP || out == nil {
+		return false
+	}
+	for _, pair := range out.Pairs {
+		if pair.Private == w.p.Src {
+			return false
 		}
 	}
-	return w.p, false
+	_, ok := out.Source(w.p.Src)
+	w.late = ok && out.Reset == fabric.ResetLate
+	return ok
 }
 
 // internet is what the internet does with a packet.
@@ -387,7 +415,7 @@ func (w *walk) redirect(at fabric.PortID) {
 	if r.Source.IsValid() {
 		before := w.p
 		w.p = p
-		p = w.pool(p.Src)
+		p = w.pool(lender{at: at, own: p.Src})
 		w.p = before
 	}
 	where := t.Port

@@ -144,6 +144,8 @@ const (
 	FaultFragment        // a fragment other than the first, which carries no ports
 	FaultTableFull       // the flow table has no room
 	FaultNoPort          // the packet entered at a port the image does not have
+	FaultPortsExhausted  // a pool of source ports has none left for the destination
+	NumFaults
 )
 
 // String returns the fault's name.
@@ -157,6 +159,8 @@ func (f Fault) String() string {
 		return "table-full"
 	case FaultNoPort:
 		return "no-port"
+	case FaultPortsExhausted:
+		return "ports-exhausted"
 	default:
 		return "none"
 	}
