@@ -22,6 +22,9 @@
 // stored document already says Succeeded. That an operation takes time is told
 // by its name, which carries the instant it ends, so a crash leaves nothing
 // half-done and nothing stuck at Updating.
+// Deployments of templates are the exception: each is many writes and goes on
+// after its request was answered (deployment_live.go); one that the server's end
+// cuts off is told as failed.
 //
 // Status codes, error codes and bodies follow Azure's REST API as its SDKs read
 // them; codes Azure's documents do not confirm are marked "unconfirmed" where
