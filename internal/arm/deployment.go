@@ -276,7 +276,7 @@ func (ro *rollout) expand(c *call, text []byte, p map[string]any, group *model.R
 	}
 	o := template.Options{
 		Tenant: c.s.identity.TenantID, Subscription: c.subscription, Name: ro.id.Name(), Location: ro.location,
-		Endpoint: c.base, Now: c.s.now(), NewGUID: uuid.NewString,
+		Endpoint: c.base, Now: c.s.now(), NewGUID: uuid.NewString, Provider: c.providerInfo,
 	}
 	if group != nil {
 		o.Group, o.Location = group.ID.Name(), group.Location()

@@ -190,6 +190,28 @@ func (c *call) providers(path []string) *Fault {
 	return nil
 }
 
+// providerInfo is what templates are told of a provider ("providers" of the
+// template functions): its types, without what registers them.
+func (c *call) providerInfo(namespace string) (map[string]any, bool) {
+	var types []string
+	spelled := ""
+	for _, k := range c.s.kinds {
+		if ns, rest, _ := strings.Cut(k.Type, "/"); strings.EqualFold(ns, namespace) {
+			types, spelled = append(types, rest), ns
+		}
+	}
+	if spelled == "" {
+		return nil, false
+	}
+	body := c.providerBody(spelled, types)
+	out := []any{}
+	for _, v := range body["resourceTypes"].([]any) {
+		o := v.(map[string]any)
+		out = append(out, map[string]any{"resourceType": o["resourceType"], "locations": anyList(o["locations"].([]string)), "apiVersions": anyList(shownVersions)})
+	}
+	return map[string]any{"id": body["id"], "namespace": spelled, "resourceTypes": out}, true
+}
+
 func (c *call) providerBody(ns string, types []string) map[string]any {
 	locations := []string{}
 	for _, r := range catalog.Regions() {

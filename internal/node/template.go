@@ -42,7 +42,7 @@ func OpenTemplate(path, parameters string) (*Design, error) {
 	if err != nil {
 		return nil, templateProblem(err, path)
 	}
-	params, err := readParameters(path, parameters)
+	params, err := readParameters(t, path, parameters)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func OpenTemplate(path, parameters string) (*Design, error) {
 	return newDesign(declared, time.Since(begin))
 }
 
-// readParameters reads a file of parameters.
-func readParameters(path, parameters string) (map[string]any, error) {
+// readParameters reads a file of a template's parameters.
+func readParameters(t *template.Template, path, parameters string) (map[string]any, error) {
 	beside := parameters == ""
 	if beside {
 		parameters = strings.TrimSuffix(path, filepath.Ext(path)) + ".parameters.json"
@@ -75,10 +75,13 @@ func readParameters(path, parameters string) (map[string]any, error) {
 		return nil, fmt.Errorf("cannot read the parameters: %w", err)
 	}
 	params, err := template.ParseParameters(text, parameters)
+	if err == nil {
+		err = params.Check(t)
+	}
 	if err != nil {
 		return nil, templateProblem(err, parameters)
 	}
-	return params, nil
+	return params.Values, nil
 }
 
 // templateProblem is an error of a template as a problem of a network.

@@ -28,7 +28,7 @@ func TestExampleHubAndSpoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, outputs, err := tm.Resources(params, options())
+	all, outputs, err := tm.Resources(params.Values, options())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,47 @@ func resourceFunctions() map[string]function {
 			}
 			return idOf("", parts)
 		}},
+		"managementgroupresourceid": {2, -1, func(_ *scope, a []any) (any, error) {
+			parts, err := texts(a)
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(parts[0], "/") {
+				return nil, faultf(InvalidTemplate, "the deployment is not to a management group: name one before the type")
+			}
+			return idOf("/providers/Microsoft.Management/managementGroups/"+parts[0], parts[1:])
+		}},
+		"managementgroup": {0, 0, func(s *scope, _ []any) (any, error) {
+			at := "the subscription"
+			if s.o.Group != "" {
+				at = "a resource group"
+			}
+			return nil, faultf(InvalidTemplate, "there is no management group: the deployment is to %s", at)
+		}},
+		"providers": {1, 2, func(s *scope, a []any) (any, error) {
+			parts, err := texts(a)
+			if err != nil {
+				return nil, err
+			}
+			if s.o.Provider == nil {
+				return nil, inCloud("what the provider %s offers is known only in a cloud", parts[0])
+			}
+			provider, ok := s.o.Provider(parts[0])
+			if !ok {
+				return nil, faultf(InvalidTemplate, "there is no provider '%s'", parts[0])
+			}
+			if len(parts) == 1 {
+				return provider, nil
+			}
+			types, _ := provider["resourceTypes"].([]any)
+			for _, v := range types {
+				o, _ := v.(map[string]any)
+				if name, _ := o["resourceType"].(string); strings.EqualFold(name, parts[1]) {
+					return o, nil
+				}
+			}
+			return nil, faultf(InvalidTemplate, "the provider '%s' has no type '%s'", parts[0], parts[1])
+		}},
 		"extensionresourceid": {3, -1, func(_ *scope, a []any) (any, error) {
 			parts, err := texts(a)
 			if err != nil {

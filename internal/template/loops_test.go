@@ -64,3 +64,68 @@ func TestGUID(t *testing.T) {
 		t.Errorf("%v, %v, want %s", got, err, want)
 	}
 }
+
+// TestLoopsAreBounded: loops within loops of plain values are refused before they
+// take much memory: 800 times 800 times 800 values of 100 bytes would be 51 GB.
+func TestLoopsAreBounded(t *testing.T) {
+	filler := strings.Repeat("x", 100)
+	loop := func(name, input string) string {
+		return `{"copy": [{"name": "` + name + `", "count": 800, "input": ` + input + `}]}`
+	}
+	for _, tt := range []string{
+		`{"variables": {"v": ` + loop("a", loop("b", loop("c", `"`+filler+`"`))) + `}, "resources": []}`,
+		`{"resources": [{"type": "Microsoft.Network/routeTables", "apiVersion": "2024-05-01", "copy": {"name": "l", "count": 800}, "name": "[format('r{0}', copyIndex())]",
+			"properties": {"many": [` + strings.TrimSuffix(strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, 500), ",") + `]}}]}`,
+	} {
+		tm, err := template.Parse([]byte(tt), "t.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := tm.Resources(nil, options()); err == nil || !strings.Contains(err.Error(), "steps to evaluate") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestUndeclaredParameter: a value that no parameter takes is told at its place in
+// the file of parameters.
+func TestUndeclaredParameter(t *testing.T) {
+	tm, err := template.Parse([]byte(`{"parameters": {"name": {"type": "string"}}, "resources": []}`), "t.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, err := template.ParseParameters([]byte("{\"parameters\": {\n  \"name\": {\"value\": \"a\"},\n  \"nmae\": {\"value\": \"b\"}}}"), "p.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = params.Check(tm)
+	if err == nil || err.Error() != "p.json:3:11: parameters.nmae: the template has no parameter 'nmae'; it has name" {
+		t.Errorf("%v", err)
+	}
+	delete(params.Values, "nmae")
+	if err := params.Check(tm); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProviders: providers() tells what the cloud says of a provider.
+func TestProviders(t *testing.T) {
+	tm, err := template.Parse([]byte(`{"resources": [], "outputs": {
+		"v": {"type": "string", "value": "[providers('a.b', 'C').apiVersions[0]]"},
+		"n": {"type": "string", "value": "[providers('A.B').namespace]"}}}`), "t.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options()
+	o.Provider = func(namespace string) (map[string]any, bool) {
+		return map[string]any{"namespace": "A.B", "resourceTypes": []any{map[string]any{"resourceType": "c", "apiVersions": []any{"2020-01-01"}}}}, strings.EqualFold(namespace, "A.B")
+	}
+	_, outputs, err := tm.Resources(nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(outputs)
+	if err != nil || string(b) != `{"n":{"type":"String","value":"A.B"},"v":{"type":"String","value":"2020-01-01"}}` {
+		t.Errorf("%s %v", b, err)
+	}
+}

@@ -7,9 +7,37 @@ import (
 	"strings"
 )
 
-// ParseParameters reads a file of parameters. The values are those of a
-// template's parameters by name.
-func ParseParameters(data []byte, file string) (map[string]any, error) {
+// Parameters are the values of a template's parameters, with their places in the
+// file they came from.
+type Parameters struct {
+	Values map[string]any // by name
+	doc    *document
+	path   string // of the values within the file
+}
+
+// Check says which of the values no parameter of the template takes, at its place
+// in the file of parameters. The error is an [*Error].
+func (p *Parameters) Check(t *Template) error {
+	declared := t.section("parameters")
+	for _, name := range slices.Sorted(maps.Keys(p.Values)) {
+		if _, ok := lookup(declared, name); !ok {
+			return p.doc.wrong(InvalidTemplate, join(p.path, name), "%s", undeclared(name, declared))
+		}
+	}
+	return nil
+}
+
+// undeclared says that a template has no parameter of a name, and which it has.
+func undeclared(name string, declared map[string]any) string {
+	names := "it has none"
+	if len(declared) > 0 {
+		names = "it has " + strings.Join(slices.Sorted(maps.Keys(declared)), ", ")
+	}
+	return fmt.Sprintf("the template has no parameter '%s'; %s", name, names)
+}
+
+// ParseParameters reads a file of parameters.
+func ParseParameters(data []byte, file string) (*Parameters, error) {
 	doc, err := read(data, file)
 	if err != nil {
 		return nil, err
@@ -25,7 +53,11 @@ func ParseParameters(data []byte, file string) (map[string]any, error) {
 		}
 		path = "parameters"
 	}
-	return values(doc, root, path)
+	all, err := values(doc, root, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Parameters{all, doc, path}, nil
 }
 
 // Values returns the values of a deployment's parameters: {"name": {"value": ...}}.
@@ -72,11 +104,7 @@ func (s *scope) evaluate(given map[string]any) error {
 	declared := s.t.section("parameters")
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if _, ok := lookup(declared, name); !ok {
-			names := "it has none"
-			if len(declared) > 0 {
-				names = "it has " + strings.Join(slices.Sorted(maps.Keys(declared)), ", ")
-			}
-			return s.t.doc.wrong(InvalidTemplate, "parameters", "the template has no parameter '%s'; %s", name, names)
+			return s.t.doc.wrong(InvalidTemplate, "parameters", "%s", undeclared(name, declared))
 		}
 	}
 	s.params, s.deciding = map[string]any{}, map[string]bool{}

@@ -24,6 +24,9 @@ type Options struct {
 	// Endpoint is the Resource Manager's, for environment().
 	Endpoint string
 	Now      time.Time
+	// Provider tells of a provider and its types, for providers(): the shape of
+	// "Providers - Get"; nil where there is no cloud.
+	Provider func(namespace string) (map[string]any, bool)
 	// NewGUID makes the values of newGuid().
 	NewGUID func() string
 }
@@ -82,8 +85,16 @@ func (s *scope) looping(l loop) *scope {
 // document evaluates a part of the template: expressions in strings, names of
 // properties, and loops within objects. path is where it stands.
 func (s *scope) document(v any, path string) (any, error) {
+	// What is copied counts as what is computed: loops within loops make much of
+	// little.
+	if *s.steps++; *s.steps > maxSteps {
+		return nil, s.t.doc.placed(errSteps, path)
+	}
 	switch v := v.(type) {
 	case string:
+		if *s.steps += len(v) / 8; *s.steps > maxSteps {
+			return nil, s.t.doc.placed(errSteps, path)
+		}
 		return s.text(v, path)
 	case []any:
 		out := make([]any, 0, len(v))
