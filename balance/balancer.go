@@ -262,6 +262,23 @@ func (b *Balancer[M]) Pick(ctx context.Context, key uint64) (Pick[M], error) {
 	return p, nil
 }
 
+// PickWhere chooses the first member that may be chosen and that want accepts,
+// for requests that belong to a certain one. It reports false if there is none.
+func (b *Balancer[M]) PickWhere(want func(M) bool) (Pick[M], bool) {
+	for _, m := range b.current().members {
+		if !want(m.value) {
+			continue
+		}
+		m.load.active.Add(1)
+		p := Pick[M]{Member: m.value, from: b, chosen: m}
+		if b.strategy.timed {
+			p.start = time.Now()
+		}
+		return p, true
+	}
+	return Pick[M]{}, false
+}
+
 // current returns the view in force, a new one if an ejection has ended or the
 // last member has warmed up.
 func (b *Balancer[M]) current() *view[M] {

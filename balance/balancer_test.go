@@ -157,6 +157,14 @@ func TestHealth(t *testing.T) {
 	if got := shares(t, b, 100); len(got) != 2 || got["c"] != 50 {
 		t.Error("half are well:", got)
 	}
+	if p, ok := b.PickWhere(func(m string) bool { return m == "c" }); !ok || p.Member != "c" {
+		t.Error("a certain one:", p, ok)
+	} else {
+		p.Done(nil)
+	}
+	if _, ok := b.PickWhere(func(m string) bool { return m == "a" }); ok {
+		t.Error("a certain one that is down")
+	}
 	b.SetHealth("c", false)
 	if got := shares(t, b, 100); len(got) != 4 {
 		t.Error("less than half are well, all are chosen from:", got)

@@ -1,0 +1,18 @@
+// Package gateway is an application gateway: an HTTP reverse proxy that routes
+// by host, path and priority as Azure Application Gateway v2 does. It is the data
+// plane of that resource, and works alone in front of any service.
+//
+// A request's way:
+//
+//  1. config.go says what was configured; [Config.Check] finds everything wrong
+//     with it before anything listens.
+//  2. router.go compiles it: listeners by address and host, rules by priority,
+//     path maps in listed order. [Router.Decide] says where a request goes, and
+//     why not elsewhere; it has no I/O.
+//  3. server.go listens, terminates TLS, and gives a request to the router in
+//     force. Another router takes over whole, without a connection lost.
+//  4. rewrite.go changes headers, path and query as the rule says.
+//  5. proxy.go chooses a healthy member, forwards, and answers 502 or 504 itself.
+//  6. probe.go asks the members how they are.
+//  7. log.go writes a record with the columns of AGWAccessLogs.
+package gateway

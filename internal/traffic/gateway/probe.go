@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sort"
+	"strconv"
+	"time"
+)
+
+// Check is what a probe found last.
+type Check struct {
+	Pool, Settings string
+	Member         string
+	Healthy        bool
+	Checked        time.Time // zero: not yet
+	Took           time.Duration
+	Status         int    // of the response; 0 if there was none
+	Said           string // why it counts as it does
+	Failures       int    // in a row
+}
+
+// judge is the state of one member as its probe sees it; it has no clock.
+type judge struct {
+	threshold int
+	failures  int
+	healthy   bool
+}
+
+// hear takes a result, and reports whether the member's state changed. One
+// success makes a member well; only failures in a row make it unwell.
+func (j *judge) hear(ok bool) (changed bool) {
+	before := j.healthy
+	if ok {
+		j.failures, j.healthy = 0, true
+	} else if j.failures++; j.failures >= j.threshold {
+		j.healthy = false
+	}
+	return before != j.healthy
+}
+
+// probeOf returns the probe of settings with everything filled in.
+func probeOf(c *Config, s *Settings) Probe {
+	p := Probe{Name: "default", Protocol: s.Protocol, Path: "/", Host: "127.0.0.1"}
+	if s.Host != "" || s.HostOfMember {
+		p.HostOfSettings = true
+	}
+	if s.Probe != "" {
+		p = *find(c.Probes, s.Probe, func(p *Probe) string { return p.Name })
+	}
+	if p.Interval == 0 {
+		p.Interval = defaultInterval
+	}
+	if p.Timeout == 0 {
+		p.Timeout = defaultProbeTime
+	}
+	if p.Threshold == 0 {
+		p.Threshold = defaultThreshold
+	}
+	if len(p.Statuses) == 0 {
+		p.Statuses = []string{"200-399"}
+	}
+	return p
+}
+
+// watch probes a member until the context ends. A member is asked at once when it
+// joins, and is taken for well until the probe says otherwise.
+func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
+	j := judge{threshold: b.probe.Threshold, healthy: true}
+	client := b.probeClient(s, e)
+	defer client.CloseIdleConnections()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		c := b.ask(ctx, client, e)
+		if ctx.Err() != nil {
+			return
+		}
+		changed := j.hear(c.Healthy)
+		c.Healthy, c.Failures = j.healthy, j.failures
+		b.mu.Lock()
+		if b.members[e] != nil {
+			b.checks[e] = c
+		}
+		b.mu.Unlock()
+		if changed {
+			b.mark(e, j.healthy)
+			s.options.health(c)
+		}
+		timer.Reset(b.probe.Interval)
+	}
+}
+
+// mark makes a member well or unwell; the last few may have to stay well.
+func (b *backend) mark(e endpoint, well bool) {
+	if !well && b.probe.MinServers > 0 {
+		states, _ := b.balancer.Members()
+		n := 0
+		for _, s := range states {
+			if s.Healthy {
+				n++
+			}
+		}
+		if n <= b.probe.MinServers {
+			return
+		}
+	}
+	b.balancer.SetHealth(e, well)
+}
+
+// probeClient asks one member, whatever the address says; it follows no redirect.
+func (b *backend) probeClient(s *Server, e endpoint) *http.Client {
+	t := b.transport(s, false)
+	t.DisableKeepAlives = true
+	t.ResponseHeaderTimeout = 0
+	return &http.Client{
+		Transport: t, Timeout: b.probe.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// ask sends one probe.
+func (b *backend) ask(ctx context.Context, client *http.Client, e endpoint) Check {
+	begin := time.Now()
+	c := Check{Pool: b.name[0], Settings: b.name[1], Member: e.String(), Checked: begin}
+	to := e
+	if b.probe.Port != 0 {
+		to.port = b.probe.Port
+	}
+	scheme := "http"
+	if b.probe.Protocol == HTTPS {
+		scheme = "https"
+	}
+	host := b.probe.Host
+	if b.probe.HostOfSettings {
+		host = b.hostFor(e)
+	}
+	if host != "" {
+		ctx = context.WithValue(ctx, serverName{}, host)
+	}
+	u, err := url.Parse(scheme + "://" + to.String() + b.probe.Path)
+	if err != nil {
+		c.Said = err.Error()
+		return c
+	}
+	req := (&http.Request{Method: http.MethodGet, URL: u, Host: host, Header: http.Header{"User-Agent": {"cerulean-probe"}}}).WithContext(ctx)
+	resp, err := client.Do(req)
+	c.Took = time.Since(begin)
+	if err != nil {
+		c.Said = explainError(err)
+		return c
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	c.Status, c.Took = resp.StatusCode, time.Since(begin)
+	c.Healthy, c.Said = b.probe.accepts(resp.StatusCode, body)
+	return c
+}
+
+// accepts reports whether an answer is a healthy member's, and why.
+func (p *Probe) accepts(status int, body []byte) (ok bool, why string) {
+	for _, s := range p.Statuses {
+		low, high, _ := parseStatuses(s)
+		if status < low || status > high {
+			continue
+		}
+		if p.Body != "" && !bytes.Contains(body, []byte(p.Body)) {
+			return false, fmt.Sprintf("status %d, but the body does not have %q", status, p.Body)
+		}
+		return true, "status " + strconv.Itoa(status)
+	}
+	return false, fmt.Sprintf("status %d, want %v", status, p.Statuses)
+}
+
+// Health returns what the probes found last, by pool, settings and member.
+func (s *Server) Health() []Check {
+	s.mu.Lock()
+	backends := make([]*backend, 0, len(s.backends))
+	for _, b := range s.backends {
+		backends = append(backends, b)
+	}
+	s.mu.Unlock()
+	var out []Check
+	for _, b := range backends {
+		b.mu.Lock()
+		for e := range b.members {
+			c, ok := b.checks[e]
+			if !ok {
+				c = Check{Pool: b.name[0], Settings: b.name[1], Member: e.String(), Healthy: true, Said: "not asked yet"}
+			}
+			out = append(out, c)
+		}
+		b.mu.Unlock()
+	}
+	sort.Slice(out, func(i, j int) bool {
+		a, b := &out[i], &out[j]
+		if a.Pool != b.Pool {
+			return a.Pool < b.Pool
+		}
+		if a.Settings != b.Settings {
+			return a.Settings < b.Settings
+		}
+		return a.Member < b.Member
+	})
+	return out
+}

@@ -1,0 +1,333 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ceruleannet/cerulean/balance"
+)
+
+// maxTries is how many members a request is offered to, as long as nothing of it
+// was sent to any.
+const maxTries = 3
+
+// exchange is one request on its way.
+type exchange struct {
+	server   *Server
+	state    *state
+	scope    scope
+	decision Decision
+	backend  *backend
+	record   Record
+	chosen   endpoint
+	sticky   bool // the client's cookie named the member
+	failed   error
+}
+
+type exchangeKey struct{}
+
+// serve handles a request at one of the gateway's addresses.
+func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
+	x := &exchange{server: s, state: s.state.Load()}
+	original := *r.URL
+	x.scope = scope{req: r, original: &original, host: r.Host, port: at.Port()}
+	x.record.begin(begin, at, r)
+	counted := &countedBody{ReadCloser: r.Body}
+	if r.Body != nil {
+		r.Body = counted
+	}
+	out := &countedWriter{ResponseWriter: w}
+	defer func() {
+		x.record.end(x, out, counted, time.Since(begin))
+		s.options.request(&x.record)
+		// A handler that gives up, as net/http asks for, is no news here.
+	}()
+	x.handle(at, out, r)
+}
+
+func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect || !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "*" {
+		respond(w, http.StatusBadRequest)
+		return
+	}
+	x.decision = x.state.router.decide(at, r.Host, r.URL.Path, false)
+	if x.decision.target == nil {
+		respond(w, x.decision.Status)
+		return
+	}
+	if x.redirected(w, r) {
+		return
+	}
+	if x.scope.rewriteRequest(x.decision.target.rewrites) {
+		rewrites := x.decision.target.rewrites
+		x.decision.route.path(&x.decision, r.URL.Path, false)
+		if x.redirected(w, r) {
+			return
+		}
+		// What changes the response is still the first rule's.
+		if len(x.decision.target.rewrites) == 0 && len(rewrites) > 0 {
+			t := *x.decision.target
+			t.rewrites = rewrites
+			x.decision.target = &t
+		}
+	}
+	t := x.decision.target
+	x.backend = x.state.backends[[2]string{t.pool.Name, t.settings.Name}]
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	x.server.proxy.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func (x *exchange) redirected(w http.ResponseWriter, r *http.Request) bool {
+	to := x.decision.target.redirect
+	if to == nil {
+		return false
+	}
+	w.Header().Set("Location", to.location(r))
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(to.status)
+	return true
+}
+
+// newProxy returns the part that copies: everything but who is asked is
+// net/http's.
+func (s *Server) newProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:        rewriteOut,
+		Transport:      forwarder{},
+		FlushInterval:  -1, // what streams is not held back
+		BufferPool:     &buffers{},
+		ModifyResponse: modify,
+		ErrorHandler:   fail,
+		ErrorLog:       quiet,
+	}
+}
+
+// rewriteOut readies the request for any member.
+func rewriteOut(p *httputil.ProxyRequest) {
+	x := p.In.Context().Value(exchangeKey{}).(*exchange)
+	out := p.Out
+	out.Host = p.In.Host
+	// What earlier proxies said is kept: the policy is the resource's.
+	if before := p.In.Header.Values("X-Forwarded-For"); len(before) > 0 {
+		out.Header["X-Forwarded-For"] = []string{strings.Join(before, ", ") + ", " + p.In.RemoteAddr}
+	} else {
+		out.Header.Set("X-Forwarded-For", p.In.RemoteAddr)
+	}
+	proto := "http"
+	if p.In.TLS != nil {
+		proto = "https"
+	}
+	out.Header.Set("X-Forwarded-Proto", proto)
+	out.Header.Set("X-Forwarded-Port", strconv.Itoa(int(x.scope.port)))
+	out.Header.Set("X-Original-Host", x.scope.host)
+	if prefix := x.backend.settings.Path; prefix != "" {
+		path := out.URL.EscapedPath()
+		if t := x.decision; t.Pattern != "" {
+			// The part that the path rule matched is replaced.
+			bare := strings.TrimSuffix(t.Pattern, "*")
+			if len(path) >= len(bare) && strings.EqualFold(path[:len(bare)], bare) {
+				path = path[len(bare):]
+			}
+		}
+		joined := strings.TrimSuffix(prefix, "/") + "/" + strings.TrimPrefix(path, "/")
+		if u, err := url.ParseRequestURI(joined); err == nil {
+			out.URL.Path, out.URL.RawPath = u.Path, u.RawPath
+		}
+	}
+}
+
+// forwarder asks a member, and another one if the first cannot be reached.
+type forwarder struct{}
+
+// RoundTrip implements [http.RoundTripper].
+func (forwarder) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := req.Context().Value(exchangeKey{}).(*exchange)
+	b := x.backend
+	cookie := ""
+	if b.settings.Affinity {
+		if c, err := req.Cookie(b.cookieName()); err == nil {
+			cookie = c.Value
+		}
+	}
+	var last error
+	for try := range maxTries {
+		pick, err := b.pick(req.Context(), cookie)
+		if err != nil {
+			if last != nil {
+				err = last
+			}
+			return nil, err
+		}
+		x.sticky = try == 0 && cookie != "" && pick.Member.cookie() == cookie
+		x.chosen = pick.Member
+		resp, err := b.send(req, pick, x)
+		if err == nil {
+			return resp, nil
+		}
+		last, cookie = err, ""
+		if !unsent(err) || req.Context().Err() != nil {
+			break
+		}
+	}
+	return nil, last
+}
+
+// send asks one member.
+func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchange) (*http.Response, error) {
+	e := pick.Member
+	ctx, cancel := context.WithCancel(req.Context())
+	b.mu.Lock()
+	p := b.members[e]
+	b.mu.Unlock()
+	stop := func() bool { return true }
+	if p != nil {
+		stop = context.AfterFunc(p.ctx, cancel)
+	}
+	done := sync.OnceFunc(func() { stop(); cancel(); pick.Done(nil) })
+	out := req.Clone(ctx)
+	out.Body = req.Body
+	out.URL.Scheme = strings.ToLower(string(b.settings.Protocol))
+	out.URL.Host = e.String()
+	if h := b.hostFor(e); h != "" {
+		out.Host = h
+	}
+	name := out.Host
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		name = h
+	}
+	out = out.WithContext(context.WithValue(out.Context(), serverName{}, name))
+	via := b.plain
+	if req.ProtoMajor == 2 && strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc") {
+		via = b.grpc
+	}
+	begin := time.Now()
+	resp, err := via.RoundTrip(out)
+	x.record.asked(e, resp, time.Since(begin))
+	if err != nil {
+		done()
+		return nil, err
+	}
+	resp.Body = endOf(resp.Body, done)
+	return resp, nil
+}
+
+func (b *backend) cookieName() string {
+	if b.settings.Cookie != "" {
+		return b.settings.Cookie
+	}
+	return affinityCookie
+}
+
+// modify changes the response.
+func modify(resp *http.Response) error {
+	x := resp.Request.Context().Value(exchangeKey{}).(*exchange)
+	b := x.backend
+	if b.settings.Affinity && !x.sticky && resp.StatusCode != http.StatusSwitchingProtocols {
+		c := http.Cookie{Name: b.cookieName(), Value: x.chosen.cookie(), Path: "/", HttpOnly: true}
+		resp.Header.Add("Set-Cookie", c.String())
+		// For pages of other sites, where browsers want it said.
+		c.Name += "CORS"
+		c.SameSite, c.Secure = http.SameSiteNoneMode, true
+		resp.Header.Add("Set-Cookie", c.String())
+	}
+	x.scope.resp = resp
+	x.scope.rewriteResponse(x.decision.target.rewrites)
+	return nil
+}
+
+// fail answers a request that no member answered.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := r.Context().Value(exchangeKey{}).(*exchange)
+	x.failed = err
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		// The client is gone; the record says 499 as proxies do.
+		x.record.gone = true
+		return
+	}
+	status := http.StatusBadGateway
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() && !unsent(err) {
+		status = http.StatusGatewayTimeout
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		status = http.StatusRequestEntityTooLarge
+	}
+	respond(w, status)
+}
+
+// respond answers by the gateway itself.
+func respond(w http.ResponseWriter, status int) {
+	text := http.StatusText(status)
+	page := "<!doctype html>\n<title>" + strconv.Itoa(status) + " " + text + "</title>\n<h1>" + strconv.Itoa(status) + " " + text + "</h1>\n"
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(page)))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, page)
+}
+
+// buffers are what bodies are copied through.
+type buffers struct{ pool sync.Pool }
+
+const bufferSize = 32 << 10
+
+// Get implements [httputil.BufferPool].
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put implements [httputil.BufferPool].
+func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
+
+// endOf calls done when a body was read to its end or closed. A body that can be
+// written to as well, as of a connection that changed protocols, stays so.
+func endOf(body io.ReadCloser, done func()) io.ReadCloser {
+	e := &ending{ReadCloser: body, done: done}
+	if rw, ok := body.(io.ReadWriteCloser); ok {
+		return struct {
+			io.Writer
+			io.ReadCloser
+		}{rw, e}
+	}
+	return e
+}
+
+type ending struct {
+	io.ReadCloser
+	done func()
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.ReadCloser.Read(p)
+	if err != nil {
+		e.done()
+	}
+	return n, err
+}
+
+func (e *ending) Close() error {
+	err := e.ReadCloser.Close()
+	e.done()
+	return err
+}
+
+// quiet is where net/http's own complaints go: what clients send wrong is no
+// news, and what fails is in the access log.
+var quiet = log.New(io.Discard, "", 0)

@@ -1,0 +1,308 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits of what clients may send and how long they may take; header sizes are
+// "Application Gateway limits".
+const (
+	maxHeader     = 32 << 10
+	headerTimeout = 30 * time.Second
+	idleTimeout   = 120 * time.Second
+)
+
+// Options configure a [Server]. The zero value uses the system's network.
+type Options struct {
+	// Listen and Dial are how the gateway reaches its clients and its members; nil
+	// means the system's network.
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	// OnRequest hears of every request that has ended, OnHealth of every change of
+	// a member's health. They must be quick.
+	OnRequest func(*Record)
+	OnHealth  func(Check)
+}
+
+func (o *Options) request(r *Record) {
+	if o.OnRequest != nil {
+		o.OnRequest(r)
+	}
+}
+
+func (o *Options) health(c Check) {
+	if o.OnHealth != nil {
+		o.OnHealth(c)
+	}
+}
+
+// Server is a running gateway.
+type Server struct {
+	options Options
+	proxy   *httputil.ReverseProxy
+	state   atomic.Pointer[state]
+	ctx     context.Context
+	end     context.CancelFunc
+
+	mu       sync.Mutex // for Load and Close
+	closed   bool
+	backends map[[2]string]*backend
+	fronts   map[netip.AddrPort]*listening
+}
+
+// state is what requests are handled by; they keep the one they began with.
+type state struct {
+	router   *Router
+	backends map[[2]string]*backend
+}
+
+// listening is one address.
+type listening struct {
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+}
+
+// NewServer returns a gateway that listens nowhere yet. Close it after use.
+func NewServer(o Options) *Server {
+	if o.Listen == nil {
+		o.Listen = new(net.ListenConfig).Listen
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
+	s := &Server{options: o, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	s.proxy = s.newProxy()
+	return s
+}
+
+// ErrClosed means that the gateway is closed.
+var ErrClosed = errors.New("the gateway is closed")
+
+// Load puts a configuration in force, whole or not at all. Requests under way end
+// by the one they began with; members that stay keep their health and their
+// connections.
+func (s *Server) Load(c *Config) error {
+	router, err := NewRouter(c)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	// First what can fail: nothing has changed then.
+	opened := map[netip.AddrPort]net.Listener{}
+	for _, f := range router.fronts {
+		if s.fronts[f.address] != nil {
+			continue
+		}
+		l, err := s.options.Listen(s.ctx, "tcp", listenAddress(f.address))
+		if err != nil {
+			for _, l := range opened {
+				l.Close()
+			}
+			return fmt.Errorf("listener %s: %w", f.rules[0].listener.Name, err)
+		}
+		opened[f.address] = l
+	}
+	left := s.join(router)
+	s.state.Store(&state{router: router, backends: s.backends})
+	for at, l := range opened {
+		s.open(at, l)
+	}
+	for at, f := range s.fronts {
+		if !has(router, at) {
+			delete(s.fronts, at)
+			go f.shut(idleTimeout)
+		}
+	}
+	for _, b := range left {
+		b.close()
+	}
+	return nil
+}
+
+// join makes the backends of a router, and returns those that it has no more.
+func (s *Server) join(router *Router) (left []*backend) {
+	c := router.config
+	next := map[[2]string]*backend{}
+	for i := range router.fronts {
+		for _, x := range router.fronts[i].rules {
+			targets := []*target{x.fallback}
+			for j := range x.paths {
+				targets = append(targets, x.paths[j].target)
+			}
+			for _, t := range targets {
+				if t.pool == nil {
+					continue
+				}
+				key := [2]string{t.pool.Name, t.settings.Name}
+				if next[key] != nil {
+					continue
+				}
+				probe := probeOf(c, t.settings)
+				b := s.backends[key]
+				if b == nil || !b.same(t.settings, probe) {
+					b = newBackend(s, t.pool, t.settings, probe)
+				}
+				b.update(s.ctx, s, t.pool)
+				next[key] = b
+			}
+		}
+	}
+	for key, b := range s.backends {
+		if next[key] != b {
+			left = append(left, b)
+		}
+	}
+	s.backends = next
+	return left
+}
+
+func has(r *Router, at netip.AddrPort) bool {
+	for _, f := range r.fronts {
+		if f.address == at {
+			return true
+		}
+	}
+	return false
+}
+
+// open serves an address.
+func (s *Server) open(at netip.AddrPort, l net.Listener) {
+	f := &listening{listener: l, done: make(chan struct{})}
+	f.server = &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(at, w, r) }),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          quiet,
+		Protocols:         new(http.Protocols),
+	}
+	f.server.Protocols.SetHTTP1(true)
+	f.server.Protocols.SetHTTP2(true)
+	f.server.Protocols.SetUnencryptedHTTP2(true)
+	s.fronts[at] = f
+	if s.isTLS(at) {
+		f.server.TLSConfig = &tls.Config{
+			MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return s.tlsFor(at, hello) },
+		}
+	}
+	go func() {
+		defer close(f.done)
+		if f.server.TLSConfig != nil {
+			_ = f.server.ServeTLS(l, "", "")
+		} else {
+			_ = f.server.Serve(l)
+		}
+	}()
+}
+
+// isTLS reports whether an address speaks TLS in the state in force.
+func (s *Server) isTLS(at netip.AddrPort) bool {
+	for _, f := range s.state.Load().router.fronts {
+		if f.address == at {
+			return f.rules[0].listener.Protocol == HTTPS
+		}
+	}
+	return false
+}
+
+// tlsFor returns the handshake of the listener that takes the name a client asks
+// for: the first by priority, as for requests.
+func (s *Server) tlsFor(at netip.AddrPort, hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	name := strings.ToLower(hello.ServerName)
+	for _, f := range s.state.Load().router.fronts {
+		if f.address != at {
+			continue
+		}
+		var l *Listener
+		for _, x := range f.rules {
+			if x.takes(name) {
+				l = x.listener
+				break
+			}
+		}
+		if l == nil {
+			l = f.rules[0].listener
+		}
+		config := &tls.Config{MinVersion: max(l.MinTLS, tls.VersionTLS12), NextProtos: []string{"h2", "http/1.1"}, Certificates: l.Certificates}
+		if l.ClientCAs != nil {
+			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, l.ClientCAs
+		}
+		return config, nil
+	}
+	return nil, errors.New("no listener")
+}
+
+// shut ends an address: no new connections, those that are there end their
+// requests, at most for as long as given.
+func (f *listening) shut(most time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	if f.server.Shutdown(ctx) != nil {
+		_ = f.server.Close()
+	}
+	<-f.done
+}
+
+// Router returns the router in force, nil before the first Load.
+func (s *Server) Router() *Router {
+	if st := s.state.Load(); st != nil {
+		return st.router
+	}
+	return nil
+}
+
+// Close ends the gateway: requests under way have as long as given to end.
+func (s *Server) Close(most time.Duration) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	fronts, backends := s.fronts, s.backends
+	s.mu.Unlock()
+	var all sync.WaitGroup
+	for _, f := range fronts {
+		all.Go(func() { f.shut(most) })
+	}
+	all.Wait()
+	s.end()
+	for _, b := range backends {
+		b.close()
+	}
+}
+
+// listenAddress returns an address as net.Listen takes it.
+func listenAddress(a netip.AddrPort) string {
+	if !a.Addr().IsValid() {
+		return fmt.Sprintf(":%d", a.Port())
+	}
+	return a.String()
+}
+
+// transaction returns the name of a request.
+func transaction() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}
