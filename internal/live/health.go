@@ -234,7 +234,7 @@ func (p *pulse) ask(q question) Answer {
 	if q.mute != "" {
 		return Answer{Time: begin, Why: q.mute}
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience(&q.probe, p.pace))
+	ctx, cancel := context.WithTimeout(p.ctx, Patience(&q.probe, p.pace))
 	defer cancel()
 	why := p.prober.ask(ctx, q.link, &q.probe, q.addr)
 	return Answer{Time: begin, Took: time.Since(begin), Why: why}

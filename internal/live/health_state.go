@@ -95,8 +95,8 @@ func (v *vitals) due(now time.Time, pace float64) bool {
 	return true
 }
 
-// patience is how long an answer is waited for.
-func patience(p *fabric.Probe, pace float64) time.Duration {
+// Patience is how long an answer to a probe is waited for, at a pace.
+func Patience(p *fabric.Probe, pace float64) time.Duration {
 	d := p.Interval
 	if p.Kind != fabric.ProbeTCP {
 		d = min(d, longestAnswer)

@@ -96,7 +96,7 @@ func TestPatience(t *testing.T) {
 		{fabric.ProbeTCP, 5, 1000, shortestAnswer},
 	} {
 		p := &fabric.Probe{Kind: c.kind, Interval: time.Duration(c.interval) * time.Second, Threshold: 1}
-		if got := patience(p, c.pace); got != c.want {
+		if got := Patience(p, c.pace); got != c.want {
 			t.Errorf("%s every %d s at pace %v: %s, want %s", c.kind, c.interval, c.pace, got, c.want)
 		}
 	}

@@ -1,0 +1,19 @@
+// Package drill rehearses failures: it takes something down in a running
+// network, measures what real traffic makes of it, and holds that against what
+// the proof predicted.
+//
+// The order of a drill:
+//
+//  1. target.go reads what is to fail, "region eastus" or "host web-1", and
+//     finds it in the image: a [fabric.Failure].
+//  2. predict.go asks what should become of each expectation and of each flow:
+//     the proof, and the reference evaluator, on the image of the network with
+//     the failure as probes will have noticed it.
+//  3. run.go makes steady traffic, takes the thing down, waits, brings it back
+//     and waits again. It owns the clock; nobody but the probes tells the load
+//     balancers.
+//  4. judge.go says what each flow's timeline shows: what survived, what failed
+//     over and how fast, what stayed down, and whether that is worse than
+//     predicted. It has no clock.
+//  5. report.go is all of it, as text and JSON.
+package drill

@@ -1,0 +1,336 @@
+package drill
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/live"
+	"github.com/ceruleannet/cerulean/internal/proof"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Report is what a drill showed.
+type Report struct {
+	Target      string
+	Pace        float64       // of health probes: 1 is as declared
+	Held        time.Duration // how long the thing was down
+	Detect      time.Duration // how long probes need to notice, at most
+	Took        time.Duration // the whole drill
+	Interrupted bool
+
+	Expectations []ExpectationReport
+	Flows        []FlowReport
+	Members      []MemberReport
+
+	network     *live.Network
+	predictions []Prediction
+}
+
+// ExpectationReport is one expectation: what was predicted, and what its flows
+// did.
+type ExpectationReport struct {
+	Expectation model.Expectation
+	Before      proof.Status // without the failure
+	Predicted   proof.Status // with it, once noticed
+	Why         string
+	Flows       int
+	Working     int // flows that worked while the thing was down
+	Survived    int // established streams that did
+	Streams     int
+	Comparison  Comparison
+	Said        string // of one that is worse
+}
+
+// FlowReport is one flow.
+type FlowReport struct {
+	live.SteadyFlow
+	Timeline
+	Forecast    Forecast
+	ForecastWhy string
+	Comparison  Comparison
+	Said        string
+}
+
+// MemberReport is a member of a load balancer whose state changed.
+type MemberReport struct {
+	Balancer, Probe, Member string
+	Noticed, Back           time.Duration // after the failure, after the restoration; negative: not
+	Why                     string
+}
+
+// OK reports whether nothing was worse than predicted.
+func (r *Report) OK() bool {
+	for i := range r.Expectations {
+		if r.Expectations[i].Comparison == Worse {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Report) predicted() string {
+	holds, total := 0, 0
+	for _, p := range r.predictions {
+		if p.Before != proof.Holds {
+			continue
+		}
+		total++
+		if p.After == proof.Holds {
+			holds++
+		}
+	}
+	return fmt.Sprintf("%d of %d expectations should hold", holds, total)
+}
+
+// finish judges everything.
+func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.SteadyFlow, m Moments, before, during, after []live.MemberHealth) {
+	r.Took = m.Ended.Sub(m.Begun)
+	for _, p := range r.predictions {
+		r.Expectations = append(r.Expectations, ExpectationReport{
+			Expectation: p.Expectation, Before: p.Before, Predicted: p.After, Why: p.Why, Comparison: NotJudged,
+		})
+	}
+	known := map[string]FlowReport{}
+	for i := range flows {
+		x := FlowReport{SteadyFlow: flows[i], Timeline: Read(&flows[i], m)}
+		key := fmt.Sprint(x.Kind == live.SteadyStream, x.At, x.Packet.Src, x.Packet.Dst, x.Packet.Proto, x.Packet.DstPort)
+		switch old, ok := known[key]; {
+		case x.Kind == live.SteadyStream:
+			x.Forecast, x.ForecastWhy = Established(img, f, x.Forward, x.Reply)
+		case ok:
+			x.Forecast, x.ForecastWhy = old.Forecast, old.ForecastWhy
+		default:
+			p := x.Packet
+			if p.SrcPort == 0 {
+				p.SrcPort = 50000
+			}
+			x.Forecast, x.ForecastWhy = Follow(img, f, x.At, p)
+			known[key] = x
+		}
+		x.Comparison, x.Said = Compare(&x.Timeline, x.Kind, x.Forecast)
+		r.Flows = append(r.Flows, x)
+		r.count(&x)
+	}
+	for i := range during {
+		d := &during[i]
+		if i >= len(before) || i >= len(after) || before[i].Up == d.Up && after[i].Since.Before(m.Failed) {
+			continue
+		}
+		x := MemberReport{Balancer: d.Balancer, Probe: d.Probe.Name, Member: d.Member, Noticed: never, Back: never, Why: d.Why}
+		if !d.Up {
+			x.Noticed = d.Since.Sub(m.Failed)
+		}
+		if after[i].Up {
+			x.Back = max(after[i].Since.Sub(m.Restored), 0)
+		}
+		r.Members = append(r.Members, x)
+	}
+}
+
+func (r *Report) count(x *FlowReport) {
+	e := &r.Expectations[x.Expectation]
+	e.Flows++
+	if x.Kind == live.SteadyStream {
+		e.Streams++
+		if x.Works {
+			e.Survived++
+		}
+	}
+	if x.Works {
+		e.Working++
+	}
+	if x.Comparison == Worse && e.Comparison != Worse {
+		e.Comparison, e.Said = Worse, fmt.Sprintf("%s: %s", x.String(), x.Said)
+	}
+	if e.Comparison == NotJudged && x.Comparison != NotJudged {
+		e.Comparison = AsPredicted
+	}
+	// The proof speaks of every pair: what it says to hold must work.
+	if e.Predicted == proof.Holds && len(r.cuts()) == 0 && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && e.Comparison != Worse {
+		e.Comparison, e.Said = Worse, fmt.Sprintf("%s: proved to hold, and is %s: %s", x.String(), x.Outcome, x.Why)
+	}
+}
+
+// cuts says whether the target is a link, of which the proof knows nothing.
+func (r *Report) cuts() string {
+	if strings.HasPrefix(r.Target, "link ") {
+		return r.Target
+	}
+	return ""
+}
+
+// WriteText writes the report for people.
+func (r *Report) WriteText(w io.Writer) error {
+	fmt.Fprintf(w, "%s was down for %s", r.Target, round(r.Held))
+	if r.Pace > 0 && r.Pace != 1 {
+		fmt.Fprintf(w, "; health probes ran at %g times their declared pace", r.Pace)
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(r.Members) > 0 {
+		fmt.Fprintln(w)
+		fmt.Fprintln(t, "MEMBER\tPROBE\tNOTICED AFTER\tBACK AFTER\tWHY")
+		for _, m := range r.Members {
+			fmt.Fprintf(t, "%s/%s\t%s\t%s\t%s\t%s\n", m.Balancer, m.Member, m.Probe, after(m.Noticed), after(m.Back), m.Why)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(t, "EXPECTATION\tPREDICTED\tFLOWS\tWORKED\tSTREAMS KEPT\tRESULT")
+	for i := range r.Expectations {
+		e := &r.Expectations[i]
+		if e.Flows == 0 {
+			continue
+		}
+		predicted := e.Predicted.String()
+		if r.cuts() != "" {
+			predicted = "by flow"
+		}
+		streams := "-"
+		if e.Streams > 0 {
+			streams = fmt.Sprintf("%d of %d", e.Survived, e.Streams)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n", e.Expectation.Name, predicted, e.Flows, e.Working, streams, e.Comparison)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(t, "FLOW\tPREDICTED\tOUTCOME\tFIRST AFTER\tSTEADY AFTER\tRECOVERED AFTER\tRESULT")
+	hidden := 0
+	for i := range r.Flows {
+		x := &r.Flows[i]
+		if x.Outcome == Unaffected && x.Comparison == AsPredicted {
+			hidden++
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.String(), x.Forecast, x.Outcome, after(x.First), after(x.Steady), after(x.Recovered), x.Comparison)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if hidden > 0 {
+		fmt.Fprintf(w, "and %d flows that did not notice, as predicted\n", hidden)
+	}
+	for i := range r.Expectations {
+		if e := &r.Expectations[i]; e.Comparison == Worse {
+			fmt.Fprintf(w, "\nWORSE %s: %s\n", e.Expectation.Name, e.Said)
+		}
+	}
+	result := "the network did what was predicted"
+	if !r.OK() {
+		result = "the network did worse than predicted"
+	}
+	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Target, result)
+	return err
+}
+
+func round(d time.Duration) time.Duration {
+	if d >= 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}
+
+func after(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "never"
+	case d == 0:
+		return "-"
+	default:
+		return round(d).String()
+	}
+}
+
+// MarshalJSON writes the report for machines; times are in milliseconds, null
+// for what never came.
+func (r *Report) MarshalJSON() ([]byte, error) {
+	type member struct {
+		Balancer string   `json:"balancer"`
+		Member   string   `json:"member"`
+		Probe    string   `json:"probe"`
+		Noticed  *float64 `json:"noticedMs"`
+		Back     *float64 `json:"backMs"`
+		Why      string   `json:"why,omitempty"`
+	}
+	type expectation struct {
+		Name      string     `json:"expectation"`
+		Place     string     `json:"place,omitempty"`
+		Before    string     `json:"before"`
+		Predicted string     `json:"predicted"`
+		Why       string     `json:"why,omitempty"`
+		Flows     int        `json:"flows"`
+		Working   int        `json:"working"`
+		Streams   int        `json:"streams"`
+		Survived  int        `json:"survived"`
+		Result    Comparison `json:"result"`
+		Said      string     `json:"said,omitempty"`
+	}
+	type flow struct {
+		Expectation string   `json:"expectation"`
+		Kind        string   `json:"kind"`
+		From        string   `json:"from"`
+		To          string   `json:"to"`
+		Packet      string   `json:"packet"`
+		Predicted   Forecast `json:"predicted"`
+		Because     string   `json:"because,omitempty"`
+		Outcome     Outcome  `json:"outcome"`
+		Why         string   `json:"why,omitempty"`
+		First       *float64 `json:"firstMs"`
+		Steady      *float64 `json:"steadyMs"`
+		Recovered   *float64 `json:"recoveredMs"`
+		By          []string `json:"answeredBy,omitempty"`
+		Result      string   `json:"result"`
+		Said        string   `json:"said,omitempty"`
+	}
+	doc := struct {
+		Target       string        `json:"target"`
+		OK           bool          `json:"ok"`
+		Interrupted  bool          `json:"interrupted,omitempty"`
+		Pace         float64       `json:"pace"`
+		Held         float64       `json:"heldMs"`
+		Detect       float64       `json:"detectMs"`
+		Took         float64       `json:"tookMs"`
+		Members      []member      `json:"members"`
+		Expectations []expectation `json:"expectations"`
+		Flows        []flow        `json:"flows"`
+	}{
+		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Pace: r.Pace,
+		Held: *ms(r.Held), Detect: *ms(r.Detect), Took: *ms(r.Took),
+		Members: []member{}, Expectations: []expectation{}, Flows: []flow{},
+	}
+	for _, m := range r.Members {
+		doc.Members = append(doc.Members, member{m.Balancer, m.Member, m.Probe, ms(m.Noticed), ms(m.Back), m.Why})
+	}
+	for i := range r.Expectations {
+		e := &r.Expectations[i]
+		doc.Expectations = append(doc.Expectations, expectation{
+			e.Expectation.Name, e.Expectation.Pos.String(), e.Before.String(), e.Predicted.String(), e.Why,
+			e.Flows, e.Working, e.Streams, e.Survived, e.Comparison, e.Said,
+		})
+	}
+	for i := range r.Flows {
+		x := &r.Flows[i]
+		doc.Flows = append(doc.Flows, flow{
+			r.Expectations[x.Expectation].Expectation.Name, string(x.Kind), x.From, x.To, x.Packet.String(), x.Forecast, x.ForecastWhy,
+			x.Outcome, x.Why, ms(x.First), ms(x.Steady), ms(x.Recovered), x.By, string(x.Comparison), x.Said,
+		})
+	}
+	return json.Marshal(doc)
+}
+
+func ms(d time.Duration) *float64 {
+	if d < 0 {
+		return nil
+	}
+	f := float64(d) / float64(time.Millisecond)
+	return &f
+}

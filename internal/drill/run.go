@@ -1,0 +1,191 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/live"
+	"github.com/ceruleannet/cerulean/model"
+)
+
+// Options say how to drill. The zero value is ready to use.
+type Options struct {
+	// For is how long the thing stays down; 0 is twice as long as probes need
+	// to notice, and two seconds more.
+	For time.Duration
+	// Steady says how much traffic to make.
+	Steady live.SteadyOptions
+	// On hears of each stage; nil for nobody.
+	On func(Event)
+}
+
+// Event is the progress of a drill.
+type Event struct {
+	Stage string `json:"stage"` // predict, steady, fail, notice, restore, recover
+	Text  string `json:"text"`
+}
+
+// How long the stages before and after the failure take.
+const (
+	settleTime  = 1500 * time.Millisecond // of traffic before the failure, at least
+	settleLimit = 30 * time.Second        // for all of it to begin
+	graceTime   = 2 * time.Second         // after probes must have noticed
+	// recoverLimit is how long after the restoration a flow may take: TCP waits
+	// longer and longer between two tries of a segment.
+	recoverLimit = 90 * time.Second
+	look         = 50 * time.Millisecond
+)
+
+// Run drills a running network: it predicts, makes traffic, takes the target
+// down, waits, brings it back, waits for the traffic, and reports. However it
+// ends, the target is back. An interrupted drill reports what it saw so far, and
+// the context's error.
+func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target Target, o Options) (*Report, error) {
+	if o.For < 0 {
+		return nil, fmt.Errorf("a failure of %s: use a time above 0", o.For)
+	}
+	say := func(stage, format string, args ...any) {
+		if o.On != nil {
+			o.On(Event{stage, fmt.Sprintf(format, args...)})
+		}
+	}
+	img := n.Declared()
+	failure, err := target.Failure(img)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Target: target.String(), Pace: n.Pace(), network: n}
+	r.predictions = Predict(img, exps, &failure)
+	say("predict", "%s", r.predicted())
+
+	if err := n.Probed(ctx); err != nil {
+		return nil, err
+	}
+	detect := noticing(n)
+	hold := o.For
+	if hold == 0 {
+		hold = 2*detect + graceTime
+	}
+	r.Detect, r.Held = detect, hold
+	steady := n.Steady(exps, o.Steady)
+	defer steady.Stop()
+	var m Moments
+	m.Begun = time.Now()
+	if err := begun(ctx, steady); err != nil {
+		return nil, err
+	}
+	flows := steady.Flows()
+	say("steady", "%d flows", len(flows))
+
+	before := n.Health()
+	m.Failed = time.Now()
+	restore := n.Fail(func(img *fabric.Image) fabric.Failure {
+		f, err := target.Failure(img)
+		if err != nil {
+			return fabric.Failure{Name: target.String()} // the network has no such thing any more
+		}
+		return f
+	})
+	defer restore()
+	say("fail", "%s is down for %s", target, hold)
+	m.Noticed = m.Failed.Add(min(detect+graceTime/2, hold*3/4))
+	err = pause(ctx, hold)
+	health := n.Health()
+	m.Restored = time.Now()
+	restore()
+	say("restore", "%s is back", target)
+	if err == nil {
+		err = recovered(ctx, n, steady, m, before)
+	}
+	m.Ended = time.Now()
+	steady.Stop()
+	r.finish(img, &failure, steady.Flows(), m, before, health, n.Health())
+	say("recover", "after %s", m.Ended.Sub(m.Restored).Round(time.Millisecond))
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	r.Interrupted = err != nil
+	return r, err
+}
+
+// noticing is how long probes take, at most, to change a member's state: the
+// longest time to the first bad answer, and the answers until the threshold.
+func noticing(n *live.Network) time.Duration {
+	var most time.Duration
+	for _, m := range n.Health() {
+		d := time.Duration(float64(m.Probe.Interval)*float64(m.Probe.Threshold+1)/n.Pace()) + live.Patience(&m.Probe, n.Pace())
+		most = max(most, d)
+	}
+	return most
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// begun waits until every flow had a trial, and a while longer.
+func begun(ctx context.Context, s *live.Steady) error {
+	limit := time.Now().Add(settleLimit)
+	for time.Now().Before(limit) {
+		if !slices.ContainsFunc(s.Flows(), func(f live.SteadyFlow) bool { return len(f.Spells) == 0 && f.Ended == "" }) {
+			break
+		}
+		if err := pause(ctx, look); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, settleTime)
+}
+
+// recovered waits until members are up that were, and all flows that worked
+// before the failure, and have not ended, work.
+func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, before []live.MemberHealth) error {
+	up := func(list []live.MemberHealth) (out []string) {
+		for _, x := range list {
+			if x.Up {
+				out = append(out, x.Balancer+"/"+x.Member+"/"+x.Probe.Name)
+			}
+		}
+		return out
+	}
+	want := up(before)
+	for limit := time.Now().Add(recoverLimit); time.Now().Before(limit); {
+		ready := true
+		have := up(n.Health())
+		for _, name := range want {
+			ready = ready && slices.Contains(have, name)
+		}
+		for _, f := range s.Flows() {
+			if f.Ended != "" || len(f.Spells) == 0 {
+				continue
+			}
+			if f.Kind == live.SteadyStream && time.Since(m.Restored) > m.Restored.Sub(m.Failed)+graceTime {
+				continue // TCP has tried again since: it is stuck
+			}
+			worked := slices.ContainsFunc(f.Spells, func(x live.Spell) bool { return x.OK && x.From.Before(m.Failed) })
+			last := f.Spells[len(f.Spells)-1]
+			if worked && (!last.OK || !last.To.After(m.Restored)) {
+				ready = false
+			}
+		}
+		if ready {
+			return pause(ctx, settleTime/3)
+		}
+		if err := pause(ctx, look); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ErrWorse is the error of a network that did worse than predicted.
+var ErrWorse = errors.New("the network did worse than predicted")
