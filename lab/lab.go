@@ -75,11 +75,15 @@ func Start(path string, opts ...Option) (*Lab, error) {
 }
 
 func run(declared *intent.Declared, opts []Option) (*Lab, error) {
-	img, err := compile.Compile(declared.Network.Resources, compile.Options{Epoch: 1})
+	img, err := compile.Compile(declared.Network.Resources, compile.Options{Epoch: 1, Internet: declared.Network.Internet})
 	if err != nil {
 		return nil, err
 	}
-	var options live.Options
+	services, err := newCloud(declared.Network)
+	if err != nil {
+		return nil, err
+	}
+	options := live.Options{Services: services, Internet: declared.Network.Internet}
 	for _, o := range opts {
 		o(&options)
 	}

@@ -30,7 +30,8 @@ type Host struct {
 	wide     bool // it has more addresses than a stack can be told
 	shared   bool // a device has taken one of its interfaces; guarded by mu
 	links    []*link
-	resource model.ID // the platform service whose data plane it is, if any
+	public   []netip.Addr // its addresses on the internet, if it is a declared host there
+	resource model.ID     // the platform service whose data plane it is, if any
 
 	mu       sync.Mutex
 	addrs    [][]netip.Addr // by link
@@ -202,6 +203,9 @@ func (h *Host) start() error {
 
 // receive takes a packet from the wire; it owns the view.
 func (h *Host) receive(l *link, v *buffer.View, o engine.Offload) {
+	if h.edge && h.net.outside(v, o) {
+		return
+	}
 	// The stack answers pings to its own addresses only; the internet is every
 	// host outside.
 	if (h.edge || h.wide) && engine.Echo(v.AsSlice()) {

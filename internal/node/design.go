@@ -67,7 +67,7 @@ func newDesign(declared *intent.Declared, took time.Duration) (*Design, error) {
 }
 
 func (d *Design) recompile(resources []*model.Resource) error {
-	img, err := compile.Compile(resources, compile.Options{})
+	img, err := compile.Compile(resources, compile.Options{Internet: d.Network().Internet})
 	if err != nil {
 		return err
 	}

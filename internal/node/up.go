@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type UpOptions struct {
 	// beside it.
 	Parameters string
 	Latency    float64 // scale of the latency between regions; 0 is none
+	// Pace is how much faster than declared health probes are sent; 0 is as
+	// declared.
+	Pace float64
 	// Control lets other processes of the user control the network.
 	Control bool
 	// NoProbe leaves the expectations unprobed.
@@ -130,6 +134,9 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 	}
 
 	begin = time.Now()
+	if err := s.Net.Probed(ctx); err != nil {
+		return nil, err
+	}
 	s.Probes = s.Net.Probe(ctx, n.Expectations)
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -165,7 +172,7 @@ func (s *System) apply(ctx context.Context, o UpOptions, on func(Event)) (string
 // starts the hosts.
 func (s *System) run(o UpOptions) error {
 	snapshot := s.Cloud.Snapshot()
-	cloud, err := compile.Compile(snapshot, compile.Options{})
+	cloud, err := compile.Compile(snapshot, compile.Options{Internet: s.Design.Network().Internet})
 	if err != nil {
 		return fmt.Errorf("compiling what the cloud holds: %w", err)
 	}
@@ -181,7 +188,14 @@ func (s *System) run(o UpOptions) error {
 	if cloud.Digest() != s.Design.Image.Digest() {
 		return fmt.Errorf("the cloud holds another network than the one that was proved: %s", difference(s.Design.Image, cloud))
 	}
-	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{Latency: o.Latency})
+	services, err := s.services()
+	if err != nil {
+		return err
+	}
+	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{
+		Latency: o.Latency, Pace: cmp.Or(o.Pace, 1), Underlay: s.Design.Network().Underlay,
+		Services: services, Internet: s.Design.Network().Internet,
+	})
 	return err
 }
 

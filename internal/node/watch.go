@@ -29,6 +29,7 @@ type Watch struct {
 	compiled  *compile.Compilation
 	claims    *proof.Watch
 	expected  []model.Expectation
+	internet  []model.PublicHost
 }
 
 // stamp is what tells two versions of a file apart.
@@ -96,16 +97,20 @@ func (w *Watch) prove(declared *intent.Declared, begin time.Time) (*Report, erro
 		}
 	}
 	exps := declared.Network.Expectations
+	opts := compile.Options{Internet: declared.Network.Internet}
+	if !reflect.DeepEqual(opts.Internet, w.internet) {
+		w.compiled, w.internet = nil, opts.Internet // names may have changed everywhere
+	}
 	var findings []proof.Finding
 	if w.compiled == nil {
-		c, err := compile.Follow(declared.Network.Resources, compile.Options{})
+		c, err := compile.Follow(declared.Network.Resources, opts)
 		if err != nil {
 			return nil, err
 		}
 		w.compiled, w.claims = c, proof.NewWatch(proof.New(c.Image()), exps)
 		findings = w.claims.Findings()
 	} else {
-		img, delta, err := w.compiled.Update(edit, compile.Options{})
+		img, delta, err := w.compiled.Update(edit, opts)
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,9 @@ type Options struct {
 	// Epoch is the image's epoch; a reader that sees a new one forgets what it
 	// learned from the last.
 	Epoch uint64
+	// Internet are hosts outside, whose names everybody can resolve. They are no
+	// resources of anybody's cloud.
+	Internet []model.PublicHost
 }
 
 // Compile builds the image of a network. The resources are not changed and

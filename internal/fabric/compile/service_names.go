@@ -116,6 +116,13 @@ func (c *compiler) publicNames() []fabric.Zone {
 			single(label+n.private, fabric.Record{Addrs: addrs})
 		}
 	}
+	for i := range c.opts.Internet {
+		h := &c.opts.Internet[i]
+		at := fabric.Origin{Name: h.Name, Place: h.Pos.String()}
+		for _, name := range append([]string{h.Name}, h.Names...) {
+			out = append(out, fabric.Zone{Name: name, Origin: at, Records: []fabric.Record{{Name: name, Addrs: h.Addrs, TTL: publicTTL, Origin: at}}})
+		}
+	}
 	return out
 }
 
