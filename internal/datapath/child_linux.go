@@ -40,7 +40,7 @@ func runHop() int {
 	ignoreTerminal()
 	socket := os.NewFile(childSocket, "socket")
 	cmd := &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{"/proc/self/exe", childArg}, Env: []string{},
+		Path: "/proc/self/exe", Args: []string{"/proc/self/exe", childArg},
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: []*os.File{socket}, SysProcAttr: attr,
 	}
 	if err := cmd.Start(); err != nil {

@@ -162,7 +162,7 @@ func (p *Process) spawn(c *Command, socket *os.File, rootless bool) error {
 		attr.Cloneflags &^= syscall.CLONE_NEWNET
 	}
 	p.cmd = &exec.Cmd{
-		Path: args[0], Args: args, Env: []string{}, Dir: c.Dir, ExtraFiles: files, SysProcAttr: attr,
+		Path: args[0], Args: args, Dir: c.Dir, ExtraFiles: files, SysProcAttr: attr,
 	}
 	if c.Stdin != nil {
 		p.cmd.Stdin = c.Stdin

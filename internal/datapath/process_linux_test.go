@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 	if code, is := Child(os.Args); is {
 		os.Exit(code)
 	}
+	// The race detector otherwise waits a second at the end of each process.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	if role := os.Getenv(roleVariable); role != "" {
 		if err := play(strings.Fields(role)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -170,7 +172,7 @@ func start(t *testing.T, c Command, role string) (*Process, *bufio.Reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Args, c.Env, c.Stdout, c.Stderr = []string{exe}, []string{roleVariable + "=" + role}, w, os.Stderr
+	c.Args, c.Env, c.Stdout, c.Stderr = []string{exe}, append(os.Environ(), roleVariable+"="+role), w, os.Stderr
 	p, err := Start(c)
 	w.Close()
 	if err != nil {
