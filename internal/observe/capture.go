@@ -83,6 +83,8 @@ type Packet struct {
 	// Rules are the names of the rules that the flow's first packet met.
 	Rules []string
 	Reply bool // the packet goes back to the flow's opener
+	// Last says that no further sighting of the packet follows.
+	Last bool
 	// Dropped counts the packets lost to a full buffer since the sighting before.
 	Dropped uint64
 }
@@ -221,6 +223,9 @@ func (c *Capture) Counts() Counts {
 	return Counts{c.seen.Load(), c.accepted.Load(), c.dropped.Load()}
 }
 
+// Idle reports whether no packet waits: the reader may flush what it wrote.
+func (c *Capture) Idle() bool { return len(c.next) == 0 && len(c.full) == 0 }
+
 // Next waits for the next sighting, until done is closed. One goroutine reads.
 func (c *Capture) Next(done <-chan struct{}) (*Packet, bool) {
 	for len(c.next) == 0 {
@@ -291,6 +296,7 @@ func (c *Capture) open(r *record) {
 	for i := range wanted {
 		wanted[i].ID, wanted[i].Rules, wanted[i].Reply = c.number, rules, reply
 	}
+	wanted[len(wanted)-1].Last = true
 	dropped := c.dropped.Load()
 	wanted[0].Dropped, c.told = dropped-c.told, dropped
 	c.next = append(c.next[:0], wanted...)
