@@ -116,6 +116,9 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 		r.Flows = append(r.Flows, x)
 		r.count(&x)
 	}
+	for i := range r.Expectations {
+		r.Expectations[i].some(r)
+	}
 	for i := range during {
 		d := &during[i]
 		if i >= len(before) || i >= len(after) || before[i].Up == d.Up && after[i].Since.Before(m.Failed) {
@@ -151,8 +154,18 @@ func (r *Report) count(x *FlowReport) {
 		e.Comparison = AsPredicted
 	}
 	// The proof speaks of every pair: what it says to hold must work.
-	if e.Predicted == proof.Holds && len(r.cuts()) == 0 && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && e.Comparison != Worse {
+	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && r.cuts() == "" && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && e.Comparison != Worse {
 		e.Comparison, e.Said = Worse, fmt.Sprintf("%s: proved to hold, and is %s: %s", x.String(), x.Outcome, x.Why)
+	}
+}
+
+// some judges an expectation of which one pair that works is enough.
+func (e *ExpectationReport) some(r *Report) {
+	if e.Expectation.Quantity != model.Some || e.Predicted != proof.Holds || e.Comparison == Worse || e.Flows == e.Streams || r.cuts() != "" {
+		return
+	}
+	if e.Working == 0 {
+		e.Comparison, e.Said = Worse, "proved to hold of one pair at least, and none works"
 	}
 }
 

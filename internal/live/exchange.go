@@ -67,6 +67,9 @@ func (n *Network) exchange(ctx context.Context, img *fabric.Image, p pair, a att
 		return out
 	}
 	out.Disagreement = judge(img, at, &out, f)
+	if now := n.Image(); out.Disagreement != nil && now != img && len(now.Ports) == len(img.Ports) {
+		out.Disagreement = judge(now, at, &out, f) // health probes changed the image meanwhile
+	}
 	return out
 }
 

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,10 +19,10 @@ const askWidth = 256
 // it finds into force. A network without probes has none.
 type pulse struct {
 	net    *Network
-	pace   float64
 	prober prober
 
 	mu      sync.Mutex
+	pace    float64
 	members []*member               // of the image in force, in its order
 	mute    map[fabric.Asked]string // members that a failure keeps from answering, and its name
 	first   chan struct{}
@@ -41,6 +42,8 @@ type member struct {
 	names [2]string // of the load balancer and of the member's port
 	link  *link     // nil: nobody that runs here
 	heard bool
+	// hopeless means that the compiled network says why no answer will come.
+	hopeless bool
 }
 
 // memberKey is what a member is, whatever its port's position in the image.
@@ -89,7 +92,7 @@ func (p *pulse) join(img *fabric.Image, now time.Time) fabric.Health {
 		}
 	}
 	for _, m := range p.members {
-		if m.measurable() && !m.heard {
+		if m.awaited() {
 			p.unheard++
 		}
 	}
@@ -103,7 +106,7 @@ func (p *pulse) join(img *fabric.Image, now time.Time) fabric.Health {
 
 func (p *pulse) member(img *fabric.Image, t *fabric.Target, asked fabric.Asked, old map[memberKey]*member, now time.Time) *member {
 	port := &img.Ports[t.Port]
-	m := &member{asked: asked, link: p.net.wire.links[t.Port]}
+	m := &member{asked: asked, link: p.net.wire.links[t.Port], hopeless: t.Fails != ""}
 	m.key = memberKey{strings.ToLower(t.Probe.Origin.Resource), t.Probe.Origin.Name, identityOf(port), t.Own}
 	m.names = [2]string{t.Probe.Origin.Resource[strings.LastIndexByte(t.Probe.Origin.Resource, '/')+1:], port.Name}
 	if before := old[m.key]; before != nil {
@@ -118,6 +121,10 @@ func (p *pulse) member(img *fabric.Image, t *fabric.Target, asked fabric.Asked, 
 // measurable reports whether somebody can be asked: the platform asks machines
 // that run here, over IPv4.
 func (m *member) measurable() bool { return m.link != nil && m.asked.Addr.Is4() }
+
+// awaited reports whether the first answer is waited for: of members that a
+// filter keeps from being asked none will come.
+func (m *member) awaited() bool { return m.measurable() && !m.heard && !m.hopeless }
 
 // settled tells those who wait that every member was heard of. The caller holds
 // mu.
@@ -207,6 +214,7 @@ type question struct {
 	probe fabric.Probe
 	addr  netip.Addr
 	mute  string // why it is not asked but taken for silent, or ""
+	pace  float64
 }
 
 // due returns the members to ask now, and when to look again.
@@ -219,7 +227,7 @@ func (p *pulse) due(now time.Time) (out []question, next time.Time) {
 			continue
 		}
 		if m.vitals.due(now, p.pace) {
-			out = append(out, question{m.vitals, m.link, m.probe, m.asked.Addr, p.mute[m.asked]})
+			out = append(out, question{m.vitals, m.link, m.probe, m.asked.Addr, p.mute[m.asked], p.pace})
 		}
 		if m.next.Before(next) && !m.asking {
 			next = m.next
@@ -234,7 +242,7 @@ func (p *pulse) ask(q question) Answer {
 	if q.mute != "" {
 		return Answer{Time: begin, Why: q.mute}
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, Patience(&q.probe, p.pace))
+	ctx, cancel := context.WithTimeout(p.ctx, Patience(&q.probe, q.pace))
 	defer cancel()
 	why := p.prober.ask(ctx, q.link, &q.probe, q.addr)
 	return Answer{Time: begin, Took: time.Since(begin), Why: why}
@@ -247,8 +255,10 @@ func (p *pulse) take(f finding) (changed bool) {
 	i := slices.IndexFunc(p.members, func(m *member) bool { return m.vitals == f.of })
 	changed = f.of.take(f.answer)
 	if i >= 0 && !p.members[i].heard {
+		if p.members[i].awaited() {
+			p.unheard--
+		}
 		p.members[i].heard = true
-		p.unheard--
 		changed = true
 	}
 	return changed
@@ -278,13 +288,20 @@ type MemberHealth struct {
 	Answers      []Answer // the last, oldest first
 }
 
+// beat returns the network's pulse, nil if it has none.
+func (n *Network) beat() *pulse {
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	return n.pulse
+}
+
 // Health returns what health probes found, of every member that is probed, in
 // the order of the image. It is nil if the network sends no probes.
 func (n *Network) Health() []MemberHealth {
-	if n.pulse == nil {
+	p := n.beat()
+	if p == nil {
 		return nil
 	}
-	p := n.pulse
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make([]MemberHealth, len(p.members))
@@ -303,20 +320,50 @@ func (n *Network) Health() []MemberHealth {
 // Pace returns how much faster than declared health probes are sent; 0 if they
 // are not.
 func (n *Network) Pace() float64 {
-	if n.pulse == nil {
+	p := n.beat()
+	if p == nil {
 		return 0
 	}
-	return n.pulse.pace
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pace
 }
 
-// Probed waits until every member that can be asked answered, or failed to,
+// SetPace changes how much faster than declared health probes are sent: above 0
+// up to [MaxPace]. A network that sends none goes on sending none.
+func (n *Network) SetPace(pace float64) error {
+	if !(pace > 0 && pace <= MaxPace) {
+		return fmt.Errorf("pace %v: use a scale above 0 up to %d", pace, MaxPace)
+	}
+	p := n.beat()
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pace = pace
+	now := time.Now()
+	for _, m := range p.members {
+		if soon := now.Add(scaled(m.probe.Interval, pace)); m.next.After(soon) {
+			m.next = soon
+		}
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Probed waits until every member that should be up answered, or failed to,
 // once.
 func (n *Network) Probed(ctx context.Context) error {
-	if n.pulse == nil {
+	p := n.beat()
+	if p == nil {
 		return nil
 	}
 	select {
-	case <-n.pulse.first:
+	case <-p.first:
 		return nil
 	case <-n.closed:
 		return ErrClosed

@@ -167,6 +167,9 @@ func describe(img *fabric.Image, r fabric.Reason) string {
 			rule.Origin.Name, rule.Priority, f.Stage, f.Name, at, from(rule.Origin))
 	case fabric.CodeFilterDefault:
 		f := &img.Filters[r.Filter]
+		if f.Stage == fabric.StageFailure {
+			return fmt.Sprintf("%s is down: it drops everything%s", f.Name, at)
+		}
 		return fmt.Sprintf("no rule of the %s %s allows it%s%s", f.Stage, f.Name, at, from(f.Origin))
 	case fabric.CodeRouteDrop, fabric.CodeRouteUnknown, fabric.CodeNextHopMissing, fabric.CodeNoPort:
 		t := &img.Tables[r.Table]

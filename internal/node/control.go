@@ -39,7 +39,9 @@ func (s *System) controlMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Status()) })
 	mux.HandleFunc("POST /v1/exec", s.exec)
-	s.observing(mux)
+	s.drilling(mux)
+	mux.HandleFunc("POST /v1/dial", s.dial)
+	mux.HandleFunc("GET /v1/wait", s.wait)
 	return mux
 }
 
@@ -62,19 +64,32 @@ func (s *System) Status() Status {
 	}
 }
 
+// What a control socket is of: the beginning of its name.
+const (
+	ofNetwork = "network"
+	ofGateway = "gateway"
+)
+
 // openControl lets other processes of the user control the system.
-func (s *System) openControl() error {
+func (s *System) openControl() (err error) {
+	s.control, err = openControl(s.running, ofNetwork, s.controlMux())
+	return err
+}
+
+// openControl serves requests on a control socket until it is closed; streams
+// end with the context.
+func openControl(running context.Context, of string, mux *http.ServeMux) (*control, error) {
 	dir, err := controlDir()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Several systems of one process, as in tests, differ by their number.
 	var l net.Listener
 	var path string
 	for n := 0; ; n++ {
-		path = filepath.Join(dir, strconv.Itoa(os.Getpid())+"-"+strconv.Itoa(n)+".sock")
+		path = filepath.Join(dir, fmt.Sprintf("%s-%d-%d.sock", of, os.Getpid(), n))
 		if len(path) > maxSocketPath {
-			return fmt.Errorf("the control socket's path is longer than %d bytes: %s; set XDG_RUNTIME_DIR to a shorter folder", maxSocketPath, path)
+			return nil, fmt.Errorf("the control socket's path is longer than %d bytes: %s; set XDG_RUNTIME_DIR to a shorter folder", maxSocketPath, path)
 		}
 		if _, err := os.Lstat(path); err == nil {
 			if c, err := net.Dial("unix", path); err == nil {
@@ -84,27 +99,26 @@ func (s *System) openControl() error {
 			_ = os.Remove(path) // left behind by a process that was killed
 		}
 		if l, err = net.Listen("unix", path); err != nil {
-			return fmt.Errorf("control socket: %w", err)
+			return nil, fmt.Errorf("control socket: %w", err)
 		}
 		break
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	// Streams outlast any timeout; the socket is the user's own.
 	c := &control{path: path, listener: l, done: make(chan struct{})}
 	c.server = &http.Server{
-		Handler:           http.MaxBytesHandler(s.controlMux(), maxBody),
+		Handler:           http.MaxBytesHandler(mux, maxBody),
 		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return s.running },
+		BaseContext:       func(net.Listener) context.Context { return running },
 	}
 	go func() {
 		defer close(c.done)
 		_ = c.server.Serve(l)
 	}()
-	s.control = c
-	return nil
+	return c, nil
 }
 
 // close ends the server and removes the socket. Streams end by the system's
@@ -168,11 +182,7 @@ type Remote struct {
 
 // Running returns the user's running networks, the oldest first.
 func Running(ctx context.Context) ([]*Remote, error) {
-	dir, err := controlDir()
-	if err != nil {
-		return nil, err
-	}
-	sockets, err := filepath.Glob(filepath.Join(dir, "*.sock"))
+	sockets, err := controlSockets(ofNetwork)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +200,15 @@ func Running(ctx context.Context) ([]*Remote, error) {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Started.Before(out[j].Started) })
 	return out, nil
+}
+
+// controlSockets returns the user's control sockets of a kind.
+func controlSockets(of string) ([]string, error) {
+	dir, err := controlDir()
+	if err != nil {
+		return nil, err
+	}
+	return filepath.Glob(filepath.Join(dir, of+"-*.sock"))
 }
 
 // Connect returns the running network of a name, or of a path of its
@@ -295,8 +314,17 @@ func refusal(resp *http.Response) error {
 	if json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&e) != nil || e.Error == "" {
 		e.Error = "the running network answers " + resp.Status
 	}
-	return errors.New(e.Error)
+	return &refusedError{resp.StatusCode, e.Error}
 }
+
+// refusedError is what the running network said instead of doing what it was
+// asked, with the status of HTTP.
+type refusedError struct {
+	status int
+	text   string
+}
+
+func (e *refusedError) Error() string { return e.text }
 
 // Remote reaches the system as another process would; it must have been started
 // with Control.

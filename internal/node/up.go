@@ -59,6 +59,8 @@ type System struct {
 	running  context.Context
 	end      context.CancelFunc // of running
 	machines machines
+	// rehearsing is held by a drill: one at a time.
+	rehearsing sync.Mutex
 
 	stages []Event
 	once   sync.Once

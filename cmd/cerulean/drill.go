@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ceruleannet/cerulean/internal/node"
+)
+
+func newDrill() *cobra.Command {
+	var o node.DrillOptions
+	var output *string
+	cmd := &cobra.Command{
+		Use:   "drill region|zone|host|appliance|gateway|link|probe NAME",
+		Short: "Take something down in a running network, and see what survives",
+		Long: `Makes steady traffic for every expectation that allows some (long-lived
+streams, new connections, datagrams), takes one thing down, and brings it back.
+Nobody tells the load balancers: their health probes find out. What each flow did
+is held against what the proof predicts of the network without that thing.
+
+  region NAME           everything of a region
+  zone REGION/ZONE      what is in one availability zone
+  host NAME             one host
+  appliance NAME        a host that forwards, or a firewall
+  gateway NAME          a VPN or ExpressRoute gateway
+  link A B              what goes straight from the one place to the other
+  probe BALANCER/HOST   the answers to one member's health probes
+
+Without a target it lists what can fail. Ctrl-C brings back what is down. Exits
+with 1 when the network did worse than predicted.`,
+		Example: `  cerulean drill host web-1
+  cerulean drill zone westeurope/1 --for 30s --pace 10
+  cerulean drill link eastus westeurope -o json -n examples/globojava`,
+		Args: cobra.MaximumNArgs(3),
+	}
+	reach := runningFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		r, done, err := reach()
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if e := done(); err == nil && e != nil {
+				err = falseError{e}
+			}
+		}()
+		w := cmd.OutOrStdout()
+		if len(args) == 0 {
+			targets, err := r.DrillTargets(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if *output == "json" {
+				return writeJSON(w, targets)
+			}
+			for _, t := range targets {
+				fmt.Fprintln(w, t)
+			}
+			return nil
+		}
+		o.Target = args
+		p := paint(colour(cmd.ErrOrStderr()))
+		begin := time.Now()
+		result, err := r.Drill(cmd.Context(), o, func(stage, text string) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s %s\n", p.dim(fmt.Sprintf("%7s", took(time.Since(begin)))), p.bold(fmt.Sprintf("%-8s", stage)), text)
+		})
+		if result != nil && len(result.Report) > 0 {
+			if *output == "json" {
+				if err := writeJSON(w, result.Report); err != nil {
+					return err
+				}
+			} else {
+				fmt.Fprint(w, "\n", result.Text)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if !result.OK {
+			return errFalse
+		}
+		return nil
+	}
+	output = outputFlag(cmd, "text", "json")
+	f := cmd.Flags()
+	f.DurationVar(&o.For, "for", 0, "how long it stays down (default: twice what health probes need to notice)")
+	f.Float64Var(&o.Pace, "pace", 0, "health probes this many times faster than declared, meanwhile (default: as they are)")
+	return cmd
+}
+
+func newHealth() *cobra.Command {
+	var output *string
+	cmd := &cobra.Command{
+		Use:   "health [BALANCER]",
+		Short: "Show what health probes find out about the members of load balancers",
+		Long: `Shows the state of every member that a load balancer of the running network
+probes, since when, why, and the latency of its last answer; -o json has the last
+answers. Exits with 1 when a member is down.`,
+		Example: `  cerulean health
+  cerulean health shop-front -o json
+  cerulean health -n examples/landing-zone`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	reach := runningFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		r, done, err := reach()
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if e := done(); err == nil && e != nil {
+				err = falseError{e}
+			}
+		}()
+		name := ""
+		if len(args) > 0 {
+			name = args[0]
+		}
+		h, err := r.Health(cmd.Context(), name)
+		if err != nil {
+			return err
+		}
+		if name != "" && len(h.Members) == 0 {
+			return fmt.Errorf("no load balancer %q probes a member", name)
+		}
+		if *output == "json" {
+			err = writeJSON(cmd.OutOrStdout(), h)
+		} else {
+			err = h.WriteText(cmd.OutOrStdout(), time.Now())
+		}
+		if err == nil && h.Failed() {
+			err = errFalse
+		}
+		return err
+	}
+	output = outputFlag(cmd, "text", "json")
+	return cmd
+}

@@ -1,0 +1,164 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/drill"
+)
+
+// drilling adds what tries out a running network's failures.
+func (s *System) drilling(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/health", s.health)
+	mux.HandleFunc("GET /v1/drill", s.targets)
+	mux.HandleFunc("POST /v1/drill", s.drill)
+}
+
+// query writes one query parameter, nothing if it is empty.
+func query(key, value string) string {
+	if value == "" {
+		return ""
+	}
+	return "?" + url.Values{key: {value}}.Encode()
+}
+
+// DrillOptions say how to drill.
+type DrillOptions struct {
+	Target []string      `json:"target"`         // "region", "eastus"
+	For    time.Duration `json:"for,omitempty"`  // 0: as long as probes need, twice
+	Pace   float64       `json:"pace,omitempty"` // of health probes meanwhile; 0: as they are
+}
+
+// drillLine is one line of a drill's answer: progress, or its end.
+type drillLine struct {
+	Event  *drill.Event    `json:"event,omitempty"`
+	Report json.RawMessage `json:"report,omitempty"`
+	Text   string          `json:"text,omitempty"` // the report for people
+	OK     bool            `json:"ok,omitempty"`
+	Error  string          `json:"error,omitempty"`
+}
+
+// ErrDrilling is the error of a second drill at the same time.
+var ErrDrilling = errors.New("another drill is under way")
+
+// Drill takes something down in the running network, measures, and brings it
+// back.
+func (s *System) Drill(ctx context.Context, o DrillOptions, on func(drill.Event)) (*drill.Report, error) {
+	if !s.rehearsing.TryLock() {
+		return nil, ErrDrilling
+	}
+	defer s.rehearsing.Unlock()
+	target, err := drill.Parse(s.Net.Declared(), o.Target...)
+	if err != nil {
+		return nil, err
+	}
+	if o.For < 0 || o.For > time.Hour {
+		return nil, fmt.Errorf("a failure of %s: use a time up to an hour", o.For)
+	}
+	if o.Pace != 0 {
+		before := s.Net.Pace()
+		if err := s.Net.SetPace(o.Pace); err != nil {
+			return nil, err
+		}
+		if before > 0 {
+			defer func() { _ = s.Net.SetPace(before) }() // it was in force, so it is right
+		}
+	}
+	return drill.Run(ctx, s.Net, s.Design.Network().Expectations, target, drill.Options{For: o.For, On: on})
+}
+
+// targets answers what can fail.
+func (s *System) targets(w http.ResponseWriter, _ *http.Request) {
+	out := []string{}
+	for _, t := range drill.All(s.Net.Declared()) {
+		out = append(out, t.String())
+	}
+	answer(w, out)
+}
+
+// drill streams a drill: lines of progress, and its report. Who goes away ends
+// it, and what was down is back.
+func (s *System) drill(w http.ResponseWriter, r *http.Request) {
+	var o DrillOptions
+	if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
+		refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	if _, err := drill.Parse(s.Net.Declared(), o.Target...); err != nil {
+		refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	lines := json.NewEncoder(w)
+	flush := http.NewResponseController(w)
+	report, err := s.Drill(r.Context(), o, func(e drill.Event) {
+		_ = lines.Encode(drillLine{Event: &e}) // a reader that went away ends the drill by its context
+		_ = flush.Flush()
+	})
+	end := drillLine{}
+	if err != nil {
+		end.Error = err.Error()
+	}
+	if report != nil {
+		var text strings.Builder
+		if report.WriteText(&text) == nil {
+			end.Text = text.String()
+		}
+		end.Report, _ = json.Marshal(report)
+		end.OK = report.OK() && err == nil
+	}
+	_ = lines.Encode(end)
+}
+
+// DrillResult is a drill that ended.
+type DrillResult struct {
+	OK     bool
+	Text   string
+	Report json.RawMessage
+}
+
+// Drill drills a running network; on hears of each stage. When ctx ends, what
+// was down is back.
+func (r *Remote) Drill(ctx context.Context, o DrillOptions, on func(stage, text string)) (*DrillResult, error) {
+	body, err := r.Stream(ctx, http.MethodPost, "/v1/drill", o)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	lines := json.NewDecoder(body)
+	for {
+		var line drillLine
+		if err := lines.Decode(&line); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return nil, cause
+			}
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the running network ended")
+			}
+			return nil, err
+		}
+		if line.Event != nil {
+			on(line.Event.Stage, line.Event.Text)
+			continue
+		}
+		out := &DrillResult{OK: line.OK, Text: line.Text, Report: line.Report}
+		if line.Error != "" {
+			return out, errors.New(line.Error)
+		}
+		return out, nil
+	}
+}
+
+// DrillTargets asks a running network what can fail in it.
+func (r *Remote) DrillTargets(ctx context.Context) ([]string, error) {
+	var out []string
+	err := r.Get(ctx, "/v1/drill", &out)
+	return out, err
+}
