@@ -234,11 +234,10 @@ func TestDeadFlow(t *testing.T) {
 	}
 }
 
-// A private address that has no public one, as a secondary configuration behind
-// a load balancer's outbound rule, has no way out.
-func TestPairWithoutPublic(t *testing.T) {
+// A secondary configuration has no way out by a load balancer's outbound rule.
+func TestBarredAddress(t *testing.T) {
 	o := lent(block(1, 1024, 100))
-	o.Pairs = []fabric.Pair{{Private: netip.MustParseAddr("10.0.0.4")}}
+	o.Barred = []netip.Addr{netip.MustParseAddr("10.0.0.4")}
 	e := New(outward(o, o), Options{})
 	want(t, e.Process(0, portA, First(packet(fabric.ProtoTCP, "10.0.0.4:1", "198.18.0.1:80"))), fabric.VerdictDeny, fabric.CodeNoOutbound)
 }

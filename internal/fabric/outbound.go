@@ -2,6 +2,7 @@ package fabric
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -10,12 +11,13 @@ type Outbound struct {
 	Origin Origin
 	What   string // for people: "public IP", "NAT gateway", "firewall", "default outbound access"
 	// Pairs translate one private address to one public address, keeping ports.
-	// A private address without a public one has no way out.
 	Pairs []Pair
 	// Pool translates every other source to the first of these addresses, with
 	// a port of its own; empty means they have no way out. Where an address has
 	// no port left for a destination, the next of the same family takes over.
 	Pool []netip.Addr
+	// Barred are private addresses that the pool does not serve.
+	Barred []netip.Addr
 	// Ports are the source ports of the pool's addresses that the port this
 	// belongs to may use, in order of use; empty means from [PoolFirst] up at
 	// every address.
@@ -51,8 +53,11 @@ func (o *Outbound) Source(private netip.Addr) (netip.Addr, bool) {
 	}
 	for _, p := range o.Pairs {
 		if p.Private == private {
-			return p.Public, p.Public.IsValid()
+			return p.Public, true
 		}
+	}
+	if slices.Contains(o.Barred, private) {
+		return netip.Addr{}, false
 	}
 	// The pool serves one family at a time.
 	for _, a := range o.Pool {

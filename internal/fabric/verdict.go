@@ -139,12 +139,12 @@ type Fault uint8
 
 // The faults.
 const (
-	FaultNone      Fault = iota
-	FaultMalformed       // the packet does not parse
-	FaultFragment        // a fragment other than the first, which carries no ports
-	FaultTableFull       // the flow table has no room
-	FaultNoPort          // the packet entered at a port the image does not have
-	FaultPortsExhausted  // a pool of source ports has none left for the destination
+	FaultNone           Fault = iota
+	FaultMalformed            // the packet does not parse
+	FaultFragment             // a fragment other than the first, which carries no ports
+	FaultTableFull            // the flow table has no room
+	FaultNoPort               // the packet entered at a port the image does not have
+	FaultPortsExhausted       // a pool of source ports has none left for the destination
 	NumFaults
 )
 

@@ -61,7 +61,7 @@ func (id *identity) behaviour(at fabric.PortID) [sha256.Size]byte {
 	id.filters(&b, p.Egress)
 	id.filters(&b, p.Ingress)
 	if o := p.Outbound; o != nil {
-		fmt.Fprintln(&b, "out", o.Pairs, o.Pool)
+		fmt.Fprintln(&b, "out", o.Pairs, o.Pool, o.Barred)
 	}
 	if f := p.Forward; f != nil {
 		fmt.Fprintln(&b, "forward", f.Stateful, f.Own)

@@ -69,7 +69,7 @@ func New(img *fabric.Image) *Prover {
 		key.Reset()
 		fmt.Fprint(&key, port.Egress, port.Ingress, port.Routes, port.Space, port.Region)
 		if port.Outbound != nil {
-			fmt.Fprint(&key, port.Outbound.Pairs, port.Outbound.Pool)
+			fmt.Fprint(&key, port.Outbound.Pairs, port.Outbound.Pool, port.Outbound.Barred)
 		}
 		if f, ok := first[key.String()]; ok {
 			p.class[id] = f

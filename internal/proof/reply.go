@@ -150,6 +150,12 @@ func (w *walk) translate(s state, at site, table fabric.TableID, route int32) {
 	public := func(s state, a netip.Addr) {
 		w.change(s, fabric.StepTranslate, at, tuple{fabric.Src: w.a.one(fabric.AddrValue(a))}, func(s state) { w.internet(s, at) })
 	}
+	deny := func(s state) {
+		w.emit(leaf{
+			state: s, verdict: fabric.VerdictDeny, code: fabric.CodeNoOutbound, stop: at,
+			filter: fabric.None, rule: fabric.None, table: table, route: route,
+		})
+	}
 	if o != nil {
 		for _, pair := range o.Pairs {
 			one := w.a.one(fabric.AddrValue(pair.Private))
@@ -161,15 +167,22 @@ func (w *walk) translate(s state, at site, table fabric.TableID, route int32) {
 				return
 			}
 		}
+		for _, a := range o.Barred {
+			one := w.a.one(fabric.AddrValue(a))
+			if in, ok := w.narrow(s, fabric.Src, one); ok {
+				deny(in)
+			}
+			var ok bool
+			if s, ok = w.without(s, fabric.Src, one); !ok {
+				return
+			}
+		}
 		var ok bool
 		if s, ok = w.byFamily(s, o.Pool, public); !ok {
 			return
 		}
 	}
-	w.emit(leaf{
-		state: s, verdict: fabric.VerdictDeny, code: fabric.CodeNoOutbound, stop: at,
-		filter: fabric.None, rule: fabric.None, table: table, route: route,
-	})
+	deny(s)
 }
 
 // byFamily does something with packets and the first address of their source's

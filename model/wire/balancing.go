@@ -51,6 +51,7 @@ type BackendAddressPoolProperties struct {
 	BackendIPConfigurations []Ref            `json:"backendIPConfigurations,omitempty"`
 	BackendAddresses        []BackendAddress `json:"loadBalancerBackendAddresses,omitempty"`
 	VirtualNetwork          *Ref             `json:"virtualNetwork,omitempty"`
+	DrainPeriod             int              `json:"drainPeriodInSeconds,omitempty"` // 0: none
 }
 
 // BackendAddress is a member of a pool given by its address, by the
@@ -100,6 +101,8 @@ type LoadBalancingRuleProperties struct {
 	BackendPort             int    `json:"backendPort"`
 	EnableFloatingIP        bool   `json:"enableFloatingIP,omitempty"`
 	DisableOutboundSNAT     bool   `json:"disableOutboundSnat,omitempty"`
+	IdleTimeout             int    `json:"idleTimeoutInMinutes,omitempty"` // of TCP; 0: 4
+	EnableTCPReset          bool   `json:"enableTcpReset,omitempty"`
 }
 
 // Probe asks the members of a pool whether they are well.
@@ -139,6 +142,8 @@ type InboundNATRuleProperties struct {
 	FrontendPortRangeEnd    int    `json:"frontendPortRangeEnd,omitempty"`
 	BackendPort             int    `json:"backendPort"`
 	EnableFloatingIP        bool   `json:"enableFloatingIP,omitempty"`
+	IdleTimeout             int    `json:"idleTimeoutInMinutes,omitempty"` // of TCP; 0: 4
+	EnableTCPReset          bool   `json:"enableTcpReset,omitempty"`
 }
 
 // InboundNATPool gives each instance of a scale set a frontend port of a range.
@@ -156,6 +161,8 @@ type InboundNATPoolProperties struct {
 	FrontendPortRangeEnd    int    `json:"frontendPortRangeEnd"`
 	BackendPort             int    `json:"backendPort"`
 	EnableFloatingIP        bool   `json:"enableFloatingIP,omitempty"`
+	IdleTimeout             int    `json:"idleTimeoutInMinutes,omitempty"` // of TCP; 0: 4
+	EnableTCPReset          bool   `json:"enableTcpReset,omitempty"`
 }
 
 // OutboundRule gives the members of a pool the addresses of public frontends
@@ -171,6 +178,11 @@ type OutboundRuleProperties struct {
 	FrontendIPConfigurations []Ref  `json:"frontendIPConfigurations,omitempty"`
 	BackendAddressPool       *Ref   `json:"backendAddressPool,omitempty"`
 	Protocol                 string `json:"protocol"` // Tcp, Udp, All
+	// AllocatedOutboundPorts is how many source ports each member has; 0 leaves
+	// it to the size of the pool.
+	AllocatedOutboundPorts int  `json:"allocatedOutboundPorts,omitempty"`
+	IdleTimeout            int  `json:"idleTimeoutInMinutes,omitempty"` // of TCP; 0: 4
+	EnableTCPReset         bool `json:"enableTcpReset,omitempty"`
 }
 
 // Balanced is what an IP configuration of an interface says of load balancers.

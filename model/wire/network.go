@@ -217,6 +217,21 @@ type NATGateway struct {
 // NATGatewayProperties are the properties of a NATGateway.
 type NATGatewayProperties struct {
 	PublicIPAddresses []Ref `json:"publicIpAddresses,omitempty"`
+	PublicIPPrefixes  []Ref `json:"publicIpPrefixes,omitempty"`
+	IdleTimeout       int   `json:"idleTimeoutInMinutes,omitempty"` // of TCP, minutes; 0: 4
+}
+
+// PublicIPPrefix is Microsoft.Network/publicIPPrefixes.
+type PublicIPPrefix struct {
+	Head
+	Properties PublicIPPrefixProperties `json:"properties"`
+}
+
+// PublicIPPrefixProperties are the properties of a PublicIPPrefix.
+type PublicIPPrefixProperties struct {
+	IPPrefix     string `json:"ipPrefix,omitempty"` // as Azure chose it
+	PrefixLength int    `json:"prefixLength,omitempty"`
+	Version      string `json:"publicIPAddressVersion,omitempty"` // IPv4, IPv6
 }
 
 // Firewall is Microsoft.Network/azureFirewalls.

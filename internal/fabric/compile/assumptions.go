@@ -58,6 +58,10 @@ const (
 	// that family.
 	firewallsDropIPv6 = true
 
+	// haPortsNeverReset keeps the TCP reset of an internal load balancer's rule
+	// for high-availability ports back, as "Load Balancer TCP Reset" (2020) says.
+	haPortsNeverReset = true
+
 	// appliancesAreStateful lets appliances refuse replies to flows they never
 	// saw, as most products do, unless the tag cerulean-stateful is "false".
 	appliancesAreStateful = true
@@ -88,4 +92,5 @@ const (
 // for somebody else's. They are given out in order of resource ID.
 func publicPool4() netip.Addr  { return netip.MustParseAddr("198.18.0.1") }    // public IPs without an address
 func publicPool6() netip.Addr  { return netip.MustParseAddr("2001:db8:c::1") } // the same for IPv6
+func prefixPool() netip.Addr   { return netip.MustParseAddr("198.19.128.0") }  // public IP prefixes without one, sixteen addresses each
 func outboundPool() netip.Addr { return netip.MustParseAddr("198.19.0.1") }    // default outbound access, one per virtual network

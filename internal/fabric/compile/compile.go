@@ -140,8 +140,9 @@ type compiler struct {
 	servicePrefixes map[string][]netip.Prefix // of service endpoints
 
 	// publicAddresses
-	publicAddrs map[string]publicAddr  // by lower-case ID
-	publicMarks map[string]*publicMark // by lower-case ID
+	publicAddrs map[string]publicAddr   // by lower-case ID
+	publicMarks map[string]*publicMark  // by lower-case ID
+	standIns    map[string]netip.Prefix // of public IP prefixes without addresses, by lower-case ID
 
 	// routes
 	tables      map[tableKey]fabric.TableID

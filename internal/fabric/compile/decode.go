@@ -45,14 +45,17 @@ type documents struct {
 	nics        table[wire.NIC]
 	publicIPs   table[wire.PublicIP]
 	natGateways table[wire.NATGateway]
-	firewalls   table[wire.Firewall]
-	policies    table[wire.FirewallPolicy]
-	groups      table[wire.RuleCollectionGroup]
-	ipGroups    table[wire.IPGroup]
-	zones       table[wire.PrivateZone]
-	links       table[wire.PrivateZoneLink]
-	records     table[wire.RecordSet]
-	vms         table[wire.VM]
+
+	publicPrefixes table[wire.PublicIPPrefix]
+
+	firewalls table[wire.Firewall]
+	policies  table[wire.FirewallPolicy]
+	groups    table[wire.RuleCollectionGroup]
+	ipGroups  table[wire.IPGroup]
+	zones     table[wire.PrivateZone]
+	links     table[wire.PrivateZoneLink]
+	records   table[wire.RecordSet]
+	vms       table[wire.VM]
 
 	balancers        table[wire.LoadBalancer]
 	pools            table[wire.BackendAddressPool]
@@ -96,6 +99,7 @@ func (c *compiler) decode(resources []*model.Resource) {
 		model.TypeNIC:                 reader(c, &d.nics),
 		model.TypePublicIP:            reader(c, &d.publicIPs),
 		model.TypeNATGateway:          reader(c, &d.natGateways),
+		typePublicPrefix:              reader(c, &d.publicPrefixes),
 		model.TypeFirewall:            reader(c, &d.firewalls),
 		model.TypeFirewallPolicy:      reader(c, &d.policies),
 		model.TypeRuleCollectionGroup: reader(c, &d.groups),

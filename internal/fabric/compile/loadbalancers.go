@@ -45,6 +45,7 @@ type pool struct {
 	name     string
 	views    []poolView
 	members  []member
+	drain    int // seconds
 }
 
 // poolView is one place where a pool is declared: in its load balancer, or by
@@ -148,6 +149,7 @@ func (c *compiler) addPool(b *balancer, name string, view poolView) {
 		c.pools[key] = p
 	}
 	p.views = append(p.views, view)
+	p.drain = max(p.drain, view.view.Properties.DrainPeriod)
 }
 
 func (c *compiler) frontendPorts(b *balancer, dynamic *[]pending) {
@@ -201,7 +203,7 @@ func (c *compiler) frontendPorts(b *balancer, dynamic *[]pending) {
 		case view.Properties.GatewayLoadBalancer != nil:
 			c.note(b.res, f.pointer, view.Name, "a chain to a gateway load balancer is not modelled; what passes it is unknown")
 		case view.Properties.PublicIPPrefix != nil && view.Properties.PublicIPAddress == nil:
-			c.note(b.res, f.pointer, view.Name, "the addresses of a public IP prefix are not modelled; a stand-in is used for what leaves by it")
+			// What leaves by it takes the prefix's addresses; nothing comes in.
 		case !private && view.Properties.PublicIPAddress == nil:
 			c.problem(b.res, f.pointer, fmt.Sprintf("frontend %q has neither a subnet nor a public IP", view.Name), "give it one")
 		}

@@ -30,7 +30,7 @@ var short = map[string]string{
 	"pls": model.TypePrivateLinkService, "sep": model.TypeEndpointPolicy, "store": model.TypeStorageAccount, "sql": model.TypeSQLServer,
 	"kv": model.TypeKeyVault, "vgw": "Microsoft.Network/virtualNetworkGateways", "pe": "Microsoft.Network/privateEndpoints",
 	"aks": "Microsoft.ContainerService/managedClusters", "vhub": "Microsoft.Network/virtualHubs", "ruleset": "Microsoft.Network/dnsForwardingRulesets",
-	"lng": typeLocalGateway, "conn": typeConnection, "circuit": typeCircuit,
+	"lng": typeLocalGateway, "prefix": typePublicPrefix, "conn": typeConnection, "circuit": typeCircuit,
 }
 
 // id expands "~kind/name/childType/childName".

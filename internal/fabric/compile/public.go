@@ -115,6 +115,7 @@ func (c *compiler) outbound() {
 			}
 		}
 	}
+	c.firewallSources()
 	c.publics(users)
 }
 
@@ -161,11 +162,13 @@ func (c *compiler) balancedOutbound(p *port) *fabric.Outbound {
 			if !strings.EqualFold(r.Properties.Protocol, "All") && r.Properties.Protocol != "" {
 				c.note(b.res, at+"/properties/protocol", r.Name, "the outbound rule is for one protocol; here it serves all")
 			}
-			o := &fabric.Outbound{Origin: origin(b.res, at, r.Name), What: "load balancer"}
+			o := &fabric.Outbound{Origin: origin(b.res, at, r.Name), What: "load balancer", PerHost: true, Barred: c.barred(p)}
+			o.Timers.Idle, o.Reset = minutes(r.Properties.IdleTimeout), resets(r.Properties.EnableTCPReset)
 			for _, ref := range r.Properties.FrontendIPConfigurations {
 				c.frontendPool(o, ref.ID)
 			}
 			if len(o.Pool) > 0 {
+				c.share(o, b, p, pool, r.Properties.AllocatedOutboundPorts)
 				return o
 			}
 		}
@@ -174,8 +177,13 @@ func (c *compiler) balancedOutbound(p *port) *fabric.Outbound {
 			if r.Properties.DisableOutboundSNAT || r.Properties.FrontendIPConfiguration == nil || !usesPool(&r.Properties, pool.key) {
 				continue
 			}
-			o := &fabric.Outbound{Origin: origin(b.res, fmt.Sprintf("/properties/loadBalancingRules/%d", i), r.Name), What: "load balancer"}
+			o := &fabric.Outbound{
+				Origin: origin(b.res, fmt.Sprintf("/properties/loadBalancingRules/%d", i), r.Name), What: "load balancer",
+				PerHost: true, Barred: c.barred(p),
+			}
+			o.Timers.Idle, o.Reset = minutes(r.Properties.IdleTimeout), resets(r.Properties.EnableTCPReset)
 			if c.frontendPool(o, r.Properties.FrontendIPConfiguration.ID); implicit == nil && len(o.Pool) > 0 {
+				c.share(o, b, p, pool, 0)
 				implicit = o
 			}
 		}
@@ -195,8 +203,13 @@ func (c *compiler) frontendPool(o *fabric.Outbound, id string) {
 		return
 	}
 	a, public := c.frontendAddr(f)
-	if public && !a.IsValid() && f.view.Properties.PublicIPPrefix != nil {
-		a = outboundPool()
+	if prefix := f.view.Properties.PublicIPPrefix; public && !a.IsValid() && prefix != nil {
+		for _, a := range c.prefixAddresses(f.balancer.res, f.pointer+"/properties/publicIPPrefix", prefix.ID) {
+			if !slices.Contains(o.Pool, a) {
+				o.Pool = append(o.Pool, a)
+			}
+		}
+		return
 	}
 	if public && a.IsValid() && !slices.Contains(o.Pool, a) {
 		o.Pool = append(o.Pool, a)
@@ -209,7 +222,10 @@ type useFunc func(p publicAddr, at fabric.PortID, private netip.Addr, r *model.R
 func (c *compiler) natGateways(use useFunc) map[*item[wire.NATGateway]]*fabric.Outbound {
 	m := map[*item[wire.NATGateway]]*fabric.Outbound{}
 	for _, it := range c.docs.natGateways.list {
-		o := &fabric.Outbound{Origin: origin(it.res, "", ""), What: "NAT gateway"}
+		o := &fabric.Outbound{
+			Origin: origin(it.res, "", ""), What: "NAT gateway",
+			Shared: true, Timers: gatewayTimers(it.view.Properties.IdleTimeout), Reset: fabric.ResetLate,
+		}
 		for i := range it.view.Properties.PublicIPAddresses {
 			at := fmt.Sprintf("/properties/publicIpAddresses/%d", i)
 			if p, ok := c.publicOf(it.res, at, &it.view.Properties.PublicIPAddresses[i]); ok {
@@ -217,10 +233,8 @@ func (c *compiler) natGateways(use useFunc) map[*item[wire.NATGateway]]*fabric.O
 				use(p, fabric.None, netip.Addr{}, it.res, at)
 			}
 		}
-		if len(o.Pool) == 0 && has(it.res, "publicIpPrefixes") {
-			// Which address of the prefix is used is Azure's choice.
-			o.Pool = []netip.Addr{outboundPool()}
-			c.note(it.res, "/properties/publicIpPrefixes", "", "the addresses of a public IP prefix are not modelled; a stand-in is used")
+		for i, ref := range it.view.Properties.PublicIPPrefixes {
+			o.Pool = append(o.Pool, c.prefixAddresses(it.res, fmt.Sprintf("/properties/publicIpPrefixes/%d", i), ref.ID)...)
 		}
 		m[it] = o
 	}
@@ -241,7 +255,7 @@ func (c *compiler) defaultOutbound() map[*subnet]*fabric.Outbound {
 			}
 			m[s] = &fabric.Outbound{
 				Origin: fabric.Origin{Resource: s.id, Place: s.res.PosOf(s.pointer).String()},
-				What:   "default outbound access", Pool: []netip.Addr{next},
+				What:   "default outbound access", Pool: []netip.Addr{next}, Shared: true,
 			}
 		}
 		next = next.Next()
@@ -281,6 +295,10 @@ func (c *compiler) firewallOutbound(p *port, use useFunc) *fabric.Outbound {
 				o.Pool = append(o.Pool, a.addr)
 			}
 		}
+		o.Timers, o.Reset = gatewayTimers(nat.view.Properties.IdleTimeout), fabric.ResetLate
+		for _, a := range o.Pool {
+			o.Ports = append(o.Ports, fabric.PortBlock{Addr: a, First: fabric.PoolFirst, Last: 1<<16 - 1})
+		}
 	}
 	translates := c.translates(p.wall)
 	for i := range it.view.Properties.IPConfigurations {
@@ -295,6 +313,21 @@ func (c *compiler) firewallOutbound(p *port, use useFunc) *fabric.Outbound {
 		}
 	}
 	return o
+}
+
+// firewallSources gives firewalls the source ports of the instances that each has
+// at least, unless a NAT gateway serves it.
+func (c *compiler) firewallSources() {
+	const each = catalog.FirewallPortsPerIP * catalog.FirewallInstances
+	for _, p := range c.ports {
+		o := c.img.Ports[p.id].Outbound
+		if p.wall == nil || o == nil || len(o.Ports) > 0 {
+			continue
+		}
+		for _, a := range o.Pool {
+			o.Ports = append(o.Ports, fabric.PortBlock{Addr: a, First: fabric.PoolFirst, Last: fabric.PoolFirst + each - 1})
+		}
+	}
 }
 
 // publics lists every public address of the network.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/model"
@@ -169,6 +170,9 @@ func (c *compiler) balancingRules(b *balancer, allPorts bool) {
 			}
 			d.redirect.Floating, d.dstPort = true, 0
 		}
+		d.redirect.Timers.Idle, d.redirect.Reset = minutes(p.IdleTimeout), resets(p.EnableTCPReset && !(allPorts && !d.public && haPortsNeverReset))
+		d.redirect.EndsAllDown, d.redirect.Nearest = b.basic, b.isGlobal()
+		d.redirect.Drain = c.drain(p)
 		if p.Probe != nil {
 			if d.probe = b.probe(p.Probe.ID); d.probe == nil {
 				c.dangling(b.res, pointer+"/properties/probe", "probe", p.Probe.ID)
@@ -187,7 +191,7 @@ func (c *compiler) balancingRules(b *balancer, allPorts bool) {
 // bring to the frontend for others keeps its destination, and the appliance
 // that gets it forwards it.
 func routed(r fabric.Redirect) fabric.Redirect {
-	r.Match[fabric.Dst], r.Floating = fabric.AnySet, false
+	r.Match[fabric.Dst], r.Floating, r.Symmetric = fabric.AnySet, false, true
 	r.Targets = slices.Clone(r.Targets)
 	for i := range r.Targets {
 		r.Targets[i].Addr, r.Targets[i].DstPort = netip.Addr{}, 0
@@ -216,6 +220,24 @@ func (c *compiler) poolsOf(b *balancer, p *wire.LoadBalancingRuleProperties, poi
 		out = append(out, pool.members...)
 	}
 	return out
+}
+
+// isGlobal reports whether a load balancer stands before those of regions.
+func (b *balancer) isGlobal() bool {
+	return b.view.SKU != nil && strings.EqualFold(b.view.SKU.Tier, "Global")
+}
+
+// drain returns the longest time that a pool of a rule gives the flows of a
+// member that is taken out.
+func (c *compiler) drain(p *wire.LoadBalancingRuleProperties) time.Duration {
+	var longest int
+	for key, pool := range c.pools {
+		if !usesPool(p, key) {
+			continue
+		}
+		longest = max(longest, pool.drain)
+	}
+	return time.Duration(longest) * time.Second
 }
 
 func (b *balancer) probe(id string) *wire.Probe {
@@ -367,6 +389,7 @@ func (c *compiler) natRules(b *balancer) {
 		if p.EnableFloatingIP {
 			d.redirect.Floating, d.dstPort = true, 0
 		}
+		d.redirect.Timers.Idle, d.redirect.Reset = minutes(p.IdleTimeout), resets(p.EnableTCPReset)
 		if m, ok := c.natMember(&rule); ok {
 			d.candidates = c.targets(d, &m)
 		}
@@ -428,6 +451,7 @@ func (c *compiler) natRange(b *balancer, rule *natRule) {
 		if p.EnableFloatingIP {
 			d.redirect.Floating, d.dstPort = true, 0
 		}
+		d.redirect.Timers.Idle, d.redirect.Reset = minutes(p.IdleTimeout), resets(p.EnableTCPReset)
 		d.candidates = c.targets(d, m)
 		c.done(d)
 	}
@@ -443,6 +467,7 @@ func (c *compiler) natPools(b *balancer) {
 		if !ok || !c.setPorts(d, p.FrontendPortRangeStart, p.FrontendPortRangeEnd, p.BackendPort) {
 			continue
 		}
+		d.redirect.Timers.Idle, d.redirect.Reset = minutes(p.IdleTimeout), resets(p.EnableTCPReset)
 		key := b.key + "/inboundnatpools/" + strings.ToLower(pool.Name)
 		for _, port := range c.ports {
 			if port.opaque != nil && slices.Contains(c.claims.pools[port.opaque.item.key], key) {

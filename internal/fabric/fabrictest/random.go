@@ -376,6 +376,9 @@ func (g *generator) public() {
 		switch g.rng.IntN(4) {
 		case 0:
 			p.Outbound = &fabric.Outbound{What: "pool", Pool: []netip.Addr{public}}
+			if g.one(4) {
+				p.Outbound.Barred = []netip.Addr{own}
+			}
 			img.Publics = append(img.Publics, fabric.Public{Addr: public, Port: fabric.None})
 		case 1:
 			img.Publics = append(img.Publics, fabric.Public{Addr: public, Port: fabric.None, Unknown: g.one(2)})

@@ -178,6 +178,9 @@ func (f *follower) route(b box, at fabric.PortID, route int32, w way) {
 			for _, p := range o.Pairs {
 				b = f.cut(b, fabric.Src, fabric.AddrSet(p.Private), func(b box) { f.internet(b.with(fabric.Src, p.Public), at, on) })
 			}
+			for _, a := range o.Barred {
+				b = f.cut(b, fabric.Src, fabric.AddrSet(a), end(fabric.VerdictDeny, fabric.CodeNoOutbound))
+			}
 			for _, a := range o.Pool {
 				b = f.cut(b, fabric.Src, family(a), func(b box) { f.internet(b.with(fabric.Src, a), at, on) })
 			}
