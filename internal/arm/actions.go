@@ -98,7 +98,11 @@ func (c *call) action(id model.ID, name string) *Fault {
 		return f
 	}
 	if a.network {
-		if q.view, q.img, f = c.s.compiled.newest(c.s); f != nil {
+		var missing *lost
+		if q.view, q.img, missing, f = c.s.compiled.newest(c.s); f != nil {
+			return f
+		}
+		if f := missing.refuse(id, q.body); f != nil {
 			return f
 		}
 		if q.on, f = c.actedOn(q.view, id); f != nil {

@@ -18,9 +18,11 @@ import (
 // after a write costs what the write changed.
 type compiled struct {
 	mu sync.Mutex
-	// view and img are the last question's; fault is why there is no image.
+	// view and img are the last question's; fault is why there is no image, and
+	// lost what is not in it because it does not compile.
 	view  *state.View
 	img   *fabric.Image
+	lost  *lost
 	fault *Fault
 	// follow is the compilation at revision base, if one succeeded.
 	follow *compile.Compilation
@@ -29,29 +31,29 @@ type compiled struct {
 	peerings map[string][]model.ID
 }
 
-// newest returns the newest state and its image.
-func (k *compiled) newest(s *Server) (*state.View, *fabric.Image, *Fault) {
+// newest returns the newest state and its image, and what is not in it: nil where
+// all of it compiles.
+func (k *compiled) newest(s *Server) (*state.View, *fabric.Image, *lost, *Fault) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if v := s.store.View(); k.view == nil || k.view.Revision() != v.Revision() {
-		k.img, k.fault = k.at(s, v)
+		k.img, k.lost, k.fault = k.at(s, v)
 		k.view = v
 	}
-	return k.view, k.img, k.fault
+	return k.view, k.img, k.lost, k.fault
 }
 
-func (k *compiled) at(s *Server, v *state.View) (*fabric.Image, *Fault) {
+func (k *compiled) at(s *Server, v *state.View) (*fabric.Image, *lost, *Fault) {
 	opts := compile.Options{Epoch: v.Revision()}
 	err := k.advance(s, v, opts)
 	var problems model.Problems
 	switch {
 	case errors.As(err, &problems):
-		return nil, fault(http.StatusConflict, "NetworkNotCompiled",
-			"The network as stored does not compile, so there is no answer. Correct what follows and ask again. %s", problems)
+		return s.without(v, problems, opts)
 	case err != nil:
-		return nil, fault(http.StatusInternalServerError, "InternalServerError", "The network could not be compiled: %v.", err)
+		return nil, nil, fault(http.StatusInternalServerError, "InternalServerError", "The network could not be compiled: %v.", err)
 	}
-	return k.follow.Image(), nil
+	return k.follow.Image(), nil, nil
 }
 
 // advance brings the compilation to a state.

@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -187,6 +188,21 @@ func TestDoesNotCompile(t *testing.T) {
 	if !strings.Contains(a.message(), `rule "ssh" has no port for`) || !strings.Contains(a.message(), lb) {
 		t.Errorf("%s", a.message())
 	}
+	// Networks that have nothing to do with it are answered for; a peered one is
+	// not: what a packet to the other side meets is not known.
+	for i, name := range []string{"far", "near"} {
+		c.must("PUT", network+"/virtualNetworks/"+name, fmt.Sprintf(`{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.%d.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.%d.0.0/24"}}]}}`, 50+i, 50+i))
+		c.must("PUT", network+"/networkInterfaces/"+name, nicBody(network+"/virtualNetworks/"+name+"/subnets/s", ""))
+		c.must("PUT", group+"/providers/Microsoft.Compute/virtualMachines/"+name, `{"location":"westeurope","properties":{"networkProfile":{"networkInterfaces":[{"id":"`+network+`/networkInterfaces/`+name+`"}]}}}`)
+	}
+	c.must("PUT", network+"/virtualNetworks/near/virtualNetworkPeerings/p", `{"properties":{"remoteVirtualNetwork":{"id":"`+network+`/virtualNetworks/v"}}}`)
+	c.ask(network+"/networkInterfaces/far/effectiveRouteTable", "")
+	c.refused(409, "NetworkNotCompiled", "POST", network+"/networkInterfaces/near/effectiveRouteTable", "")
+	hop := func(name string) string {
+		return `{"targetResourceId":"` + group + `/providers/Microsoft.Compute/virtualMachines/` + name + `","sourceIPAddress":"10.50.0.4","destinationIPAddress":"10.50.0.5"}`
+	}
+	c.ask(watcher+"/nextHop", hop("far"))
+	c.refused(409, "NetworkNotCompiled", "POST", watcher+"/nextHop", hop("near"))
 	c.must("POST", watcher+"/topology", `{"targetResourceGroupName":"Net"}`)
 	c.must("PUT", lb, balancer("510"))
 	c.ask(network+"/networkInterfaces/n/effectiveRouteTable", "")

@@ -23,12 +23,15 @@ func prepareRun(c *call, id model.ID, body map[string]any) (any, *Fault) {
 	if err != nil || !parsed.Is(typeIntent) || !parsed.Parent().Equal(id.Parent()) {
 		return nil, invalidReference(id, intentID)
 	}
-	v, img, f := c.s.compiled.newest(c.s)
+	v, img, missing, f := c.s.compiled.newest(c.s)
 	e, ok := v.Get(parsed)
 	if !ok {
 		return nil, nil // refused as every reference to nothing is
 	}
 	p := e.Resource.Properties()
+	if f == nil {
+		f = missing.refuse(id, p)
+	}
 	out := &analysis{intent: map[string]any{}}
 	for _, name := range []string{"description", "sourceResourceId", "destinationResourceId", "ipTraffic"} {
 		if v, ok := p[name]; ok {

@@ -27,10 +27,11 @@ func Expand(resources []*model.Resource, vnets []VNet) (*Effect, model.Problems)
 	return x.effect, slices.Compact(x.problems)
 }
 
-// Owns reports whether a resource type is part of the network manager or of
-// the policies that fill its groups.
+// Owns reports whether a resource type is part of the network manager, of the
+// tree of management groups that scopes it, or of the policies that fill its
+// groups.
 func Owns(resourceType string) bool {
-	for _, prefix := range []string{model.TypeNetworkManager, model.TypePolicyDefinition, model.TypePolicyAssignment} {
+	for _, prefix := range []string{model.TypeNetworkManager, model.TypePolicyDefinition, model.TypePolicyAssignment, model.TypeManagementGroup} {
 		if len(resourceType) >= len(prefix) && strings.EqualFold(resourceType[:len(prefix)], prefix) &&
 			(len(resourceType) == len(prefix) || resourceType[len(prefix)] == '/') {
 			return true

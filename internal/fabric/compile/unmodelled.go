@@ -19,7 +19,7 @@ func isInert(kind string) bool {
 		"microsoft.compute/virtualmachines/extensions",
 		"microsoft.network/networkwatchers", "microsoft.network/ddosprotectionplans",
 		"microsoft.network/privatednszones/", "microsoft.network/publicipprefixes",
-		"microsoft.network/networkintentpolicies",
+		"microsoft.network/networkintentpolicies", "microsoft.network/networkmanagerconnections",
 		"microsoft.storage/storageaccounts/", "microsoft.sql/servers/", "microsoft.keyvault/vaults/",
 	} {
 		if strings.HasPrefix(kind, prefix) {
