@@ -16,7 +16,7 @@ import (
 // what reaches it: the one that runs, or with -n PATH one that runs for as long
 // as the command. close ends what was started.
 func runningFlag(cmd *cobra.Command) func() (r *node.Remote, done func() error, err error) {
-	name := cmd.Flags().StringP("network", "n", "", "`NAME or PATH` of the network; a path that does not run yet runs for the command (default: the one that runs)")
+	name := cmd.Flags().StringP("network", "n", "", "`NAME` or path of the network (default: the one that runs)")
 	return func() (*node.Remote, func() error, error) {
 		return reach(cmd, *name)
 	}

@@ -39,6 +39,7 @@ func (s *System) controlMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Status()) })
 	mux.HandleFunc("POST /v1/exec", s.exec)
+	s.observing(mux)
 	s.drilling(mux)
 	mux.HandleFunc("POST /v1/dial", s.dial)
 	mux.HandleFunc("GET /v1/wait", s.wait)

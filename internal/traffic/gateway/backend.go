@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -222,6 +223,9 @@ func explainError(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // who was asked is said beside it
+	}
 	switch {
 	case errors.As(err, &unknown):
 		return "the member's certificate leads to no trusted root"

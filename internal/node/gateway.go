@@ -1,0 +1,306 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/gateway"
+)
+
+// gatewayLook is how often the file of a running gateway is looked at.
+const gatewayLook = time.Second
+
+// GatewayOptions say how to run a gateway.
+type GatewayOptions struct {
+	Log   io.Writer         // gets a JSON line for each request; nil for none
+	Event func(text string) // hears of what changes
+	Drain time.Duration     // how long requests may take to end at the end
+	Ready func([]string)    // hears the addresses once they are open
+}
+
+// GatewayStatus is a running gateway.
+type GatewayStatus struct {
+	Gateway   string          `json:"gateway"`
+	Path      string          `json:"path"`
+	PID       int             `json:"pid"`
+	Loaded    time.Time       `json:"loaded"`
+	Problem   string          `json:"problem,omitempty"` // why the file as it is now is not in force
+	Addresses []string        `json:"addresses"`
+	Members   []gateway.Check `json:"members"`
+}
+
+// RunGateway runs the gateway of a file until the context ends. When the file
+// changes it is read again: a good one takes over without a connection lost, of a
+// wrong one everything is told and the last good one stays.
+func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
+	config, err := gateway.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	if o.Event == nil {
+		o.Event = func(string) {}
+	}
+	g := &runningGateway{file: abs, log: o.Log}
+	g.server = gateway.NewServer(gateway.Options{
+		OnRequest: g.request,
+		OnHealth: func(c gateway.Check) {
+			state := "healthy"
+			if !c.Healthy {
+				state = "unhealthy"
+			}
+			o.Event(fmt.Sprintf("member %s of %s is %s: %s", c.Member, c.Pool, state, c.Said))
+		},
+	})
+	defer g.server.Close(o.Drain)
+	if err := g.server.Load(config); err != nil {
+		return err
+	}
+	g.loaded(config.Name)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.status()) })
+	c, err := openControl(ctx, ofGateway, mux)
+	if err != nil {
+		return err
+	}
+	if o.Ready != nil {
+		o.Ready(g.status().Addresses)
+	}
+	tick := time.NewTicker(gatewayLook)
+	defer tick.Stop()
+	last := stampOf(abs)
+	for {
+		select {
+		case <-ctx.Done():
+			return c.close()
+		case <-tick.C:
+		}
+		now := stampOf(abs)
+		if now == last {
+			continue
+		}
+		last = now
+		o.Event(g.reload())
+	}
+}
+
+// stampOf returns what tells two versions of a file apart.
+func stampOf(file string) stamp {
+	info, err := os.Stat(file)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{info.Size(), info.ModTime()}
+}
+
+// runningGateway is a gateway and its file.
+type runningGateway struct {
+	server *gateway.Server
+	file   string
+
+	mu      sync.Mutex
+	log     io.Writer
+	name    string
+	since   time.Time
+	problem string
+}
+
+func (g *runningGateway) loaded(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.name, g.since, g.problem = name, time.Now(), ""
+}
+
+// reload reads the file again and says what became of it.
+func (g *runningGateway) reload() string {
+	config, err := gateway.ReadFile(g.file)
+	if err == nil {
+		err = g.server.Load(config)
+	}
+	if err != nil {
+		g.mu.Lock()
+		g.problem = err.Error()
+		g.mu.Unlock()
+		return fmt.Sprintf("%v\nthe last good configuration stays in force", err)
+	}
+	g.loaded(config.Name)
+	return "configuration loaded"
+}
+
+// request writes a line of the access log.
+func (g *runningGateway) request(r *gateway.Record) {
+	if g.log == nil {
+		return
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, _ = g.log.Write(append(b, '\n'))
+}
+
+func (g *runningGateway) status() GatewayStatus {
+	g.mu.Lock()
+	s := GatewayStatus{Gateway: g.name, Path: g.file, PID: os.Getpid(), Loaded: g.since, Problem: g.problem}
+	g.mu.Unlock()
+	for _, a := range g.server.Router().Addresses() {
+		s.Addresses = append(s.Addresses, a.String())
+	}
+	s.Members = g.server.Health()
+	return s
+}
+
+// Gateways returns the user's running gateways.
+func Gateways(ctx context.Context) ([]GatewayStatus, error) {
+	sockets, err := controlSockets(ofGateway)
+	if err != nil {
+		return nil, err
+	}
+	out := []GatewayStatus{}
+	for _, socket := range sockets {
+		r := newRemote(socket)
+		var s GatewayStatus
+		ask, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := r.Get(ask, "/v1/status", &s)
+		cancel()
+		r.Close()
+		if err == nil { // otherwise it is going down, or was killed
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// WriteGateways writes running gateways and the health of their members.
+func WriteGateways(w io.Writer, list []GatewayStatus) error {
+	for i, s := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s at %s (%s, process %d)\n", s.Gateway, strings.Join(s.Addresses, ", "), s.Path, s.PID)
+		if s.Problem != "" {
+			fmt.Fprintf(w, "  the file as it is now is not in force:\n  %s\n", strings.ReplaceAll(s.Problem, "\n", "\n  "))
+		}
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "  POOL\tSETTINGS\tMEMBER\tSTATE\tLATENCY\tWHY")
+		for _, m := range s.Members {
+			state := "healthy"
+			if !m.Healthy {
+				state = "unhealthy"
+			}
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", m.Pool, m.Settings, m.Member, state, m.Took.Round(10*time.Microsecond), m.Said)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GatewayRoute is where a URL goes at a gateway.
+type GatewayRoute struct {
+	URL      string           `json:"url"`
+	Decision gateway.Decision `json:"decision"`
+	Members  []string         `json:"members,omitempty"`
+}
+
+// CheckGateway reads the file of a gateway and reports everything wrong with it.
+func CheckGateway(file string) (listeners, rules int, err error) {
+	c, err := gateway.ReadFile(file)
+	if err != nil {
+		return 0, 0, err
+	}
+	return len(c.Listeners), len(c.Rules), nil
+}
+
+// ExplainGateway says which listener, rule, path and pool take a URL at the
+// gateway of a file, and why the others do not. The URL's port must be one of the
+// gateway's; without one it is the protocol's own if the gateway listens there,
+// else its only one.
+func ExplainGateway(file, rawURL string) (*GatewayRoute, error) {
+	c, err := gateway.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r, err := gateway.NewRouter(c)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("%q is no absolute URL of http or https", rawURL)
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	var at []netip.AddrPort
+	var have []string
+	for _, a := range r.Addresses() {
+		have = append(have, a.String())
+		if fmt.Sprint(a.Port()) == port {
+			at = append(at, a)
+		}
+	}
+	if len(at) == 0 && u.Port() == "" && len(have) == 1 {
+		at = r.Addresses()
+	}
+	if len(at) == 0 {
+		return nil, fmt.Errorf("the gateway does not listen at port %s, but at %s", port, strings.Join(have, ", "))
+	}
+	path := u.Path
+	if path == "" {
+		path = "/"
+	}
+	out := &GatewayRoute{URL: rawURL, Decision: r.Decide(at[0], u.Host, path)}
+	for _, p := range c.Pools {
+		if p.Name == out.Decision.Pool && p.Name != "" {
+			for _, m := range p.Members {
+				out.Members = append(out.Members, m.Host)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Write writes the decision for people.
+func (g *GatewayRoute) Write(w io.Writer) error {
+	d := &g.Decision
+	for _, p := range d.Passed {
+		name := p.Rule
+		if p.Path != "" {
+			name += ", path " + p.Path
+		}
+		fmt.Fprintf(w, "  not rule %s: %s\n", name, p.Why)
+	}
+	if d.Rule == "" {
+		_, err := fmt.Fprintf(w, "%s: no rule takes it: %d\n", g.URL, d.Status)
+		return err
+	}
+	fmt.Fprintf(w, "%s\n  listener  %s\n  rule      %s (%s)\n", g.URL, d.Listener, d.Rule, d.Place)
+	if d.Path != "" {
+		fmt.Fprintf(w, "  path      %s (%s)\n", d.Path, d.Pattern)
+	}
+	if d.Redirect != "" {
+		_, err := fmt.Fprintf(w, "  redirect  %s\n", d.Redirect)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "  pool      %s: %s\n  settings  %s\n", d.Pool, strings.Join(g.Members, ", "), d.Settings)
+	return err
+}
