@@ -234,8 +234,8 @@ type ExecOptions struct {
 	Note func(string)
 }
 
-// ErrNetworkEnded means that the network ended before the program.
-var ErrNetworkEnded = errors.New("the network ended, and the program with it")
+// ErrNetworkEnded means that the running network is no more.
+var ErrNetworkEnded = errors.New("the network has ended")
 
 // grace is how long a program may take to end when it is asked to.
 const grace = 5 * time.Second
