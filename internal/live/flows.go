@@ -50,3 +50,10 @@ func (n *Network) Hits() (*fabric.Image, [][]uint64) {
 	}
 	return e.Image(), out
 }
+
+// Pools returns how the pools of source ports are used.
+func (n *Network) Pools() []engine.PoolStats {
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	return n.wire.engine.Pools()
+}

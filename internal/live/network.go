@@ -38,6 +38,9 @@ type Options struct {
 	// OnFlow observes every decision about a flow. It is called with locks
 	// held: it must be quick and must not call the network.
 	OnFlow func(engine.FlowEvent)
+	// OnClose observes the end of every flow that OnFlow told with an ID, in the
+	// same way.
+	OnClose func(engine.FlowEnd)
 }
 
 // Network is a running network.
@@ -79,7 +82,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{})}
 	n.wire = newWire(n, opts.Latency)
 	n.platform = newPlatform(n)
-	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow, Route: n.wire.under.route})
+	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow, OnClose: opts.OnClose, Route: n.wire.under.route})
 	n.wire.links = make([]*link, len(img.Ports))
 	n.floats = floated(img)
 	ports := portsByHost(img)
