@@ -182,8 +182,16 @@ func upgrade(w http.ResponseWriter, protocol string) (net.Conn, []byte, error) {
 	return conn, slices.Clone(early), nil
 }
 
+// begunConn is a connection of which some was read already.
+type begunConn struct {
+	*net.UnixConn
+	early *bufio.Reader
+}
+
+func (c *begunConn) Read(b []byte) (int, error) { return c.early.Read(b) }
+
 // Upgrade asks for a path and returns the connection, which then speaks another
-// protocol; the other side waits for its first word.
+// protocol. It is a [net.UnixConn] if the other side waits for its first word.
 func (r *Remote) Upgrade(ctx context.Context, path, protocol string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", r.socket)
 	if err != nil {
@@ -207,11 +215,15 @@ func (r *Remote) Upgrade(ctx context.Context, path, protocol string) (net.Conn, 
 	if err := req.Write(conn); err != nil {
 		return fail(err)
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, req)
 	if err != nil {
 		return fail(fmt.Errorf("the running network does not answer: %w", err))
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
+		if u, ok := conn.(*net.UnixConn); ok && reader.Buffered() > 0 {
+			return &begunConn{UnixConn: u, early: reader}, nil
+		}
 		return conn, nil
 	}
 	defer resp.Body.Close()
