@@ -20,6 +20,12 @@ type cloud struct {
 	planes  func() (*paas.Planes, error)
 }
 
+// tokenLife is how long tokens of managed identities are good in a lab. azidentity
+// keeps a machine's tokens for the whole process and uses none of the last five
+// minutes before they expire: a lab, where one process is many machines, has no
+// others.
+const tokenLife = 4 * time.Minute
+
 func newCloud(n *model.Network) (*cloud, error) {
 	c := &cloud{network: n}
 	c.planes = sync.OnceValues(c.open)
@@ -54,7 +60,7 @@ func (c *cloud) open() (*paas.Planes, error) {
 			return nil, fmt.Errorf("%s: role of host %s: %w", a.Pos, a.Host, err)
 		}
 	}
-	planes := paas.New(server.DataPlane(), time.Now, paas.Limits{})
+	planes := paas.New(server.DataPlane(), time.Now, paas.Limits{TokenLife: tokenLife})
 	return planes, planes.Fill(c.network.Contents)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/ceruleannet/cerulean/internal/state"
@@ -58,11 +59,11 @@ func (d dataPlane) May(who paas.Principal, right paas.Right, scope model.ID) boo
 }
 
 // Issue implements [paas.Cloud].
-func (d dataPlane) Issue(who paas.Principal, audience string) (paas.Token, error) {
+func (d dataPlane) Issue(who paas.Principal, audience string, life time.Duration) (paas.Token, error) {
 	now := d.s.now()
 	issuer := "https://" + d.s.identity.hosts[0] + "/" + d.s.identity.TenantID
-	value, err := d.s.identity.issueTokenFor(now, issuer, audience, principal{who.AppID, who.ObjectID, who.TenantID}, who.Resource)
-	return paas.Token{Value: value, NotBefore: now, Expiry: now.Add(tokenLife)}, err
+	value, err := d.s.identity.issueTokenFor(now, life, issuer, audience, principal{who.AppID, who.ObjectID, who.TenantID}, who.Resource)
+	return paas.Token{Value: value, NotBefore: now, Expiry: now.Add(life)}, err
 }
 
 // AccountKeys implements [paas.Cloud].

@@ -40,18 +40,18 @@ type principal struct {
 
 // issueToken signs an access token of a client for an audience.
 func (id *Identity) issueToken(now time.Time, issuer, audience string, who principal) (string, error) {
-	return id.issueTokenFor(now, issuer, audience, who, "")
+	return id.issueTokenFor(now, tokenLife, issuer, audience, who, "")
 }
 
 // issueTokenFor is issueToken for a managed identity of a resource.
-func (id *Identity) issueTokenFor(now time.Time, issuer, audience string, who principal, resource string) (string, error) {
+func (id *Identity) issueTokenFor(now time.Time, life time.Duration, issuer, audience string, who principal, resource string) (string, error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodES256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    issuer,
 			Subject:   who.ObjectID,
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
-			ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
+			ExpiresAt: jwt.NewNumericDate(now.Add(life)),
 			ID:        uuid.NewString(),
 		},
 		Audience: audience, AppID: who.AppID, ObjectID: who.ObjectID, TenantID: who.TenantID, IDType: "app", Version: "1.0", Resource: resource,

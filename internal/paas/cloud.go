@@ -42,8 +42,8 @@ type Cloud interface {
 	Authenticate(header string, audiences ...string) (Principal, error)
 	// May reports whether role assignments give a right at a scope.
 	May(who Principal, right Right, scope model.ID) bool
-	// Issue signs an access token.
-	Issue(who Principal, audience string) (Token, error)
+	// Issue signs an access token that is good for some time.
+	Issue(who Principal, audience string, life time.Duration) (Token, error)
 	// AccountKeys returns the access keys of a storage account.
 	AccountKeys(account *model.Resource) [][]byte
 	// Tenant returns the GUID of the directory.
@@ -70,8 +70,11 @@ func clientOf(ctx context.Context) Client {
 	return c
 }
 
-// Limits bound what is kept. Zero fields mean the defaults.
+// Limits bound what is kept, and for how long. Zero fields mean the defaults.
 type Limits struct {
+	// TokenLife is how long the tokens of managed identities are good; default 1
+	// hour.
+	TokenLife  time.Duration
 	Secrets    int   // secrets of one vault, deleted ones too; default 10,000
 	Versions   int   // versions of one secret; default 500
 	Containers int   // of one account; default 1,000
@@ -86,6 +89,9 @@ func (l Limits) orDefaults() Limits {
 		if *f.have <= 0 {
 			*f.have = *f.otherwise
 		}
+	}
+	if l.TokenLife <= 0 {
+		l.TokenLife = time.Hour
 	}
 	if l.Bytes <= 0 {
 		l.Bytes = d.Bytes

@@ -89,8 +89,8 @@ func (f *fakeCloud) May(who paas.Principal, right paas.Right, scope model.ID) bo
 	return false
 }
 
-func (f *fakeCloud) Issue(who paas.Principal, audience string) (paas.Token, error) {
-	return paas.Token{Value: who.ObjectID + "@" + audience, NotBefore: start, Expiry: start.Add(time.Hour)}, nil
+func (f *fakeCloud) Issue(who paas.Principal, audience string, life time.Duration) (paas.Token, error) {
+	return paas.Token{Value: who.ObjectID + "@" + audience, NotBefore: start, Expiry: start.Add(life)}, nil
 }
 
 var accountKey = []byte("the key of the storage account, of some length")

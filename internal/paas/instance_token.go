@@ -66,7 +66,7 @@ func (s instanceServer) token(w http.ResponseWriter, r *http.Request, vm *model.
 		fail(text)
 		return
 	}
-	t, err := s.planes.cloud.Issue(chosen.principal, resource)
+	t, err := s.planes.cloud.Issue(chosen.principal, resource, s.planes.limits.TokenLife)
 	if err != nil {
 		instanceJSON(w, http.StatusInternalServerError, map[string]any{"error": "server_error", "error_description": err.Error()})
 		return
