@@ -21,8 +21,9 @@ type program struct {
 }
 
 func newProgram(img *fabric.Image, choose fabric.Choose) *program {
-	chooser := fabric.NewChooser(img)
+	var chooser *fabric.Chooser // the image's own, unless somebody else chooses
 	if choose == nil {
+		chooser = fabric.NewChooser(img)
 		choose = chooser.Pick
 	}
 	return &program{img: img, chooser: chooser, choose: choose, pools: map[borrowed]*pool{}, filters: make([]*filter, len(img.Filters)), tables: make([]*bart.Table[int32], len(img.Tables))}

@@ -1,17 +1,98 @@
 package engine
 
-import "github.com/ceruleannet/cerulean/internal/fabric"
+import (
+	"slices"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
 
 // Swap puts another image in force. It forgets no established flow whose ports
 // still exist: the next packet of each direction composes its action anew.
-// Ports are recognised by kind, name and origin, so positions may change.
+// Ports are recognised by kind, name and origin, so positions may change. What
+// was compiled of filters and tables that the images share is kept, and with it
+// the counters of rules: an image with other health is swapped in about the time
+// it takes to compare the names of its ports.
 func (e *Engine) Swap(img *fabric.Image) {
-	old := e.prog.img
+	old := e.prog
 	e.prog = newProgram(img, e.opts.Choose)
+	e.prog.keep(old)
 	e.epoch++
-	if to, same := renumber(old, img); !same {
+	if to, same := renumber(old.img, img); !same {
 		e.move(to)
 	}
+	e.drain()
+}
+
+// keep takes over what an older program compiled, where the images share it.
+func (p *program) keep(old *program) {
+	if len(p.img.Sets) == 0 || len(old.img.Sets) == 0 || &p.img.Sets[0] != &old.img.Sets[0] {
+		return
+	}
+	for i := range min(len(p.filters), len(old.filters)) {
+		a, b := &p.img.Filters[i], &old.img.Filters[i]
+		if len(a.Rules) == len(b.Rules) && (len(a.Rules) == 0 || &a.Rules[0] == &b.Rules[0]) {
+			p.filters[i] = old.filters[i]
+		}
+	}
+	for i := range min(len(p.tables), len(old.tables)) {
+		a, b := p.img.Tables[i].Routes, old.img.Tables[i].Routes
+		if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
+			p.tables[i] = old.tables[i]
+		}
+	}
+	if p.chooser != nil && old.chooser != nil {
+		p.chooser = old.chooser.For(p.img)
+		p.choose = p.chooser.Pick
+	}
+}
+
+// drain gives the TCP flows of targets that were taken out, or down by hand, the
+// time that their redirect gives them; it takes it from those whose target is
+// back.
+func (e *Engine) drain() {
+	drains := func(in *fabric.Inward) bool {
+		return in != nil && slices.ContainsFunc(in.Redirects, func(r fabric.Redirect) bool { return r.Drain > 0 })
+	}
+	if !slices.ContainsFunc(e.prog.img.Ports, func(p fabric.Port) bool { return drains(p.Inward) }) {
+		return
+	}
+	for n := range uint32(len(e.table.chunks) * chunk) {
+		f := e.table.flow(n)
+		if f.gen&1 == 0 || f.limits.drain == 0 || f.ways[forward].key.proto() != fabric.ProtoTCP {
+			continue
+		}
+		switch period := e.leaves(f); {
+		case period == 0:
+			f.state &^= draining
+		case f.state&draining == 0:
+			f.state |= draining
+			f.until = e.now + period
+			e.plan(n, f, f.until)
+		}
+	}
+}
+
+// leaves returns how long a flow has because a target of its was taken out; 0 if
+// none was, or the redirect gives it no time.
+func (e *Engine) leaves(f *flow) time.Duration {
+	for i := range f.pins {
+		have := &f.pins[i]
+		in := e.prog.img.Ports[have.at].Inward
+		if in == nil {
+			continue
+		}
+		for n := range in.Redirects {
+			r := &in.Redirects[n]
+			if r.Drain == 0 || f.pinned(e.epoch, have.at, int32(n), r.Name) != have {
+				continue
+			}
+			if k, ok := have.in(r); !ok || r.Targets[k].Down != "" && r.Targets[k].Probe == nil {
+				return r.Drain
+			}
+		}
+	}
+	return 0
 }
 
 // renumber returns the new position of each old port, None for those that are
@@ -26,6 +107,15 @@ func renumber(old, img *fabric.Image) (to []fabric.PortID, same bool) {
 		origin := p.Origin
 		origin.Place = "" // a line moved is no other port
 		return identity{p.Kind, p.Name, origin}
+	}
+	if len(old.Ports) == len(img.Ports) {
+		same = true
+		for i := 0; same && i < len(img.Ports); i++ {
+			same = of(&old.Ports[i]) == of(&img.Ports[i])
+		}
+		if same {
+			return nil, true
+		}
 	}
 	index := func(img *fabric.Image) map[identity]fabric.PortID {
 		m := make(map[identity]fabric.PortID, len(img.Ports))
@@ -68,8 +158,8 @@ func (e *Engine) move(to []fabric.PortID) {
 			e.forget(e.now, n, EndSwap) // denied flows go too: they would be walked again anyway
 			continue
 		}
-		f.ways[forward].move(from)
-		f.ways[backward].move(end)
+		f.ways[forward].move(from, to)
+		f.ways[backward].move(end, to)
 		f.passed = movedHops(f.passed, to)
 		f.changes = movedChanges(f.changes, to)
 		f.pins = movedPins(f.pins, to)
@@ -87,8 +177,11 @@ func (e *Engine) move(to []fabric.PortID) {
 	}
 }
 
-func (w *way) move(at fabric.PortID) {
+func (w *way) move(at fabric.PortID, to []fabric.PortID) {
 	w.key = w.key.moved(at)
+	if w.out >= 0 {
+		w.out = to[w.out]
+	}
 	w.path, w.reason = nil, fabric.At(fabric.CodeNone, fabric.None)
 }
 

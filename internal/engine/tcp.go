@@ -39,7 +39,7 @@ type end struct {
 func (e *Engine) abort(f *flow) {
 	for dir := range f.ways {
 		w, to := &f.ways[dir], &f.ends[1-dir]
-		if w.verdict != fabric.VerdictAllow || w.epoch == 0 || w.out < 0 || !to.hasAck {
+		if w.verdict != fabric.VerdictAllow || w.packets == 0 || w.out < 0 || !to.hasAck {
 			continue // nobody who would listen
 		}
 		e.send(w.out, reset(w.key.edited(&w.edit).packet(), to.acked, to.next, to.sent))

@@ -405,12 +405,11 @@ func (w *walk) redirect(at fabric.PortID) {
 		return
 	}
 	r := &w.prog.img.Ports[at].Inward.Redirects[i]
-	n, ok := w.target(at, i, r)
-	if !ok {
+	t := w.target(at, i, r)
+	if t == nil {
 		w.end(fabric.VerdictDeny, fabric.AtRedirect(fabric.CodeNoTarget, at, i))
 		return
 	}
-	t := &r.Targets[n]
 	p := r.Apply(t, w.p)
 	if r.Source.IsValid() {
 		before := w.p
@@ -440,32 +439,46 @@ func (w *walk) redirect(at fabric.PortID) {
 }
 
 // target returns the target of a redirect that takes the packet: the one that
-// the flow has there, else one that is chosen. Under a new image an established
-// TCP flow keeps its target although that is down, and ends if the redirect has
-// it no more; any other flow moves on ("Azure Load Balancer health probes").
-func (w *walk) target(at fabric.PortID, redirect int32, r *fabric.Redirect) (int32, bool) {
+// the flow has there, else one that is chosen; nil if there is none. Under a new
+// image an established TCP flow keeps its target although that is down, unless
+// the redirect ends flows when all are; one whose target was taken out ends at
+// once or, where the redirect lets flows drain, later. Any other flow moves on
+// ("Azure Load Balancer health probes").
+func (w *walk) target(at fabric.PortID, redirect int32, r *fabric.Redirect) *fabric.Target {
 	if w.flow != nil && (!r.Apart || !w.reply()) {
 		if have := w.flow.pinned(w.epoch, at, redirect, r.Name); have != nil {
 			n, ok := have.in(r)
 			switch {
+			case ok && w.lost(r):
+				return nil
 			case ok && (r.Targets[n].Down == "" || w.reply() || w.p.Proto == fabric.ProtoTCP):
-				w.pin(at, redirect, r, n)
-				return n, true
+				w.pin(at, redirect, r, &r.Targets[n])
+				return &r.Targets[n]
+			case !ok && w.flow.state&draining != 0:
+				t := have.target
+				w.pin(at, redirect, r, &t)
+				return &t
 			case !ok && w.severs(r):
-				return fabric.None, false
+				return nil
 			}
 		}
 	}
 	if !r.Healthy() {
-		return fabric.None, false
+		return nil
 	}
-	n := w.choose(w.hops[0].at, at, redirect, w.p)
-	w.pin(at, redirect, r, n)
-	return n, true
+	t := &r.Targets[w.choose(w.hops[0].at, at, redirect, w.p)]
+	w.pin(at, redirect, r, t)
+	return t
 }
 
-func (w *walk) pin(at fabric.PortID, redirect int32, r *fabric.Redirect, n int32) {
-	w.pins = append(w.pins, pin{w.epoch, at, redirect, r.Name, r.Targets[n]})
+func (w *walk) pin(at fabric.PortID, redirect int32, r *fabric.Redirect, t *fabric.Target) {
+	w.pins = append(w.pins, pin{w.epoch, at, redirect, r.Name, *t})
+}
+
+// lost reports whether a redirect ends the flow because all its targets are
+// down.
+func (w *walk) lost(r *fabric.Redirect) bool {
+	return r.EndsAllDown && w.p.Proto == fabric.ProtoTCP && !r.Healthy()
 }
 
 // severs reports whether the flow ends with its target at a redirect. Routers
@@ -479,7 +492,7 @@ func (w *walk) severed() (fabric.PortID, int32, bool) {
 	for i := range w.flow.pins {
 		have := &w.flow.pins[i]
 		if have.epoch == w.epoch {
-			continue
+			continue // chosen under this image
 		}
 		in := w.prog.img.Ports[have.at].Inward
 		if in == nil {
@@ -490,7 +503,8 @@ func (w *walk) severed() (fabric.PortID, int32, bool) {
 			if w.flow.pinned(w.epoch, have.at, int32(n), r.Name) != have {
 				continue
 			}
-			if _, ok := have.in(r); !ok && w.severs(r) {
+			_, ok := have.in(r)
+			if ok && w.lost(r) || !ok && w.severs(r) && w.flow.state&draining == 0 {
 				return have.at, int32(n), true
 			}
 		}
