@@ -290,6 +290,7 @@ func (b *builder) emitHosts() []model.Host {
 	for _, h := range b.hosts {
 		host := model.Host{Name: h.name, VM: b.vmID(h), NICs: []model.ID{b.nicID(h)}, Pos: h.pos}
 		host.Services = b.servicesOf("host "+h.name, h.spec.Serves)
+		host.Run = b.runOf(h)
 		out = append(out, host)
 	}
 	out = append(out, b.rawHosts(out)...)

@@ -52,8 +52,29 @@ type Host struct {
 	VM       ID
 	NICs     []ID
 	Services []Service
+	Run      *Run // nil if no program runs on it
 	Pos      Pos
 }
+
+// Run is a program of the system that runs the network, on a host.
+type Run struct {
+	// Args are the program and its arguments; a single one is a command for a
+	// shell.
+	Args    []string
+	Env     []string // "NAME=value", added to the environment
+	Restart Restart
+	Pos     Pos
+}
+
+// Restart says when a program that has ended starts again.
+type Restart string
+
+// The kinds of restart.
+const (
+	RestartAlways    Restart = "always"
+	RestartOnFailure Restart = "on-failure" // when its exit code is not 0
+	RestartNever     Restart = "never"
+)
 
 // ServiceKind says what a service speaks.
 type ServiceKind string
