@@ -98,6 +98,7 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 	f.Float64Var(&latency, "latency", 0, "scale of the latency between regions: 0 is none, 1 is Azure's")
 	f.StringVarP(&options.Parameters, "parameters", "p", "", "`FILE` of a template's parameters (default NAME.parameters.json)")
 	f.StringVar(&options.Dir, "dir", "", "folder of the cloud's state (default: in memory)")
+	f.StringVar(&options.FlowLogs, "flow-logs", "", "write Azure's flow logs (VNet, version 4) below `DIR`")
 	f.StringVar(&options.Listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on")
 	return cmd
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/compile"
 	"github.com/ceruleannet/cerulean/internal/live"
+	"github.com/ceruleannet/cerulean/internal/observe"
+	"github.com/ceruleannet/cerulean/internal/observe/flowlog"
 	"github.com/ceruleannet/cerulean/internal/proof"
 )
 
@@ -34,6 +36,8 @@ type UpOptions struct {
 	Control bool
 	// NoProbe leaves the expectations unprobed.
 	NoProbe bool
+	// FlowLogs is the folder of Azure's flow logs; empty means none are written.
+	FlowLogs string
 }
 
 // Event is progress of Up: a stage that ended, or, with Total above 0, how far
@@ -59,6 +63,8 @@ type System struct {
 	running  context.Context
 	end      context.CancelFunc // of running
 	machines machines
+	feed     observe.Feed
+	recorder *flowlog.Recorder // nil unless asked for
 	// rehearsing is held by a drill: one at a time.
 	rehearsing sync.Mutex
 
@@ -194,10 +200,19 @@ func (s *System) run(o UpOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.FlowLogs != "" {
+		if err := s.recordFlows(o.FlowLogs); err != nil {
+			return err
+		}
+	}
 	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{
+		OnFlow: s.feed.OnFlow, OnClose: s.feed.OnClose,
 		Latency: o.Latency, Pace: cmp.Or(o.Pace, 1), Underlay: s.Design.Network().Underlay,
 		Services: services, Internet: s.Design.Network().Internet,
 	})
+	if err == nil && s.recorder != nil {
+		s.recorder.Run(s.Net)
+	}
 	return err
 }
 
@@ -325,6 +340,9 @@ func (s *System) Close() error {
 			s.err = s.control.close()
 		}
 		s.machines.close()
+		if s.recorder != nil {
+			s.err = errors.Join(s.err, s.recorder.Close())
+		}
 		if s.Net != nil {
 			s.Net.Close()
 		}

@@ -58,8 +58,6 @@ type Log struct {
 type flow struct {
 	lines []line
 	known Counters // as last read
-	seen  bool     // by the last Read
-	over  bool     // said the last Read
 }
 
 // line is a flow in one log at one interface.
@@ -147,13 +145,6 @@ func (l *Log) Close(now time.Time, id engine.FlowID, c Counters) {
 	}
 }
 
-// CloseAll ends every flow, with the counters last read.
-func (l *Log) CloseAll(now time.Time) {
-	for _, id := range l.ids() {
-		l.Close(now, id, l.flows[id].known)
-	}
-}
-
 func (l *Log) ids() []engine.FlowID {
 	out := make([]engine.FlowID, 0, len(l.flows))
 	for id := range l.flows {
@@ -163,31 +154,24 @@ func (l *Log) ids() []engine.FlowID {
 	return out
 }
 
-// Reading is what a flow has carried so far.
-type Reading struct {
-	ID       engine.FlowID
-	Counters Counters
-	Over     bool // it has ended
+// Due reports whether the last tuple of some flow is five minutes old.
+func (l *Log) Due(now time.Time) bool {
+	for _, f := range l.flows {
+		for i := range f.lines {
+			if now.Sub(f.lines[i].last) >= every {
+				return true
+			}
+		}
+	}
+	return false
 }
 
-// Read tells what the flows have carried so far, writes those whose last tuple
-// is five minutes old, and ends those that are over, and those that are no more
-// with the counters last read. each calls its argument with every flow there is.
-func (l *Log) Read(now time.Time, each func(f func(Reading))) {
-	for _, f := range l.flows {
-		f.seen, f.over = false, false
-	}
-	each(func(r Reading) {
-		if f := l.flows[r.ID]; f != nil {
-			f.known, f.seen, f.over = r.Counters, true, r.Over
-		}
-	})
+// Read tells what the flows have carried so far, and writes those whose last
+// tuple is five minutes old. each calls its argument with every flow there is.
+func (l *Log) Read(now time.Time, each func(f func(engine.FlowID, Counters))) {
+	l.know(each)
 	for _, id := range l.ids() {
 		f := l.flows[id]
-		if !f.seen || f.over {
-			l.Close(now, id, f.known)
-			continue
-		}
 		for i := range f.lines {
 			x := &f.lines[i]
 			if now.Sub(x.last) < every {
@@ -198,6 +182,22 @@ func (l *Log) Read(now time.Time, each func(f func(Reading))) {
 				x.told = f.known
 			}
 		}
+	}
+}
+
+func (l *Log) know(each func(f func(engine.FlowID, Counters))) {
+	each(func(id engine.FlowID, c Counters) {
+		if f := l.flows[id]; f != nil {
+			f.known = c
+		}
+	})
+}
+
+// CloseAll ends every flow, with what each calls its argument with.
+func (l *Log) CloseAll(now time.Time, each func(f func(engine.FlowID, Counters))) {
+	l.know(each)
+	for _, id := range l.ids() {
+		l.Close(now, id, l.flows[id].known)
 	}
 }
 

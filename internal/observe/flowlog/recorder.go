@@ -10,19 +10,17 @@ import (
 	"github.com/ceruleannet/cerulean/internal/observe"
 )
 
-// look is how often the flows' counters are read. It is shorter than an engine
-// remembers any flow that is over, so that no counter is missed.
+// look is how often the recorder takes what it was told, and reads the counters
+// of flows that go on.
 const look = 5 * time.Second
 
-// maxOpened bounds the flows that began since the recorder last looked.
-const maxOpened = 1 << 17
+// maxNews bounds the flows that began and ended since the recorder last looked.
+const maxNews = 1 << 17
 
 // Source is the network whose flows are recorded.
 type Source interface {
 	// EachFlow calls f with every flow, until f returns false.
 	EachFlow(f func(engine.Flow) bool)
-	// Uptime returns the time of the flows.
-	Uptime() time.Duration
 }
 
 // Sink takes the records of each minute.
@@ -40,34 +38,43 @@ type Recorder struct {
 	once   sync.Once
 
 	mu     sync.Mutex
-	opened []opened
+	news   []news
 	lost   uint64
 	failed error // the last write's
 }
 
-type opened struct {
+// news is that a flow began, or ended.
+type news struct {
 	at    time.Time
-	event engine.FlowEvent
+	began *engine.FlowEvent
+	ended *engine.FlowEnd
 }
 
-// NewRecorder returns a recorder that is not running yet: hand its OnFlow to the
-// network, then Run it.
+// NewRecorder returns a recorder that is not running yet: let the network tell it
+// of flows, then Run it.
 func NewRecorder(log *Log, sink Sink) *Recorder {
 	return &Recorder{log: log, sink: sink, stop: make(chan struct{}), done: make(chan struct{})}
 }
 
 // OnFlow takes what the engine tells of flows. It never waits.
 func (r *Recorder) OnFlow(e engine.FlowEvent) {
-	if e.Reply {
-		return
+	if !e.Reply && !e.Again {
+		r.tell(news{began: &e})
 	}
+}
+
+// OnClose takes what the engine tells of the ends of flows. It never waits.
+func (r *Recorder) OnClose(e engine.FlowEnd) { r.tell(news{ended: &e}) }
+
+func (r *Recorder) tell(n news) {
+	n.at = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.opened) >= maxOpened {
+	if len(r.news) >= maxNews {
 		r.lost++
 		return
 	}
-	r.opened = append(r.opened, opened{time.Now(), e})
+	r.news = append(r.news, n)
 }
 
 // Run records until Close.
@@ -97,7 +104,12 @@ func (r *Recorder) Close() error {
 			<-r.done
 			now := time.Now()
 			r.step(now)
-			r.log.CloseAll(now)
+			r.log.CloseAll(now, func(f func(engine.FlowID, Counters)) {
+				r.source.EachFlow(func(x engine.Flow) bool {
+					f(x.ID, carried(&x))
+					return true
+				})
+			})
 			r.write(now.Add(time.Minute))
 		}
 	})
@@ -118,22 +130,31 @@ func (r *Recorder) Err() error {
 // step takes what happened since the last.
 func (r *Recorder) step(now time.Time) {
 	r.mu.Lock()
-	news := r.opened
-	r.opened = nil
+	all := r.news
+	r.news = nil
 	r.mu.Unlock()
-	for i := range news {
-		e := &news[i].event
+	for _, n := range all {
+		if n.ended != nil {
+			r.log.Close(n.at, n.ended.Flow.ID, carried(&n.ended.Flow))
+			continue
+		}
+		e := n.began
 		t := observe.Retrace(e.Image, began(e))
-		r.log.Open(news[i].at, e.ID, e.Image, &t)
+		r.log.Open(n.at, e.ID, e.Image, &t)
 	}
-	up := r.source.Uptime()
-	r.log.Read(now, func(f func(Reading)) {
-		r.source.EachFlow(func(x engine.Flow) bool {
-			f(Reading{x.ID, Counters{x.Forward.Packets, x.Forward.Bytes, x.Reply.Packets, x.Reply.Bytes}, x.Over(up)})
-			return true
+	if r.log.Due(now) {
+		r.log.Read(now, func(f func(engine.FlowID, Counters)) {
+			r.source.EachFlow(func(x engine.Flow) bool {
+				f(x.ID, carried(&x))
+				return true
+			})
 		})
-	})
+	}
 	r.write(now)
+}
+
+func carried(f *engine.Flow) Counters {
+	return Counters{f.Forward.Packets, f.Forward.Bytes, f.Reply.Packets, f.Reply.Bytes}
 }
 
 // began is a flow as an event tells of it.
