@@ -53,6 +53,9 @@ func (h *Host) Interfaces() []Interface {
 			view := &img.Spaces[port.Space].View
 			o.Servers, o.Suffix = slices.Clone(view.Servers), view.Own.Name
 		}
+		if len(port.Servers) > 0 {
+			o.Servers = slices.Clone(port.Servers)
+		}
 		if len(o.Servers) == 0 {
 			o.Servers = []netip.Addr{resolver.Addr()}
 		}
