@@ -1,6 +1,7 @@
 package live
 
 import (
+	"crypto/tls"
 	"slices"
 	"time"
 
@@ -49,6 +50,10 @@ func (n *Network) Declared() *fabric.Image {
 	defer n.wire.mu.Unlock()
 	return n.base
 }
+
+// TLS returns what a client needs to trust the certificates of the network's
+// services. The caller may change it.
+func (n *Network) TLS() *tls.Config { return n.authority.clientConfig() }
 
 // fail computes what is out of order. The caller holds wire.mu.
 func (n *Network) fail() {

@@ -1,0 +1,93 @@
+package node
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// The classic story: a database that cannot be reached, by five faults. The
+// doctor names each with its line and a fix, and finds nothing in the network in
+// order.
+func TestDoctor(t *testing.T) {
+	const folder = "../../examples/unreachable-database/"
+	for _, c := range []struct {
+		name, cause, place, fix string
+		fails                   string // the steps that fail
+	}{
+		{name: "healthy"},
+		{"zone-not-linked", "private zone privatelink.database.windows.net is not linked to virtual network cluster", "network.yaml:33:3", "link zone privatelink.database.windows.net to cluster", "name connection"},
+		{"nsg-denies", "links: lockdown (100) denies it", "network.yaml:48:9", "in links before lockdown", "rules connection"},
+		{"dead-appliance", "route 10.10.1.0/24 (User) of app leads to 10.10.2.9, which no port has", "network.yaml:37:7", "route 10.10.1.0/24", "route connection"},
+		{"wrong-record", "the record of orders-sql.privatelink.database.windows.net says 10.10.1.40, and database is at 10.10.1.4", "network.yaml:32:63", "let the record say 10.10.1.4", "name connection"},
+		{"endpoint-pending", "the connection of private endpoint database is Pending", "network.yaml:29:5", "approve the connection", "name rules endpoint connection"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, err := Up(t.Context(), folder+c.name, UpOptions{Listen: "127.0.0.1:0", NoProbe: true}, func(Event) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for _, to := range []string{"database:1433", "orders-sql.database.windows.net:1433"} {
+				d, err := s.Doctor(t.Context(), "app", to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var b bytes.Buffer
+				if err := d.WriteText(&b, func(_, text string) string { return text }); err != nil {
+					t.Fatal(err)
+				}
+				var fails []string
+				for _, s := range d.Steps {
+					if s.State == stepFails {
+						fails = append(fails, s.Step)
+					}
+				}
+				if d.OK != (c.cause == "") || strings.Join(fails, " ") != c.fails {
+					t.Errorf("%s: ok %v, fails %v\n%s", to, d.OK, fails, b.String())
+				}
+				if d.Cause == nil {
+					continue
+				}
+				if x := d.Cause; !strings.Contains(x.What, c.cause) || !strings.HasSuffix(x.Place, c.place) || !strings.Contains(x.Fix, c.fix) {
+					t.Errorf("%s: the cause is %+v\n%s", to, *x, b.String())
+				}
+			}
+		})
+	}
+}
+
+// Who asks for what is not there is told what there is.
+func TestDoctorRefuses(t *testing.T) {
+	s, err := Up(t.Context(), "../../examples/unreachable-database/healthy", UpOptions{Listen: "127.0.0.1:0", NoProbe: true}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range []struct{ from, to, want string }{
+		{"nobody", "database:1433", "FROM"},
+		{"app", "database", "NAME:PORT"},
+		{"app", "database:x", "not a port"},
+		{"app", "database:0", "not a port"},
+		{"app", "nothing:80", "nothing of the network is called"},
+	} {
+		if _, err := s.Doctor(t.Context(), c.from, c.to); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s to %s: %v", c.from, c.to, err)
+		}
+	}
+	// A rule of the sender's own subnet, and a port where nobody listens.
+	for _, c := range []struct{ from, to, cause string }{
+		{"app", "inspector:22", "nothing-else"},
+		{"app", "10.10.2.4:22", "nothing-else"},
+		{"inspector", "app:80", "nobody listens at port 80"},
+	} {
+		d, err := s.Doctor(t.Context(), c.from, c.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.OK || d.Cause == nil || !strings.Contains(d.Cause.What, c.cause) {
+			t.Errorf("%s to %s: %+v", c.from, c.to, d.Cause)
+		}
+	}
+}
