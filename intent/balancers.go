@@ -176,7 +176,7 @@ func (b *builder) emitBalancer(l *balancer) {
 	w := &balancerWriter{b, l, map[string]model.Pos{}}
 	properties := object{
 		"frontendIPConfigurations": w.frontends(sku),
-		"backendAddressPools":      list{object{"name": memberPool}},
+		"backendAddressPools":      list{w.pool(sku)},
 		"probes":                   w.probes(),
 		"inboundNatRules":          w.natRules(),
 		"outboundRules":            w.outboundRules(),
@@ -194,6 +194,30 @@ func (b *builder) emitBalancer(l *balancer) {
 	b.emit(l.id, object{
 		"location": l.region, "sku": object{"name": sku, "tier": "Regional"}, "properties": properties,
 	}, l.spec.Name.Pos, w.at)
+}
+
+// pool is the pool of the members.
+func (w *balancerWriter) pool(sku string) object {
+	p := object{"name": memberPool}
+	if d := w.l.spec.Drain; d.IsSet() {
+		if sku == "Basic" {
+			w.b.problem(d.Pos, "use sku: Standard", "a Basic load balancer does not drain")
+		}
+		p["properties"] = object{"drainPeriodInSeconds": w.b.inRange(d, 1, 1, 4000, "a number of seconds")}
+	}
+	return p
+}
+
+// reset asks for TCP resets if the rule does ("Load Balancer TCP Reset and Idle
+// Timeout").
+func (w *balancerWriter) reset(p object, r Bool) {
+	if !r.Or(false) {
+		return
+	}
+	if w.l.spec.SKU.Value == "Basic" {
+		w.b.problem(r.Pos, "use sku: Standard", "a Basic load balancer sends no TCP resets")
+	}
+	p["enableTcpReset"] = true
 }
 
 // mark notes the place of a part.
@@ -229,8 +253,12 @@ func (w *balancerWriter) probes() list {
 			w.b.problem(e.Key.Pos, "add port: NUMBER", "probe %s of %s has no port", e.Key.Value, w.l.name)
 		}
 		p := object{
-			"protocol": protocol, "port": w.b.inRange(e.Value.Port, 0, 1, 65535, "a port"), "probeThreshold": 1,
+			"protocol": protocol, "port": w.b.inRange(e.Value.Port, 0, 1, 65535, "a port"),
+			"probeThreshold":    w.b.inRange(e.Value.Threshold, 1, 1, 100, "a number of answers"),
 			"intervalInSeconds": w.b.inRange(e.Value.Interval, 15, 5, 1<<20, "a number of seconds from 5"),
+		}
+		if w.b.oneOf("all-down", e.Value.AllDown, "none", map[string]string{"none": "AllProbedDown", "all": "AllProbedUp"}) == "AllProbedUp" {
+			p["noHealthyBackendsBehavior"] = "AllProbedUp"
 		}
 		switch {
 		case protocol != "Tcp":
@@ -367,6 +395,7 @@ func (w *balancerWriter) addRule(out list, f *frontend, r BalancingRule, name Te
 	})
 	p["enableFloatingIP"] = r.FloatingIP.Or(false)
 	p["idleTimeoutInMinutes"] = w.b.inRange(r.IdleTimeout, idleDefault, idleDefault, idleMaxInbound, "a number of minutes for this rule")
+	w.reset(p, r.TCPReset)
 	p["disableOutboundSnat"] = r.DisableOutboundSNAT.Or(len(w.l.spec.OutboundRules) > 0)
 	w.mark("loadBalancingRules", len(out), r.Pos)
 	return append(out, object{"name": name.Value, "properties": p})
@@ -411,6 +440,7 @@ func (w *balancerWriter) natRules() list {
 			"backendPort": w.b.inRange(r.ToPort, int(ports[0].lo), 1, 65535, "a port"), "enableFloatingIP": r.FloatingIP.Or(false),
 			"idleTimeoutInMinutes": w.b.inRange(r.IdleTimeout, idleDefault, idleDefault, idleMaxInbound, "a number of minutes for this rule"),
 		}
+		w.reset(p, r.TCPReset)
 		switch isRange := ports[0].lo != ports[0].hi; {
 		case len(ports) > 1:
 			w.b.problem(r.Traffic.Pos, "make them several rules", "an inbound NAT rule has one port or one range, not %q", r.Traffic.Value)
@@ -468,6 +498,7 @@ func (w *balancerWriter) outboundRules() list {
 			"protocol":             w.b.oneOf("protocol", r.Protocol, "all", map[string]string{"all": "All", "tcp": "Tcp", "udp": "Udp"}),
 			"idleTimeoutInMinutes": w.b.inRange(r.IdleTimeout, idleDefault, idleDefault, idleMaxOutbound, "a number of minutes for this rule"),
 		}
+		w.reset(p, r.TCPReset)
 		if r.Ports.IsSet() {
 			if n := w.b.inRange(r.Ports, 8, 8, 64000, "a number of ports for each member"); n%8 != 0 {
 				w.b.problem(r.Ports.Pos, fmt.Sprintf("use %d", n/8*8), "%d is not a multiple of 8", n)

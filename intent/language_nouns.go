@@ -22,6 +22,8 @@ type LoadBalancer struct {
 	Members Texts `yaml:"members"`
 	// How it asks members whether they are well, by name.
 	Probes Map[Probe] `yaml:"probes"`
+	// Seconds that flows to a member which leaves may go on; default without end.
+	Drain Int `yaml:"drain" jsonschema:"minimum=1,maximum=4000"`
 	// What it hands to its members.
 	Rules []BalancingRule `yaml:"rules"`
 	// Whether it hands on every port of TCP and UDP; internal only.
@@ -53,8 +55,12 @@ type Probe struct {
 	// Path of an http or https probe; default /.
 	Path Text `yaml:"path"`
 	// Seconds between two questions; default 15.
-	Interval Int       `yaml:"interval" jsonschema:"minimum=5"`
-	Pos      model.Pos `yaml:"-"`
+	Interval Int `yaml:"interval" jsonschema:"minimum=5"`
+	// Answers in a row that change a member's state; default 1.
+	Threshold Int `yaml:"threshold" jsonschema:"minimum=1,maximum=100"`
+	// Whom new flows go to when no member is well: none (the default) or all.
+	AllDown Text      `yaml:"all-down" jsonschema:"enum=none,enum=all"`
+	Pos     model.Pos `yaml:"-"`
 }
 
 // BalancingRule hands what arrives at a frontend to the members.
@@ -75,6 +81,8 @@ type BalancingRule struct {
 	FloatingIP Bool `yaml:"floating-ip"`
 	// Minutes until a silent flow is forgotten; default 4.
 	IdleTimeout Int `yaml:"idle-timeout" jsonschema:"minimum=4,maximum=100"`
+	// Both ends of a flow that was silent for too long get a TCP reset.
+	TCPReset Bool `yaml:"tcp-reset"`
 	// Whether the frontend is no public address of its members towards the internet; default true where there are outbound rules.
 	DisableOutboundSNAT Bool      `yaml:"disable-outbound-snat"`
 	Pos                 model.Pos `yaml:"-"`
@@ -96,8 +104,10 @@ type InboundNATRule struct {
 	// Whether packets keep the frontend's address; default false.
 	FloatingIP Bool `yaml:"floating-ip"`
 	// Minutes until a silent flow is forgotten; default 4.
-	IdleTimeout Int       `yaml:"idle-timeout" jsonschema:"minimum=4,maximum=100"`
-	Pos         model.Pos `yaml:"-"`
+	IdleTimeout Int `yaml:"idle-timeout" jsonschema:"minimum=4,maximum=100"`
+	// Both ends of a flow that was silent for too long get a TCP reset.
+	TCPReset Bool      `yaml:"tcp-reset"`
+	Pos      model.Pos `yaml:"-"`
 }
 
 // OutboundRule gives members public addresses towards the internet.
@@ -111,8 +121,10 @@ type OutboundRule struct {
 	// Source ports for each member, a multiple of 8; default as many as there are for the size of the pool.
 	Ports Int `yaml:"ports" jsonschema:"minimum=8,maximum=64000"`
 	// Minutes until a silent flow is forgotten; default 4.
-	IdleTimeout Int       `yaml:"idle-timeout" jsonschema:"minimum=4,maximum=120"`
-	Pos         model.Pos `yaml:"-"`
+	IdleTimeout Int `yaml:"idle-timeout" jsonschema:"minimum=4,maximum=120"`
+	// Both ends of a flow that was silent for too long get a TCP reset.
+	TCPReset Bool      `yaml:"tcp-reset"`
+	Pos      model.Pos `yaml:"-"`
 }
 
 // NATGateway is a NAT gateway for the subnets of one virtual network that name

@@ -55,7 +55,8 @@ type wire struct {
 	// mu guards the engine and everything that depends on the image.
 	mu     sync.Mutex
 	engine *engine.Engine
-	links  []*link // by port; nil where no declared host is
+	review time.Duration // when the engine wants to look at its flows; 0 for never
+	links  []*link       // by port; nil where no declared host is
 	watch  watches
 
 	under underlay
@@ -155,18 +156,49 @@ func (w *wire) run() {
 			clear(batch)
 		case <-due:
 		}
-		w.land(time.Now())
+		now := time.Now()
+		w.land(now)
+		w.look(now)
 	}
 }
 
-// next returns when the next packet lands.
-func (w *wire) next() (time.Time, bool) {
+// look lets the engine do what time alone brings about, and delivers what it
+// sends by itself.
+func (w *wire) look(now time.Time) {
+	type reset struct {
+		to    *link
+		frame engine.Frame
+	}
+	var out []reset
+	w.mu.Lock()
+	elapsed := now.Sub(w.start)
+	if w.review > 0 && w.review <= elapsed || w.engine.Pending() {
+		w.review = w.engine.Advance(elapsed, func(f engine.Frame) {
+			if to := w.links[f.At]; to != nil {
+				out = append(out, reset{to, f})
+			}
+		})
+	}
+	w.mu.Unlock()
+	for _, r := range out {
+		r.to.take(buffer.NewViewWithData(r.frame.Packet), r.frame.Offload)
+	}
+}
+
+// next returns when there is something to do next: a packet lands, or the engine
+// looks at its flows.
+func (w *wire) next() (at time.Time, some bool) {
+	w.mu.Lock()
+	if w.review > 0 {
+		at, some = w.start.Add(w.review), true
+	}
+	w.mu.Unlock()
 	w.queueMu.Lock()
 	defer w.queueMu.Unlock()
-	if len(w.air) == 0 {
-		return time.Time{}, false
+	if len(w.air) > 0 && (!some || w.air[0].at.Before(at)) {
+		at, some = w.air[0].at, true
 	}
-	return w.air[0].at, true
+	return at, some
 }
 
 // land delivers the packets whose time has come.
@@ -277,7 +309,14 @@ func (c *carrier) carry(own func(int) *buffer.View) {
 		c.to[i] = w.decide(&c.frames[i], &results[i])
 	}
 	img := w.engine.Image()
+	wake := w.engine.Pending()
+	if w.review == 0 {
+		w.review, wake = now.Sub(w.start)+time.Second, true
+	}
 	w.mu.Unlock()
+	if wake {
+		w.nudge()
+	}
 	if tapped {
 		c.show(now, img)
 	}
