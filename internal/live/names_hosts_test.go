@@ -198,6 +198,11 @@ func TestResolver(t *testing.T) {
 			if r.Rcode != tt.rcode || fmt.Sprint(got) != fmt.Sprint(tt.want) || !r.RecursionAvailable {
 				t.Errorf("%s %s from %s over %s: %s %q, want %q", tt.name, dns.TypeToString[tt.kind], tt.from, network, dns.RcodeToString[r.Rcode], got, tt.want)
 			}
+			for _, rr := range r.Ns {
+				if rr.Header().Ttl != 10 { // the least of the SOA's (RFC 2308 section 5)
+					t.Errorf("%s: %s", tt.name, rr)
+				}
+			}
 			negative := len(tt.want) == 0 && tt.rcode != dns.RcodeRefused && !strings.HasPrefix(tt.name, "10.0.")
 			if negative != (len(r.Ns) == 1) {
 				t.Errorf("%s %s from %s: authority %v", tt.name, dns.TypeToString[tt.kind], tt.from, r.Ns)

@@ -164,7 +164,8 @@ func reply(view *fabric.View, q *dns.Msg) *dns.Msg {
 	r.Answer = append(r.Answer, apex(f.Zone, f.Name, name, question.Qtype)...)
 	if len(r.Answer) == len(f.Aliases) {
 		// No such name, or no such data: the zone says for how long (RFC 2308).
-		if soa := startOf(f.Zone); soa != nil {
+		if soa, ok := startOf(f.Zone).(*dns.SOA); ok {
+			soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)
 			r.Ns = append(r.Ns, soa)
 		}
 	}
