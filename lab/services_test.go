@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -174,5 +175,37 @@ func TestInternet(t *testing.T) {
 		t.Error("a subnet without a way out reaches the internet")
 	} else if _, ok := lab.Denied(err); !ok {
 		t.Error(err)
+	}
+}
+
+// TestServicesDocument runs the examples of the services' page.
+func TestServicesDocument(t *testing.T) {
+	b, err := os.ReadFile("../docs/services.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	for rest := string(b); ; examples++ {
+		_, after, ok := strings.Cut(rest, "```yaml\n")
+		if !ok {
+			break
+		}
+		example, tail, _ := strings.Cut(after, "```")
+		rest = tail
+		l := lab.Declare(t, example)
+		l.Check()
+		p, err := programAt(l.Host("web-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.secret(t.Context(), "db-password"); err != nil || got != "correct-horse" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if got, err := p.blob(t.Context(), "orders/first.json"); err != nil || got != `{"id": 1}` {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if examples == 0 {
+		t.Error("there is no example")
 	}
 }
