@@ -68,7 +68,9 @@ func (e *Engine) vector(now time.Duration, frames []Frame, results []Result) {
 	for i := range frames {
 		if s := e.table.slots[e.hashes[i]&mask]; s.hash == e.hashes[i] && s.ref != 0 {
 			n := (s.ref - 1) >> 1
-			touched ^= e.table.chunks[n/chunk][n%chunk].ways[(s.ref-1)&1].epoch
+			f := e.table.flow(n)
+			w := &f.ways[(s.ref-1)&1]
+			touched ^= f.gen ^ w.epoch ^ uint32(w.edit.what) // a line of memory each
 		}
 	}
 	e.touched = touched // keeps the compiler from dropping the fetches

@@ -60,7 +60,8 @@ type header struct {
 // not verified: rewriting is incremental (RFC 1624), so a wrong one stays wrong
 // for the receiver to see.
 func (h *header) parse(at fabric.PortID, b []byte) fabric.Fault {
-	*h = header{}
+	// The key and the offsets are written by whoever finds the packet whole.
+	h.flags, h.v6, h.frag, h.opens, h.icmpError, h.partial = 0, false, false, false, false, false
 	if len(b) == 0 {
 		return fabric.FaultMalformed
 	}

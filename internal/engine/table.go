@@ -88,7 +88,7 @@ const chunk = 256 // flows per allocation
 type table struct {
 	slots  []slot // a power of two, at most half full
 	used   int    // slots in use
-	chunks [][]flow
+	chunks []*[chunk]flow
 	free   []uint32
 	count  int // flows in use
 	max    int
@@ -125,7 +125,7 @@ func (t *table) add(k key, now time.Duration) (uint32, *flow, bool) {
 	}
 	if len(t.free) == 0 {
 		base := uint32(len(t.chunks) * chunk)
-		t.chunks = append(t.chunks, make([]flow, chunk))
+		t.chunks = append(t.chunks, new([chunk]flow))
 		for i := uint32(chunk); i > 0; i-- {
 			t.free = append(t.free, base+i-1)
 		}
