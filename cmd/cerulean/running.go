@@ -32,7 +32,7 @@ func reach(cmd *cobra.Command, name string) (*node.Remote, func() error, error) 
 		return nil, nil, err
 	}
 	bar := newProgress(cmd.ErrOrStderr(), "")
-	system, err := node.Up(ctx, name, node.UpOptions{Listen: "127.0.0.1:0", Control: true, NoProbe: true}, func(e node.Event) {
+	system, err := node.Up(ctx, name, node.UpOptions{Listen: "127.0.0.1:0", Control: true, NoProbe: true, Output: cmd.ErrOrStderr()}, func(e node.Event) {
 		if e.Total > 0 {
 			bar.title = e.Stage
 			bar.update(e.Completed, e.Total, e.Text)

@@ -39,6 +39,9 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 		options.Latency = latency
 		quiet := *output == "json"
 		options.Control = !once && !quiet
+		if options.Control {
+			options.Output = w
+		}
 		bar := newProgress(cmd.ErrOrStderr(), "")
 		begin := time.Now()
 		system, err := node.Up(cmd.Context(), pathArg(args), options, func(e node.Event) {

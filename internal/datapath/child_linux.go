@@ -102,8 +102,12 @@ func runChild() int {
 				// Whoever started this is gone: so is all of it.
 				os.Exit(ExitSignal + int(unix.SIGKILL))
 			}
+			to := pid
+			if i.All {
+				to = -1 // all but this one
+			}
 			if i.Signal > 0 {
-				_ = unix.Kill(pid, unix.Signal(i.Signal))
+				_ = unix.Kill(to, unix.Signal(i.Signal))
 			}
 		}
 	}()

@@ -52,6 +52,12 @@ func (p *Process) Signal(os.Signal) error { return ErrUnsupported }
 // Wait returns [ErrUnsupported].
 func (p *Process) Wait() (int, error) { return 0, ErrUnsupported }
 
+// Terminate returns [ErrUnsupported].
+func (p *Process) Terminate() error { return ErrUnsupported }
+
+// Take returns nothing.
+func (p *Process) Take() (*Namespace, []*os.File) { return nil, nil }
+
 // Forget does nothing.
 func (p *Process) Forget() error { return nil }
 

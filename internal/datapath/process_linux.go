@@ -52,6 +52,7 @@ type reply struct {
 type instruction struct {
 	Run    bool
 	Signal int
+	All    bool // the signal is for every process
 }
 
 // Process is a command in namespaces of its own.
@@ -242,6 +243,19 @@ func (p *Process) Wait() (int, error) {
 		return exit.ExitCode(), nil
 	}
 	return 0, err
+}
+
+// Terminate asks the command and every process it started to end (SIGTERM).
+func (p *Process) Terminate() error {
+	return p.instruct(instruction{Signal: int(unix.SIGTERM), All: true})
+}
+
+// Take returns the namespace and the files of the interfaces, which are the
+// caller's from then on.
+func (p *Process) Take() (*Namespace, []*os.File) {
+	n, d := p.Namespace, p.Devices
+	p.Namespace, p.Devices = nil, nil
+	return n, d
 }
 
 // Forget closes the files of the namespace and the interfaces, once others have

@@ -36,6 +36,8 @@ type UpOptions struct {
 	Control bool
 	// NoProbe leaves the expectations unprobed.
 	NoProbe bool
+	// Output is where the programs of hosts write; nil leaves them unstarted.
+	Output io.Writer
 	// FlowLogs is the folder of Azure's flow logs; empty means none are written.
 	FlowLogs string
 }
@@ -137,6 +139,14 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 		}
 	}
 	end("run", fmt.Sprintf("%d hosts; the cloud's network is the one that was proved", len(s.Net.Hosts())), time.Since(begin))
+	if o.Output != nil {
+		// After the probes, which speak with what is declared.
+		defer func() {
+			if err == nil {
+				s.startPrograms(o.Output)
+			}
+		}()
+	}
 	if o.NoProbe {
 		return s, nil
 	}
