@@ -40,6 +40,7 @@ func (rs *rollouts) end(r *run) {
 	if rs.runs[r.ro.id.Key()] == r {
 		delete(rs.runs, r.ro.id.Key())
 	}
+	close(r.over)
 	rs.all.Done()
 }
 

@@ -2,8 +2,8 @@ package arm
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ceruleannet/cerulean/model"
 )
@@ -27,11 +27,23 @@ func (c *call) deploymentStatusOf(_ *kind, id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
+	if r := c.s.rollouts.of(d.ID.Key()); r != nil {
+		// Most deployments are over sooner than a client asks again.
+		t := time.NewTimer(holdDeploymentPoll)
+		defer t.Stop()
+		select {
+		case <-r.over:
+			if d, f = c.deploymentOf(id); f != nil {
+				return f
+			}
+		case <-t.C:
+		case <-c.r.Context().Done():
+		}
+	}
 	p := d.Properties()
 	answer := map[string]any{"status": text(p, "provisioningState")}
 	if text(p, "provisioningState") == stateRunning {
-		c.w.Header().Set("Retry-After", "0")
-		c.w.Header().Set("X-Ms-Retry-After-Ms", strconv.Itoa(pollDeployment))
+		c.w.Header().Set("Retry-After", "1")
 	}
 	if e := object(p, "error"); e != nil {
 		answer["error"] = e
@@ -40,9 +52,9 @@ func (c *call) deploymentStatusOf(_ *kind, id model.ID) *Fault {
 	return nil
 }
 
-// pollDeployment is how many milliseconds clients that read this wait between
-// polls of a deployment.
-const pollDeployment = 50
+// holdDeploymentPoll is how long a poll of a deployment that runs waits for its
+// end.
+const holdDeploymentPoll = 300 * time.Millisecond
 
 // stepsOf are the operations of a deployment: those so far while it runs.
 func (s *Server) stepsOf(d *model.Resource) []any {

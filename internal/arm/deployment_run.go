@@ -36,6 +36,7 @@ type run struct {
 	// parallel is how many resources are written at a time.
 	parallel int
 	stop     chan struct{} // closed to write nothing more
+	over     chan struct{} // closed once what became of it is stored
 
 	mu      sync.Mutex
 	stopped *wire.Error // why, once stop is closed
@@ -68,7 +69,7 @@ const maxParallelWrites = 8
 
 func newRun(c *call, ro *rollout) *run {
 	return &run{
-		c: c, ro: ro, began: c.s.now(), parallel: 1, stop: make(chan struct{}),
+		c: c, ro: ro, began: c.s.now(), parallel: 1, stop: make(chan struct{}), over: make(chan struct{}),
 		failed: map[*template.Resource]wire.Error{}, state: stateRunning,
 	}
 }

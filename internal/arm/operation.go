@@ -61,6 +61,12 @@ func (o *operations) seal(b []byte) []byte {
 // as the network provider tells them.
 const longestPoll = 10 * time.Second
 
+// seconds is a time to wait as Retry-After has it, rounded up: to clients in
+// Python, 0 is no time and makes them wait for their own default of 30 s.
+func seconds(d time.Duration) string {
+	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
+}
+
 func operationNotFound(name string) *Fault {
 	return fault(http.StatusNotFound, "OperationNotFound", "The operation '%s' was not found.", name)
 }
@@ -83,7 +89,7 @@ func (c *call) accept(kind operationKind, takes time.Duration, namespace, locati
 	if withLocation {
 		h.Set("Location", at+"/operationResults/"+name+"?api-version="+c.version)
 	}
-	h.Set("Retry-After", strconv.Itoa(int(min(takes, longestPoll).Seconds())))
+	h.Set("Retry-After", seconds(min(takes, longestPoll)))
 	return name
 }
 
@@ -102,7 +108,7 @@ func (c *call) operation(name string, result bool) *Fault {
 		h := c.w.Header()
 		// Clients built on azcore wait the milliseconds instead of their own default.
 		wait := min(left, longestPoll)
-		h.Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+		h.Set("Retry-After", seconds(wait))
 		h.Set("X-Ms-Retry-After-Ms", strconv.FormatInt(max(1, wait.Milliseconds()), 10))
 		if result {
 			h.Set("Location", c.base+c.r.URL.RequestURI())

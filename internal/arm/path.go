@@ -62,7 +62,8 @@ func objects(m map[string]any, name string) []map[string]any {
 // refID returns the "id" of a reference property, or "".
 func refID(m map[string]any, name string) string { return text(object(m, name), "id") }
 
-// setDefault sets a property below an object if it is absent; "*" in the path
+// setDefault sets a property below an object if it is absent or null: the
+// providers read both as not given where they have a default. "*" in the path
 // stands for every element of a list.
 func setDefault(m map[string]any, at string, value any) {
 	first, rest, deeper := strings.Cut(at, ".")
@@ -73,7 +74,7 @@ func setDefault(m map[string]any, at string, value any) {
 		return
 	}
 	if !deeper {
-		if _, ok := m[first]; !ok {
+		if m[first] == nil {
 			m[first] = model.CloneJSON(value)
 		}
 		return
