@@ -140,25 +140,3 @@ func Echo(pkt []byte) bool {
 	turn.apply(pkt[:h.end], h.l4, h.key.proto(), h.v6, false)
 	return true
 }
-
-// Unreachable returns the ICMP error that refuses a datagram: port unreachable
-// (RFC 792, RFC 4443 section 3.1), from the datagram's destination. It returns
-// nil for a packet that does not parse.
-func Unreachable(pkt []byte) []byte {
-	const most = 512 // of the packet quoted
-	var h header
-	if h.parse(0, pkt) != fabric.FaultNone {
-		return nil
-	}
-	p := fabric.Packet{Src: addr(h.key.dst), Dst: addr(h.key.src), Proto: fabric.ProtoICMP}
-	kind := [2]byte{icmpUnreachable, 3}
-	if h.v6 {
-		p.Proto, kind = fabric.ProtoICMPv6, [2]byte{icmp6Unreachable, 4}
-	}
-	quote := pkt[:min(h.end, most)]
-	b := append(ipHeader(p, 8+len(quote)), kind[0], kind[1], 0, 0, 0, 0, 0, 0)
-	l4 := len(b) - 8
-	b = append(b, quote...)
-	binary.BigEndian.PutUint16(b[l4+2:], ^uint16(transportSum(b, l4, p.Proto)))
-	return b
-}

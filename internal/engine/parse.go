@@ -27,6 +27,7 @@ const (
 	icmpTimestampReply = 14
 
 	icmp6Unreachable = 1
+	icmp6TooBig      = 2
 	icmp6Parameter   = 4 // 1..4 are the errors
 	icmp6EchoRequest = 128
 	icmp6EchoReply   = 129
