@@ -83,9 +83,16 @@ func run(declared *intent.Declared, opts []Option) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := live.Options{Services: services, Internet: declared.Network.Internet}
+	const unset = -1
+	options := live.Options{Services: services, Internet: declared.Network.Internet, Underlay: declared.Network.Underlay, Pace: unset}
 	for _, o := range opts {
 		o(&options)
+	}
+	if options.Pace == unset {
+		options.Pace = 1
+		if options.NoServices {
+			options.Pace = 0 // nobody would answer
+		}
 	}
 	n, err := live.Start(img, declared.Network.Hosts, options)
 	if err != nil {

@@ -500,7 +500,7 @@ func (w *walk) severed() (fabric.PortID, int32, bool) {
 		}
 		for n := range in.Redirects {
 			r := &in.Redirects[n]
-			if w.flow.pinned(w.epoch, have.at, int32(n), r.Name) != have {
+			if w.flow.pinned(w.epoch, have.at, int32(n), r.Name) != have || !have.of(in, int32(n)) {
 				continue
 			}
 			_, ok := have.in(r)
@@ -528,6 +528,13 @@ func (f *flow) pinned(epoch uint32, at fabric.PortID, redirect int32, name strin
 		}
 	}
 	return found
+}
+
+// of reports whether a redirect is the one that made the pin: of several with
+// its name the one that stands where it stood.
+func (p *pin) of(in *fabric.Inward, redirect int32) bool {
+	same := int(p.redirect) < len(in.Redirects) && in.Redirects[p.redirect].Name == p.name
+	return !same || redirect == p.redirect
 }
 
 // in returns the position of the pin's target in a redirect.

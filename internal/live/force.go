@@ -121,13 +121,18 @@ func (n *Network) remeasure() {
 	n.pulse.mu.Lock()
 	n.measured = n.pulse.health()
 	n.pulse.mu.Unlock()
-	n.enforce()
+	if img := n.consequence(); img != n.wire.engine.Image() {
+		n.wire.engine.Swap(img)
+	}
 }
 
 // enforce gives the engine the image that follows from what should be, what
 // failed and what was measured. The caller holds wire.mu.
-func (n *Network) enforce() {
-	n.wire.engine.Swap(n.base.WithFailure(&n.failure).WithHealth(n.measured))
+func (n *Network) enforce() { n.wire.engine.Swap(n.consequence()) }
+
+// consequence is that image: the base itself where nothing differs from it.
+func (n *Network) consequence() *fabric.Image {
+	return n.base.WithFailure(&n.failure).WithHealth(n.measured)
 }
 
 // answered hands an answer to a health probe to who asked; it reports whether
