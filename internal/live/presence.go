@@ -114,7 +114,7 @@ func (ps *presences) of(at *link) *presence {
 		}
 		ps.byLink[at] = p
 		if ps.timer == nil {
-			ps.timer = time.AfterFunc(idlePresence, ps.sweep)
+			ps.timer = time.AfterFunc(idlePresence, func() { ps.sweep(time.Now()) })
 		}
 	}
 	p.used = time.Now()
@@ -190,13 +190,12 @@ func (ps *presences) called(p *presence, at *link, r *tcp.ForwarderRequest) {
 }
 
 // sweep ends presences that nobody has used for a while.
-func (ps *presences) sweep() {
+func (ps *presences) sweep(now time.Time) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.closed {
 		return
 	}
-	now := time.Now()
 	for at, p := range ps.byLink {
 		if p.open == 0 && now.Sub(p.used) >= idlePresence {
 			delete(ps.byLink, at)
@@ -205,7 +204,7 @@ func (ps *presences) sweep() {
 	}
 	ps.timer = nil
 	if len(ps.byLink) > 0 {
-		ps.timer = time.AfterFunc(idlePresence, ps.sweep)
+		ps.timer = time.AfterFunc(idlePresence, func() { ps.sweep(time.Now()) })
 	}
 }
 
