@@ -134,6 +134,8 @@ var serviceSuffixes = map[string]string{
 	"microsoft.storage/storageaccounts web":   "web.core.windows.net",
 	"microsoft.sql/servers sqlserver":         "database.windows.net",
 	"microsoft.keyvault/vaults vault":         "vault.azure.net",
+
+	"microsoft.dbforpostgresql/flexibleservers postgresqlserver": postgresSuffix,
 }
 
 // publicNames are the public names of what a connection reaches.

@@ -144,7 +144,7 @@ func newKindSet() kindSet {
 	ks := kindSet{}
 	for _, list := range [][]*kind{
 		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
-		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), logKinds(), deploymentKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), logKinds(), databaseKinds(), deploymentKinds(),
 	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k

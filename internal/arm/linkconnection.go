@@ -45,6 +45,7 @@ func linkKinds() []*kind {
 	}
 	add(model.TypeStorageAccount, true, true, func(target, _, guid string) string { return target + "." + guid })
 	add(model.TypeSQLServer, false, false, func(_, endpoint, guid string) string { return endpoint + "-" + guid })
+	add(typePostgres, false, false, func(_, endpoint, guid string) string { return endpoint + "." + guid })
 	add(model.TypeKeyVault, true, false, func(_, _, guid string) string { return strings.ReplaceAll(guid, "-", "") })
 	add(model.TypePrivateLinkService, true, false, func(_, endpoint, guid string) string { return endpoint + "." + guid })
 	return kinds

@@ -40,8 +40,11 @@ func linkGroups(resourceType string) []string {
 		if !strings.EqualFold(t, resourceType) {
 			continue
 		}
-		if group == "sqlserver" {
+		switch group {
+		case "sqlserver":
 			group = "sqlServer"
+		case "postgresqlserver":
+			group = "postgresqlServer"
 		}
 		groups = append(groups, group)
 	}
