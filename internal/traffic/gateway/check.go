@@ -321,6 +321,7 @@ func (k *checker) action(at Place, what, listener string, a *Action) {
 	for i := range a.Rewrites {
 		k.rewrite(&a.Rewrites[i], what)
 	}
+	k.policy(at, what, &a.Policy)
 }
 
 func (k *checker) redirect(at Place, what, listener string, r *Redirect) {

@@ -74,6 +74,7 @@ type Action struct {
 	Pool, Settings string // by name
 	Redirect       *Redirect
 	Rewrites       []Rewrite // in their order
+	Policy         Policy
 }
 
 // Redirect answers with another address.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,6 +165,37 @@ type ActionDoc struct {
 	Settings string
 	Redirect *redirectDoc
 	Rewrites []rewriteDoc
+	Policy   *policyDoc
+}
+
+type policyDoc struct {
+	spot      `yaml:"-"`
+	Allow     []string
+	CORS      *corsDoc `yaml:"cors"`
+	RateLimit *rateDoc `yaml:"rateLimit"`
+	Token     *tokenDoc
+	MaxBody   string `yaml:"maxBody"`
+	Deadline  string
+	Compress  bool
+}
+
+type corsDoc struct {
+	Origins, Methods, Headers, Expose []string
+	Credentials                       bool
+	MaxAge                            string `yaml:"maxAge"`
+}
+
+type rateDoc struct {
+	Requests int
+	Per      string
+	Burst    int
+	By       string
+}
+
+type tokenDoc struct {
+	Issuer, Audience, Keys string
+	Require                map[string][]string
+	Forward                map[string]string
 }
 
 type redirectDoc struct {
@@ -292,6 +324,15 @@ func (d *ruleDoc) UnmarshalYAML(n ast.Node) error {
 // UnmarshalYAML implements [yaml.NodeUnmarshaler].
 func (d *pathDoc) UnmarshalYAML(n ast.Node) error {
 	type plain pathDoc
+	var s spot
+	err := s.decode(n, (*plain)(d))
+	d.spot = s
+	return err
+}
+
+// UnmarshalYAML implements [yaml.NodeUnmarshaler].
+func (d *policyDoc) UnmarshalYAML(n ast.Node) error {
+	type plain policyDoc
 	var s spot
 	err := s.decode(n, (*plain)(d))
 	d.spot = s
@@ -466,6 +507,9 @@ func (b *builder) probe(d *probeDoc) Probe {
 
 func (b *builder) action(d *ActionDoc) Action {
 	a := Action{Pool: d.Pool, Settings: d.Settings}
+	if d.Policy != nil {
+		a.Policy = b.policy(d.Policy)
+	}
 	if r := d.Redirect; r != nil {
 		yes := func(p *bool) bool { return p == nil || *p }
 		a.Redirect = &Redirect{Status: r.Status, URL: r.URL, Listener: r.Listener, IncludePath: yes(r.Path), IncludeQuery: yes(r.Query)}
@@ -482,6 +526,57 @@ func (b *builder) action(d *ActionDoc) Action {
 		a.Rewrites = append(a.Rewrites, w)
 	}
 	return a
+}
+
+func (b *builder) policy(d *policyDoc) Policy {
+	p := Policy{Compress: d.Compress, Deadline: b.duration(d.spot, "deadline", d.Deadline)}
+	for _, s := range d.Allow {
+		prefix, err := netip.ParsePrefix(s)
+		if a, aerr := netip.ParseAddr(s); aerr == nil {
+			prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			b.add(d.spot, "allow: %q is no address or prefix", s)
+			continue
+		}
+		p.Allow = append(p.Allow, prefix)
+	}
+	if d.MaxBody != "" {
+		n, err := bytesOf(d.MaxBody)
+		if err != nil {
+			b.add(d.spot, "maxBody: %v", err)
+		}
+		p.MaxBody = n
+	}
+	if r := d.RateLimit; r != nil {
+		p.RateLimit = &RateLimit{Requests: r.Requests, Per: b.duration(d.spot, "rateLimit: per", r.Per), Burst: r.Burst, By: r.By}
+	}
+	if t := d.Token; t != nil {
+		x := Token(*t)
+		p.Token = &x
+	}
+	if c := d.CORS; c != nil {
+		p.CORS = &CORS{
+			Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose,
+			Credentials: c.Credentials, MaxAge: b.duration(d.spot, "cors: maxAge", c.MaxAge),
+		}
+	}
+	return p
+}
+
+// bytesOf reads "128KiB", "10MiB" or a plain number.
+func bytesOf(s string) (int64, error) {
+	number, unit := s, int64(1)
+	for suffix, u := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if n, ok := strings.CutSuffix(s, suffix); ok {
+			number, unit = n, u
+		}
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	if err != nil || n <= 0 || n > maxPolicyBody/unit {
+		return 0, fmt.Errorf("%q is no size; write 128KiB or 10MiB", s)
+	}
+	return n * unit, nil
 }
 
 // headers returns the headers to set in the order of their names.

@@ -32,6 +32,7 @@ type exchange struct {
 	record   Record
 	chosen   endpoint
 	sticky   bool // the client's cookie named the member
+	compress bool
 	failed   error
 }
 
@@ -66,6 +67,18 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 	if x.decision.target == nil {
 		respond(w, x.decision.Status)
 		return
+	}
+	if g := x.state.guards[x.decision.target.name]; g != nil {
+		if !g.admit(w, r) {
+			return
+		}
+		if d := g.policy.Deadline; d > 0 {
+			ctx, cancel := context.WithTimeout(r.Context(), d)
+			defer cancel()
+			r = r.WithContext(ctx)
+			x.scope.req = r
+		}
+		x.compress = g.policy.Compress
 	}
 	if x.redirected(w, r) {
 		return
@@ -244,6 +257,9 @@ func modify(resp *http.Response) error {
 	}
 	x.scope.resp = resp
 	x.scope.rewriteResponse(x.decision.target.rewrites)
+	if x.compress {
+		compress(x.scope.req, resp)
+	}
 	return nil
 }
 
@@ -258,7 +274,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status := http.StatusBadGateway
 	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() && !unsent(err) {
+	if errors.As(err, &timeout) && timeout.Timeout() && !unsent(err) || errors.Is(err, context.DeadlineExceeded) {
 		status = http.StatusGatewayTimeout
 	}
 	var tooLarge *http.MaxBytesError

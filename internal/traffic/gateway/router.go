@@ -45,6 +45,7 @@ type target struct {
 	settings *Settings
 	redirect *redirection
 	rewrites []rewriter
+	name     string // of the rule, and the path
 }
 
 // NewRouter returns the router of a configuration, or its [Problems].
@@ -60,13 +61,13 @@ func NewRouter(c *Config) (*Router, error) {
 	slices.SortFunc(rules, func(a, b *Rule) int { return cmp.Compare(a.Priority, b.Priority) })
 	for _, rule := range rules {
 		l := find(c.Listeners, rule.Listener, func(l *Listener) string { return l.Name })
-		x := &route{rule: rule, listener: l, fallback: r.target(&rule.Default)}
+		x := &route{rule: rule, listener: l, fallback: r.target(&rule.Default, rule.Name)}
 		for _, h := range l.Hosts {
 			x.hosts = append(x.hosts, strings.ToLower(h))
 		}
 		for i := range rule.Paths {
 			p := &rule.Paths[i]
-			t := r.target(&p.Action)
+			t := r.target(&p.Action, rule.Name+"/"+p.Name)
 			for _, pattern := range p.Patterns {
 				lower := strings.ToLower(pattern)
 				bare, prefix := strings.CutSuffix(lower, "*")
@@ -84,9 +85,9 @@ func NewRouter(c *Config) (*Router, error) {
 }
 
 // target resolves an action of a configuration that was checked.
-func (r *Router) target(a *Action) *target {
+func (r *Router) target(a *Action, name string) *target {
 	c := r.config
-	t := &target{action: a}
+	t := &target{action: a, name: name}
 	if a.Redirect != nil {
 		t.redirect = newRedirection(c, a.Redirect)
 	} else {
@@ -97,6 +98,19 @@ func (r *Router) target(a *Action) *target {
 		t.rewrites = append(t.rewrites, newRewriter(&a.Rewrites[i]))
 	}
 	return t
+}
+
+// targets returns every target.
+func (r *Router) targets() (out []*target) {
+	for i := range r.fronts {
+		for _, x := range r.fronts[i].rules {
+			out = append(out, x.fallback)
+			for j := range x.paths {
+				out = append(out, x.paths[j].target)
+			}
+		}
+	}
+	return out
 }
 
 // Addresses returns where the gateway listens.

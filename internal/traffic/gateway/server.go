@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,7 @@ type Server struct {
 	mu       sync.Mutex // for Load and Close
 	closed   bool
 	backends map[[2]string]*backend
+	guards   map[string]*guard // by target
 	fronts   map[netip.AddrPort]*listening
 }
 
@@ -67,6 +69,7 @@ type Server struct {
 type state struct {
 	router   *Router
 	backends map[[2]string]*backend
+	guards   map[string]*guard
 }
 
 // listening is one address.
@@ -122,7 +125,8 @@ func (s *Server) Load(c *Config) error {
 		opened[f.address] = l
 	}
 	left := s.join(router)
-	s.state.Store(&state{router: router, backends: s.backends})
+	s.guards = s.guard(router)
+	s.state.Store(&state{router: router, backends: s.backends, guards: s.guards})
 	for at, l := range opened {
 		s.open(at, l)
 	}
@@ -142,29 +146,21 @@ func (s *Server) Load(c *Config) error {
 func (s *Server) join(router *Router) (left []*backend) {
 	c := router.config
 	next := map[[2]string]*backend{}
-	for i := range router.fronts {
-		for _, x := range router.fronts[i].rules {
-			targets := []*target{x.fallback}
-			for j := range x.paths {
-				targets = append(targets, x.paths[j].target)
-			}
-			for _, t := range targets {
-				if t.pool == nil {
-					continue
-				}
-				key := [2]string{t.pool.Name, t.settings.Name}
-				if next[key] != nil {
-					continue
-				}
-				probe := probeOf(c, t.settings)
-				b := s.backends[key]
-				if b == nil || !b.same(t.settings, probe) {
-					b = newBackend(s, t.pool, t.settings, probe)
-				}
-				b.update(s.ctx, s, t.pool)
-				next[key] = b
-			}
+	for _, t := range router.targets() {
+		if t.pool == nil {
+			continue
 		}
+		key := [2]string{t.pool.Name, t.settings.Name}
+		if next[key] != nil {
+			continue
+		}
+		probe := probeOf(c, t.settings)
+		b := s.backends[key]
+		if b == nil || !b.same(t.settings, probe) {
+			b = newBackend(s, t.pool, t.settings, probe)
+		}
+		b.update(s.ctx, s, t.pool)
+		next[key] = b
 	}
 	for key, b := range s.backends {
 		if next[key] != b {
@@ -173,6 +169,31 @@ func (s *Server) join(router *Router) (left []*backend) {
 	}
 	s.backends = next
 	return left
+}
+
+// guard makes the policies of a router; those that did not change keep what they
+// have counted.
+func (s *Server) guard(router *Router) map[string]*guard {
+	next := map[string]*guard{}
+	for _, t := range router.targets() {
+		p := &t.action.Policy
+		if reflect.DeepEqual(*p, Policy{}) {
+			continue
+		}
+		if g := s.guards[t.name]; g != nil && reflect.DeepEqual(*g.policy, *p) {
+			next[t.name] = g
+			continue
+		}
+		g := &guard{policy: p}
+		if p.RateLimit != nil {
+			g.rate = newLimiter(p.RateLimit)
+		}
+		if p.Token != nil {
+			g.token = newVerifier(s, p.Token)
+		}
+		next[t.name] = g
+	}
+	return next
 }
 
 func has(r *Router, at netip.AddrPort) bool {
