@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -156,7 +157,7 @@ box ends where the certificate says. Exits with an error if anything of it is no
 }
 
 func newExplain() *cobra.Command {
-	var rules, all bool
+	var rules, all, live bool
 	var ask node.Ask
 	cmd := &cobra.Command{
 		Use:   "explain FROM TO[:PORT]",
@@ -168,18 +169,31 @@ or a protocol and port (":udp/53", ":icmp").
 Of traffic that is blocked it shows the fewest changes that open it, tried on a copy of the
 network, and all that they would open besides. Of traffic that works, --close shows the
 changes that stop it, and what each would stop besides. --all follows every packet between
-the two places and says what becomes of which.
+the two places and says what becomes of which. --live asks the running network what it did
+with a flow, by its number in 'cerulean flows' or by its two ends, and holds that against the
+design.
 Exits with 1 when the traffic does not get there and back.`,
 		Example: `  cerulean explain shop-prod-eastus db-prod-westeurope:5432 -n examples/globojava
   cerulean explain shop-prod-eastus db-prod-westeurope:5432 --close -n examples/globojava
   cerulean explain all-prod-spokes all-nonprod-spokes --all -n examples/globojava
   cerulean explain internet edge-westeurope:22 --rules -n examples/globojava
-  cerulean explain internet edge-westeurope:22 -n examples/globojava -o json`,
-		Args: cobra.ExactArgs(2),
+  cerulean explain internet edge-westeurope:22 -n examples/globojava -o json
+  cerulean explain --live shop-prod-eastus db-prod-eastus:5432 -n examples/globojava`,
+		Args: cobra.RangeArgs(1, 2),
 	}
 	network := networkFlag(cmd)
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case live:
+			name := ""
+			if cmd.Flags().Changed("network") {
+				name = *network
+			}
+			return explainLive(cmd, name, args, *output)
+		case len(args) != 2:
+			return errors.New("name two places: FROM TO[:PORT]; only --live takes the number of a flow")
+		}
 		d, err := node.Open(*network, node.LockRead)
 		if err != nil {
 			return err
@@ -203,10 +217,36 @@ Exits with 1 when the traffic does not get there and back.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().BoolVar(&live, "live", false, "what the running network did with a flow, and whether the design says the same")
 	cmd.Flags().BoolVar(&all, "all", false, "follow all packets between the two places, not one flow")
 	cmd.Flags().BoolVar(&ask.Close, "close", false, "of traffic that works: show the changes that would stop it")
 	cmd.Flags().BoolVar(&rules, "rules", false, "show every rule that was asked, and which of its fields did not match")
+	cmd.MarkFlagsMutuallyExclusive("live", "all")
+	cmd.MarkFlagsMutuallyExclusive("live", "close")
+	cmd.MarkFlagsMutuallyExclusive("live", "rules")
 	return cmd
+}
+
+// explainLive says what a running network did with a flow.
+func explainLive(cmd *cobra.Command, network string, args []string, output string) error {
+	r, done, err := reach(cmd, network)
+	if err != nil {
+		return err
+	}
+	defer done()
+	x, err := r.ExplainLive(cmd.Context(), args...)
+	if err != nil {
+		return err
+	}
+	if w := cmd.OutOrStdout(); output == "json" {
+		err = x.WriteJSON(w)
+	} else {
+		err = x.WriteText(w)
+	}
+	if err == nil && !x.Same {
+		err = errFalse
+	}
+	return err
 }
 
 // explainAll says what becomes of all packets between two places.

@@ -74,6 +74,9 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 			fmt.Fprintf(w, "\nup in %s\n", took(elapsed))
 		}
 		if !once && !quiet {
+			if addr := system.MetricsAddr(); addr != "" {
+				fmt.Fprintf(w, "\nmetrics at http://%s/metrics\n", addr)
+			}
 			fmt.Fprintf(w, "\nThe cloud answers at %s until Ctrl-C. Its clients need:\n", system.Cloud.Endpoint)
 			e, err := system.Cloud.Environment()
 			if err != nil {
@@ -102,6 +105,7 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 	f.StringVarP(&options.Parameters, "parameters", "p", "", "`FILE` of a template's parameters (default NAME.parameters.json)")
 	f.StringVar(&options.Dir, "dir", "", "folder of the cloud's state (default: in memory)")
 	f.StringVar(&options.FlowLogs, "flow-logs", "", "write Azure's flow logs (VNet, version 4) below `DIR`")
+	f.StringVar(&options.Metrics, "metrics", "", "serve Prometheus metrics at `ADDR`, for example 127.0.0.1:9464")
 	f.StringVar(&options.Listen, "listen", "127.0.0.1:0", "address the embedded cloud listens on")
 	return cmd
 }

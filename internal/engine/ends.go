@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+)
 
 // End is what ended a flow.
 type End uint8
@@ -26,9 +30,10 @@ func (x End) String() string {
 // told 2 seconds later, so that its last packets count. Of a denied flow it
 // tells how many packets were denied by its first one's verdict.
 type FlowEnd struct {
-	Now  time.Duration
-	Why  End
-	Flow Flow
+	Now   time.Duration
+	Why   End
+	Image *fabric.Image
+	Flow  Flow
 }
 
 // ending is what ended a flow whose time is over.
@@ -51,7 +56,7 @@ func (e *Engine) tell(now time.Duration, n uint32, f *flow, why End) {
 	f.told = true
 	e.stats.Ended[why]++
 	if e.opts.OnClose != nil {
-		e.opts.OnClose(FlowEnd{Now: now, Why: why, Flow: e.export(n, f)})
+		e.opts.OnClose(FlowEnd{Now: now, Why: why, Image: e.prog.img, Flow: e.export(n, f)})
 	}
 }
 

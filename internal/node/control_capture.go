@@ -146,10 +146,17 @@ func (s *System) capture(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithTimeout(ctx, ask.Duration)
 		defer cancel()
 	}
-	go func() { // it ends with the request
+	enough := make(chan struct{})
+	go func() {
+		defer close(enough)
 		_, _ = io.Copy(io.Discard, r.Body)
 		cancel()
 	}()
+	defer func() {
+		_ = stream.SetReadDeadline(time.Unix(1, 0)) // nobody reads on after this request
+		<-enough
+	}()
+	w.Header().Set("Connection", "close")
 	w.Header().Set("Trailer", countsTrailer)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	stop := s.Net.Tap(func(x *live.Sight) { c.Tap((*observe.Sight)(x)) })

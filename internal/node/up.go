@@ -40,6 +40,8 @@ type UpOptions struct {
 	Output io.Writer
 	// FlowLogs is the folder of Azure's flow logs; empty means none are written.
 	FlowLogs string
+	// Metrics is the address where Prometheus may scrape; empty means none.
+	Metrics string
 }
 
 // Event is progress of Up: a stage that ended, or, with Total above 0, how far
@@ -67,6 +69,9 @@ type System struct {
 	machines machines
 	feed     observe.Feed
 	recorder *flowlog.Recorder // nil unless asked for
+	meter    *observe.Meter
+	metrics  *observe.Metrics
+	scraped  *scraped // nil unless asked for
 	// rehearsing is held by a drill: one at a time.
 	rehearsing sync.Mutex
 
@@ -215,15 +220,23 @@ func (s *System) run(o UpOptions) error {
 			return err
 		}
 	}
+	s.meter = observe.NewMeter()
+	s.feed.Add(s.meter)
 	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{
 		OnFlow: s.feed.OnFlow, OnClose: s.feed.OnClose,
 		Latency: o.Latency, Pace: cmp.Or(o.Pace, 1), Underlay: s.Design.Network().Underlay,
 		Services: services, Internet: s.Design.Network().Internet,
 	})
-	if err == nil && s.recorder != nil {
+	if err != nil {
+		return err
+	}
+	if s.recorder != nil {
 		s.recorder.Run(s.Net)
 	}
-	return err
+	if err := s.measure(); err != nil || o.Metrics == "" {
+		return err
+	}
+	return s.serveMetrics(o.Metrics)
 }
 
 // difference returns the first line on which two images differ.
@@ -350,6 +363,9 @@ func (s *System) Close() error {
 			s.err = s.control.close()
 		}
 		s.machines.close()
+		if s.scraped != nil {
+			s.err = errors.Join(s.err, s.scraped.close())
+		}
 		if s.recorder != nil {
 			s.err = errors.Join(s.err, s.recorder.Close())
 		}
