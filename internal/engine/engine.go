@@ -353,7 +353,9 @@ func (e *Engine) write(now time.Duration, n uint32, dir int, final key) {
 		a.edit = newEdit(a.key, final)
 	}
 	e.stats.Walks++
-	e.event(now, id(n, f), dir, a.key, final, a.packets > 0)
+	if !f.told { // else only its last packets straggle
+		e.event(now, id(n, f), dir, a.key, final, a.packets > 0)
+	}
 }
 
 func (e *Engine) fault(f fabric.Fault) Result {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model"
 )
 
 // publicFarm is a Standard load balancer with public frontends f0, f1, … (the
@@ -182,4 +183,48 @@ func TestNATGateway(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What of a load balancer's kind decides about its flows: a Basic one ends TCP
+// flows when all members are down, a global one prefers the nearest region, and
+// what routes bring to a high-availability ports rule is hashed alike both ways.
+func TestKindsOfBalancers(t *testing.T) {
+	for _, tt := range []struct {
+		name, sku              string
+		endsAllDown, isNearest bool
+	}{
+		{"Standard", `{"name":"Standard"}`, false, false},
+		{"Basic", `{"name":"Basic"}`, true, false},
+		{"global", `{"name":"Standard","tier":"Global"}`, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := publicFarm(t, 1, 2, `"loadBalancingRules":[{"name":"web","properties":{"protocol":"Tcp","frontendPort":80,"backendPort":80,
+				"frontendIPConfiguration":{"id":"~lb/lb/frontendIPConfigurations/f0"},"backendAddressPool":{"id":"~lb/lb/backendAddressPools/p"}}}]`)
+			sku, err := model.ParseJSON([]byte(tt.sku))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.resources[len(n.resources)-1].Doc["sku"] = sku
+			img := n.compile()
+			r := img.Ports[portOf(t, img, "lb")].Inward.Redirects[0]
+			if r.EndsAllDown != tt.endsAllDown || r.Nearest != tt.isNearest || r.Symmetric {
+				t.Errorf("ends when all are down %v, nearest %v, symmetric %v", r.EndsAllDown, r.Nearest, r.Symmetric)
+			}
+		})
+	}
+	t.Run("HA ports", func(t *testing.T) {
+		n := &network{t: t}
+		n.vnet("v", "10.0.0.0/16", "s 10.0.0.0/24")
+		n.nic("fw", "v/s", "10.0.0.4", `"enableIPForwarding":true`)
+		n.add("lb/lb", `{"location":"westeurope","sku":{"name":"Standard"},"properties":{
+			"frontendIPConfigurations":[{"name":"f","properties":{"privateIPAddress":"10.0.0.10","subnet":{"id":"~vnet/v/subnets/s"}}}],
+			"backendAddressPools":[{"name":"p","properties":{"loadBalancerBackendAddresses":[{"name":"fw","properties":{"networkInterfaceIPConfiguration":{"id":"~nic/fw/ipConfigurations/ip"}}}]}}],
+			"loadBalancingRules":[{"name":"ha","properties":{"protocol":"All","frontendPort":0,"backendPort":0,"enableTcpReset":true,
+				"frontendIPConfiguration":{"id":"~lb/lb/frontendIPConfigurations/f"},"backendAddressPool":{"id":"~lb/lb/backendAddressPools/p"}}}]}}`)
+		img := n.compile()
+		list := img.Ports[portOf(t, img, "lb")].Inward.Redirects
+		if len(list) != 2 || list[0].Symmetric || !list[1].Symmetric {
+			t.Errorf("%+v", list)
+		}
+	})
 }
