@@ -64,6 +64,23 @@ type Answer struct {
 	Origin  Origin // the record or, for Deny, the zone
 }
 
+// Resolve answers a name as a port sees it: by the servers of its own, if it has
+// any, else as its space does.
+func (img *Image) Resolve(at PortID, name string) Answer {
+	port := &img.Ports[at]
+	if port.Space == None {
+		return Answer{Name: plain(name), Verdict: VerdictUnknown}
+	}
+	view := img.Spaces[port.Space].View
+	if len(port.Servers) > 0 {
+		view.Elsewhere = view.Forwards
+		for _, a := range port.Servers {
+			view.Elsewhere = view.Elsewhere || !img.Sets[img.Platform].Contains(AddrValue(a))
+		}
+	}
+	return view.Resolve(name)
+}
+
 // maxAliases bounds how many aliases of a name are followed.
 const maxAliases = 8
 

@@ -63,3 +63,54 @@ func TestWildcards(t *testing.T) {
 		}
 	}
 }
+
+// A port is answered by whom it asks: its own servers before its space's, and
+// servers that are not the platform say nothing that the image knows.
+func TestResolveAt(t *testing.T) {
+	platform, other := netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("10.0.0.53")
+	zones := []Zone{{Name: "example.com", Records: []Record{{Name: "db.example.com", Addrs: []netip.Addr{other}}}}}
+	img := &Image{
+		Sets:   []Set{AllValues(), AddrSet(platform)},
+		Spaces: []Space{{View: View{Zones: zones}}, {View: View{Zones: zones, Servers: []netip.Addr{other}, Elsewhere: true}}, {View: View{Zones: zones, Elsewhere: true, Forwards: true}}},
+		Ports: []Port{
+			{Space: 0},
+			{Space: 0, Servers: []netip.Addr{other}},
+			{Space: 1},
+			{Space: 1, Servers: []netip.Addr{platform}},
+			{Space: 1, Servers: []netip.Addr{platform, other}},
+			{Space: 2, Servers: []netip.Addr{platform}},
+			{Space: None},
+		},
+		Platform: 1,
+	}
+	want := []Verdict{VerdictAllow, VerdictUnknown, VerdictUnknown, VerdictAllow, VerdictUnknown, VerdictUnknown, VerdictUnknown}
+	for at, verdict := range want {
+		if got := img.Resolve(PortID(at), "db.example.com"); got.Verdict != verdict {
+			t.Errorf("port %d: %s", at, got.Verdict)
+		}
+	}
+	// The platform's own answers do not depend on whom the hosts ask.
+	if f := img.Spaces[1].View.Follow("db.example.com"); f.Verdict != VerdictAllow || f.Zone == nil || f.Record == nil {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What a space calls its ports by itself is a zone like others, the longest
+// suffix wins, and an address has the names of those that were registered.
+func TestOwnNames(t *testing.T) {
+	a, b := netip.MustParseAddr("10.0.0.4"), netip.MustParseAddr("10.0.0.5")
+	v := View{
+		Own:   Zone{Name: "x.internal.test", Records: []Record{{Name: "vm.x.internal.test", Addrs: []netip.Addr{a}, Registered: true}}},
+		Zones: []Zone{{Name: "corp.test", Records: []Record{{Name: "vm.corp.test", Addrs: []netip.Addr{a}, Registered: true}, {Name: "www.corp.test", Addrs: []netip.Addr{a}}}}},
+	}
+	if got := v.Resolve("vm.x.internal.test"); got.Verdict != VerdictAllow {
+		t.Errorf("%+v", got)
+	}
+	if got := v.Resolve("other.x.internal.test"); got.Verdict != VerdictDeny {
+		t.Errorf("%+v", got)
+	}
+	named := v.Named(a)
+	if len(named) != 2 || named[0].Name != "vm.x.internal.test" || named[1].Name != "vm.corp.test" || len(v.Named(b)) != 0 {
+		t.Errorf("%v", named)
+	}
+}

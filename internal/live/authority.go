@@ -62,8 +62,12 @@ func (a *authority) clientConfig() *tls.Config {
 // serverConfig serves certificates for a host: for its name and addresses, and
 // for every name that some space of the image resolves to it.
 func (a *authority) serverConfig(h *Host) *tls.Config {
+	oldest := uint16(tls.VersionTLS13)
+	if !h.resource.IsZero() {
+		oldest = tls.VersionTLS12 // as Azure's services do
+	}
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13,
+		MinVersion: oldest,
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			name := hello.ServerName
@@ -116,8 +120,9 @@ func (h *Host) answersTo(name string) bool {
 		own[a] = true
 	}
 	for i := range img.Spaces {
-		if answer := img.Spaces[i].View.Resolve(name); answer.Verdict == fabric.VerdictAllow {
-			for _, a := range answer.Addrs {
+		// As the platform answers, also where the hosts ask a forwarder.
+		if answer := img.Spaces[i].View.Follow(name); answer.Verdict == fabric.VerdictAllow {
+			for _, a := range answer.Record.Addrs {
 				if own[a] {
 					return true
 				}

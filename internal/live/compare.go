@@ -18,11 +18,10 @@ func Replay(img *fabric.Image, w *proof.Witness) error {
 	if w.Answer == nil {
 		return replay(img, &w.Conn)
 	}
-	space := img.Ports[w.From].Space
-	if space == fabric.None {
+	if img.Ports[w.From].Space == fabric.None {
 		return fmt.Errorf("%s: the internet does not ask for private names", w.Name)
 	}
-	got := img.Spaces[space].View.Resolve(w.Name)
+	got := img.Resolve(w.From, w.Name)
 	if got.Verdict != w.Answer.Verdict || fmt.Sprint(got.Addrs) != fmt.Sprint(w.Answer.Addrs) {
 		return fmt.Errorf("%s resolves to %s %v, the proof says %s %v", w.Name, got.Verdict, got.Addrs, w.Answer.Verdict, w.Answer.Addrs)
 	}

@@ -95,6 +95,14 @@ func TestClaims(t *testing.T) {
 		want   Status
 		why    string // part of it
 	}{
+		{"an interface asks a server of its own", func(p *planet) {
+			for i := range p.img.Ports {
+				if p.img.Ports[i].Kind == fabric.PortHost {
+					p.img.Ports[i].Servers = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
+					break
+				}
+			}
+		}, names, Unknown, "DNS servers of its own answer"},
 		{"isolation by admin rules", nil, isolation, Holds, "no packet gets through: 24 sources to 12 destinations, and back"},
 		{"one admin rule less: the other side's still denies", func(p *planet) { p.filterNamed("admin-out-prod").Rules = nil }, isolation, Holds, ""},
 		{"no admin rules: the firewall policy still denies", open, isolation, Holds, ""},

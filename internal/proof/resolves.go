@@ -19,23 +19,26 @@ func (p *Prover) resolves(a *arena, f *Finding) {
 		f.Why = quoted(e.From.Text) + " selects nothing, so nothing was checked"
 		return
 	}
-	asked := map[fabric.SpaceID]bool{}
+	asked := map[fabric.SpaceID]bool{} // by the servers of the space
+	spaces := map[fabric.SpaceID]bool{}
 	var unknown *Witness
 	for _, c := range ports {
 		port := &p.img.Ports[c.port]
-		if port.Space == fabric.None || asked[port.Space] {
+		own := len(port.Servers) > 0
+		if port.Space == fabric.None || asked[port.Space] && !own {
 			continue
 		}
-		asked[port.Space] = true
+		asked[port.Space] = asked[port.Space] || !own
+		spaces[port.Space] = true
 		space := &p.img.Spaces[port.Space]
 		for _, name := range e.Names {
 			f.Counts.Names++
-			ans := space.View.Resolve(name)
+			ans := p.img.Resolve(c.port, name)
 			why := private(&ans)
 			if why == "" {
 				continue
 			}
-			if space.View.Elsewhere {
+			if ans.Verdict == fabric.VerdictUnknown && (space.View.Elsewhere || own) {
 				why = "DNS servers of its own answer " + ans.Name + ", which are not modelled"
 			}
 			wit := &Witness{From: c.port, FromName: p.name(c.port), Name: name, Answer: &ans, Verdict: ans.Verdict, hops: hopWriter{p}}
@@ -59,7 +62,7 @@ func (p *Prover) resolves(a *arena, f *Finding) {
 		f.Why = "there is no name to ask for"
 	default:
 		f.Status = Holds
-		f.Why = fmt.Sprintf("%s in %s, all private", plural(len(e.Names), "name"), plural(len(asked), "virtual network"))
+		f.Why = fmt.Sprintf("%s in %s, all private", plural(len(e.Names), "name"), plural(len(spaces), "virtual network"))
 	}
 }
 

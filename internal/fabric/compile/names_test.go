@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -58,5 +59,63 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s in %s: %v, want %v", tt.name, tt.vnet, got.Addrs, tt.addrs)
 			}
 		}
+	}
+}
+
+// Whom hosts ask: the servers of the interface, else of the network, else the
+// platform ("Name resolution for resources in Azure virtual networks").
+func TestNameServers(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("a", "10.0.0.0/16", "s 10.0.0.0/24")
+	n.add("vnet/own", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.2.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.2.0.0/24"}}],"dhcpOptions":{"dnsServers":["10.2.0.4"]}}}`)
+	n.nic("plain", "a/s", "").nic("special", "a/s", "", `"dnsSettings":{"dnsServers":["10.9.9.9"]}`)
+	n.nic("follower", "own/s", "").nic("azure", "own/s", "", `"dnsSettings":{"dnsServers":["168.63.129.16"]}`)
+	n.add("zone/corp.example", `{"location":"global","properties":{}}`)
+	n.link("corp.example", "a", false).link("corp.example", "own", false)
+	n.add("zone/corp.example/A/web", `{"properties":{"ttl":60,"aRecords":[{"ipv4Address":"10.0.0.5"}]}}`)
+	img := n.compile()
+	for name, want := range map[string]fabric.Verdict{
+		"plain": fabric.VerdictAllow, "special": fabric.VerdictUnknown, "follower": fabric.VerdictUnknown, "azure": fabric.VerdictAllow,
+	} {
+		found := false
+		for i := range img.Ports {
+			if img.Ports[i].Name == name {
+				found = true
+				if got := img.Resolve(fabric.PortID(i), "web.corp.example"); got.Verdict != want {
+					t.Errorf("%s: %s, want %s", name, got.Verdict, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("no port %s", name)
+		}
+	}
+}
+
+// Record sets of every type become data in the form of master files (RFC 1035
+// section 5.1).
+func TestRecordData(t *testing.T) {
+	n := &network{t: t}
+	n.vnet("a", "10.0.0.0/16", "s 10.0.0.0/24").add("zone/corp.example", `{"location":"global","properties":{}}`).link("corp.example", "a", false)
+	n.add("zone/corp.example/A/x", `{"properties":{"ttl":60,"aRecords":[{"ipv4Address":"10.0.0.5"}]}}`)
+	n.add("zone/corp.example/MX/x", `{"properties":{"ttl":30,"mxRecords":[{"preference":5,"exchange":"Mail.example."}]}}`)
+	n.add("zone/corp.example/TXT/x", `{"properties":{"ttl":20,"txtRecords":[{"value":["a \"b\"\\","c"]}]}}`)
+	n.add("zone/corp.example/SRV/_s._tcp", `{"properties":{"ttl":10,"srvRecords":[{"priority":1,"weight":2,"port":3,"target":"x.corp.example"}]}}`)
+	n.add("zone/corp.example/SOA/@", `{"properties":{"ttl":99,"soaRecord":{"host":"ns.example","email":"me@example","serialNumber":7,"refreshTime":1,"retryTime":2,"expireTime":3,"minimumTtl":4}}}`)
+	img := n.compile()
+	z := &img.Spaces[0].View.Zones[0]
+	if z.SOA != (fabric.Data{Type: typeSOA, TTL: 99, Text: "ns.example. me.example. 7 1 2 3 4"}) {
+		t.Errorf("%+v", z.SOA)
+	}
+	got := fmt.Sprintf("%+v", z.Records)
+	for _, want := range []string{
+		`{Type:15 TTL:30 Text:5 mail.example.} {Type:16 TTL:20 Text:"a \"b\"\\" "c"}`, `{Type:33 TTL:10 Text:1 2 3 x.corp.example.}`, "10.0.0.5",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nlacks %s", got, want)
+		}
+	}
+	if len(z.Records) != 2 {
+		t.Errorf("%d names", len(z.Records))
 	}
 }
