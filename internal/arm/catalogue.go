@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -113,6 +114,56 @@ func tagValues(names []string, withPrefixes bool) []any {
 		values[i] = map[string]any{"name": name, "id": name, "serviceTagChangeNumber": catalog.ServiceTagsChange, "properties": p}
 	}
 	return values
+}
+
+// published are the facts that are listed below a subscription and never written,
+// by lower-case type.
+var published = map[string]func(scope model.ID) map[string]any{
+	strings.ToLower(typeFirewallTag):          firewallTags,
+	"microsoft.network/bgpservicecommunities": bgpCommunities,
+	"microsoft.network/azurewebcategories":    webCategories,
+}
+
+// bgpCommunities answers "Bgp Service Communities - List".
+func bgpCommunities(scope model.ID) map[string]any {
+	var order []string
+	byService := map[string][]any{}
+	for _, c := range catalog.BGPCommunities() {
+		if byService[c.Service] == nil {
+			order = append(order, c.Service)
+		}
+		region := c.Region
+		if region == "" {
+			region = "Global"
+		}
+		byService[c.Service] = append(byService[c.Service], map[string]any{
+			"serviceSupportedRegion": region, "communityName": strings.TrimSpace(c.Service + " " + c.Region), "communityValue": c.Value,
+			"communityPrefixes": []any{}, "isAuthorizedToUse": true, "serviceGroup": c.Service,
+		})
+	}
+	value := []any{}
+	for _, service := range order {
+		value = append(value, map[string]any{
+			"name": service, "id": networkFact(scope, "bgpServiceCommunities", service), "type": "Microsoft.Network/bgpServiceCommunities",
+			"properties": map[string]any{"serviceName": service, "bgpCommunities": byService[service]},
+		})
+	}
+	return map[string]any{"value": value}
+}
+
+// webCategories answers "Web Categories - List By Subscription".
+func webCategories(scope model.ID) map[string]any {
+	groups := catalog.WebCategories()
+	value := []any{}
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		for _, name := range groups[group] {
+			value = append(value, map[string]any{
+				"name": name, "id": networkFact(scope, "azureWebCategories", name), "type": "Microsoft.Network/azureWebCategories",
+				"etag": `W/"0"`, "properties": map[string]any{"group": group},
+			})
+		}
+	}
+	return map[string]any{"value": value}
 }
 
 // typeFirewallTag is the names that stand for those of a service in a firewall's

@@ -34,6 +34,16 @@ func TestCatalogue(t *testing.T) {
 // TestFirewallTags: FQDN tags are listed below a subscription.
 func TestFirewallTags(t *testing.T) {
 	c := newCloud(t)
+	for path, want := range map[string]string{
+		"bgpServiceCommunities":       `"communityValue":"12076:5010"`,
+		"azureWebCategories":          `"name":"Gambling"`,
+		"azureWebCategories/gambling": `"group":"Liability"`,
+	} {
+		if raw := string(c.must("GET", subscription+"/providers/Microsoft.Network/"+path, "").raw); !strings.Contains(raw, want) {
+			t.Errorf("%s: %.300s", path, raw)
+		}
+	}
+	c.refused(404, "ResourceNotFound", "GET", subscription+"/providers/Microsoft.Network/azureWebCategories/none", "")
 	if raw := string(c.must("GET", subscription+"/providers/Microsoft.Network/azureFirewallFqdnTags", "").raw); !strings.Contains(raw, `"fqdnTagName":"WindowsUpdate"`) {
 		t.Errorf("%.300s", raw)
 	}

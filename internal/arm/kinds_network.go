@@ -125,6 +125,7 @@ func networkKinds() []*kind {
 		{Type: typeNICConfig, Name: networkName, Inline: "ipConfigurations", State: true, ReadOnly: true},
 		{
 			Type: model.TypePublicIP, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Verbs:    []verb{ddosOfPublic},
 			Computed: []string{"ipConfiguration", "natGateway"},
 			Refs: []reference{
 				regionalRef(typePublicPrefix, "properties.publicIPPrefix.id"),

@@ -150,6 +150,7 @@ func networkVerbs() []verb {
 		{name: "listNetworkManagerEffectiveConnectivityConfigurations", body: maybeBody, answer: effectiveConnectivity},
 		{name: "listNetworkManagerEffectiveSecurityAdminRules", body: maybeBody, answer: effectiveAdminRules},
 		{name: "usages", get: true, answer: networkUsages},
+		ddosOfNetwork,
 		{name: "CheckIPAddressAvailability", get: true, answer: checkAddress},
 	}
 }

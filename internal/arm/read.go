@@ -104,8 +104,8 @@ func (c *call) head(id model.ID) *Fault {
 // collection lists the resources of a type below a scope: a subscription, a
 // resource group or a parent.
 func (c *call) collection(scope model.ID, resourceType string) *Fault {
-	if strings.EqualFold(resourceType, typeFirewallTag) && c.r.Method == http.MethodGet {
-		writeJSON(c.w, http.StatusOK, firewallTags(scope))
+	if list := published[strings.ToLower(resourceType)]; list != nil && c.r.Method == http.MethodGet {
+		writeJSON(c.w, http.StatusOK, list(scope))
 		return nil
 	}
 	types, f := c.s.kinds.collected(resourceType)

@@ -210,6 +210,15 @@ func (c *call) resource(id model.ID) *Fault {
 			return c.action(up, name)
 		}
 	}
+	if list := published[strings.ToLower(id.Type())]; list != nil && c.r.Method == http.MethodGet {
+		for _, o := range list(id.Parent())["value"].([]any) {
+			if o, _ := o.(map[string]any); strings.EqualFold(text(o, "name"), id.Name()) {
+				writeJSON(c.w, http.StatusOK, o)
+				return nil
+			}
+		}
+		return notFound(id, false)
+	}
 	k, f := c.s.kinds.of(id)
 	if f != nil {
 		return f
