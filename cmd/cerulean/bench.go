@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 
@@ -16,8 +15,8 @@ func newBench() *cobra.Command {
 	var rules []int
 	var path string
 	cmd := &cobra.Command{
-		Use:   "bench up|prove|engine|cloud",
-		Short: "Measure this machine: the main job, a large proof, a packet, the cloud",
+		Use:   "bench up|prove|engine|cloud|datapath",
+		Short: "Measure this machine: the main job, a large proof, a packet, the cloud, real programs",
 		Long: `  up      the main job with latency off, each stage; the median of several rounds
   prove   four sections, on one core but for the first: a generated network of many
           spokes, declared, compiled and proved; isolation over all packets of
@@ -26,13 +25,16 @@ func newBench() *cobra.Command {
           half a minute and 3.5 GB
   engine  nanoseconds and allocations per packet of an established flow
   cloud   the embedded cloud with many resources: requests per second and the 99th
-          percentile of reads and writes, memory, cold start`,
+          percentile of reads and writes, memory, cold start
+  datapath  real programs in namespaces: one stream and round trips against Open vSwitch
+          and a bare veth pair, connections against HAProxy; a thousand hosts; a
+          packet. Linux, as root, with iperf3`,
 		Example: `  cerulean bench up --network examples/globojava
   cerulean bench prove --spokes 1000 -o json
   cerulean bench prove --size 10000 --rules 1000,9000   (a million rules in security groups)
   cerulean bench cloud --resources 10000 --writers 64`,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"up", "prove", "engine", "cloud"},
+		ValidArgs: []string{"up", "prove", "engine", "cloud", "datapath"},
 	}
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -46,13 +48,19 @@ func newBench() *cobra.Command {
 		case "up":
 			result, err = node.BenchUp(cmd.Context(), path, rounds)
 		case "prove":
-			return benchProve(cmd.Context(), w, *output == "json", node.ProveSizes{Spokes: spokes, VNets: size, Rules: rules}, rounds)
+			return benchSections(w, *output == "json", func(each func(*node.Bench) error) error {
+				return node.BenchProofs(cmd.Context(), node.ProveSizes{Spokes: spokes, VNets: size, Rules: rules}, rounds, each)
+			})
+		case "datapath":
+			return benchSections(w, *output == "json", func(each func(*node.Bench) error) error {
+				return node.BenchDatapath(cmd.Context(), rounds, each)
+			})
 		case "engine":
 			result, err = node.BenchEngine(cmd.Context(), rounds)
 		case "cloud":
 			result, err = node.BenchCloud(cmd.Context(), sizes, rounds)
 		default:
-			return fmt.Errorf("unknown benchmark %q; use up, prove, engine or cloud", args[0])
+			return fmt.Errorf("unknown benchmark %q; use up, prove, engine, cloud or datapath", args[0])
 		}
 		if err != nil {
 			return err
@@ -74,11 +82,11 @@ func newBench() *cobra.Command {
 	return cmd
 }
 
-// benchProve measures the proof section by section and writes each as it is
-// measured; as JSON all at once.
-func benchProve(ctx context.Context, w io.Writer, json bool, sizes node.ProveSizes, rounds int) error {
+// benchSections measures section by section and writes each as it is measured; as
+// JSON all at once.
+func benchSections(w io.Writer, json bool, run func(each func(*node.Bench) error) error) error {
 	var all []*node.Bench
-	err := node.BenchProofs(ctx, sizes, rounds, func(b *node.Bench) error {
+	err := run(func(b *node.Bench) error {
 		all = append(all, b)
 		if json {
 			return nil

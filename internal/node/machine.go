@@ -240,4 +240,9 @@ func (m *machine) release() {
 // Child runs this process's part if another process of this program started it as
 // the first one on a host, and returns its exit code. A program that runs hosts'
 // programs calls it first thing in main.
-func Child(args []string) (code int, is bool) { return datapath.Child(args) }
+func Child(args []string) (code int, is bool) {
+	if code, is = benchChild(args); is {
+		return code, true
+	}
+	return datapath.Child(args)
+}
