@@ -17,6 +17,9 @@ type Options struct {
 	// For is how long the thing stays down; 0 is twice as long as probes need
 	// to notice, and two seconds more.
 	For time.Duration
+	// Grace is how long traffic gets before the failure, and after probes must
+	// have noticed it; default 2 seconds.
+	Grace time.Duration
 	// Steady says how much traffic to make.
 	Steady live.SteadyOptions
 	// On hears of each stage; nil for nobody.
@@ -31,9 +34,8 @@ type Event struct {
 
 // How long the stages before and after the failure take.
 const (
-	settleTime  = 1500 * time.Millisecond // of traffic before the failure, at least
-	settleLimit = 30 * time.Second        // for all of it to begin
-	graceTime   = 2 * time.Second         // after probes must have noticed
+	settleLimit  = 30 * time.Second // for all traffic to begin
+	graceDefault = 2 * time.Second
 	// recoverLimit is how long after the restoration a flow may take: TCP waits
 	// longer and longer between two tries of a segment.
 	recoverLimit = 90 * time.Second
@@ -45,6 +47,9 @@ const (
 // ends, the target is back. An interrupted drill reports what it saw so far, and
 // the context's error.
 func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target Target, o Options) (*Report, error) {
+	if o.Grace <= 0 {
+		o.Grace = graceDefault
+	}
 	if o.For < 0 {
 		return nil, fmt.Errorf("a failure of %s: use a time above 0", o.For)
 	}
@@ -68,14 +73,14 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	detect := noticing(n)
 	hold := o.For
 	if hold == 0 {
-		hold = 2*detect + graceTime
+		hold = 2*detect + o.Grace
 	}
 	r.Detect, r.Held = detect, hold
 	steady := n.Steady(exps, o.Steady)
 	defer steady.Stop()
 	var m Moments
 	m.Begun = time.Now()
-	if err := begun(ctx, steady); err != nil {
+	if err := begun(ctx, steady, o.Grace); err != nil {
 		return nil, err
 	}
 	flows := steady.Flows()
@@ -92,14 +97,14 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	})
 	defer restore()
 	say("fail", "%s is down for %s", target, hold)
-	m.Noticed = m.Failed.Add(min(detect+graceTime/2, hold*3/4))
+	m.Noticed = m.Failed.Add(min(detect+o.Grace/2, hold*3/4))
 	err = pause(ctx, hold)
 	health := n.Health()
 	m.Restored = time.Now()
 	restore()
 	say("restore", "%s is back", target)
 	if err == nil {
-		err = recovered(ctx, n, steady, m, before)
+		err = recovered(ctx, n, steady, m, before, o.Grace)
 	}
 	m.Ended = time.Now()
 	steady.Stop()
@@ -133,7 +138,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // begun waits until every flow had a trial, and a while longer.
-func begun(ctx context.Context, s *live.Steady) error {
+func begun(ctx context.Context, s *live.Steady, grace time.Duration) error {
 	limit := time.Now().Add(settleLimit)
 	for time.Now().Before(limit) {
 		if !slices.ContainsFunc(s.Flows(), func(f live.SteadyFlow) bool { return len(f.Spells) == 0 && f.Ended == "" }) {
@@ -143,12 +148,12 @@ func begun(ctx context.Context, s *live.Steady) error {
 			return err
 		}
 	}
-	return pause(ctx, settleTime)
+	return pause(ctx, grace)
 }
 
 // recovered waits until members are up that were, and all flows that worked
 // before the failure, and have not ended, work.
-func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, before []live.MemberHealth) error {
+func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, before []live.MemberHealth, grace time.Duration) error {
 	up := func(list []live.MemberHealth) (out []string) {
 		for _, x := range list {
 			if x.Up {
@@ -168,7 +173,7 @@ func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, 
 			if f.Ended != "" || len(f.Spells) == 0 {
 				continue
 			}
-			if f.Kind == live.SteadyStream && time.Since(m.Restored) > m.Restored.Sub(m.Failed)+graceTime {
+			if f.Kind == live.SteadyStream && time.Since(m.Restored) > m.Restored.Sub(m.Failed)+grace {
 				continue // TCP has tried again since: it is stuck
 			}
 			worked := slices.ContainsFunc(f.Spells, func(x live.Spell) bool { return x.OK && x.From.Before(m.Failed) })
@@ -178,7 +183,7 @@ func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, 
 			}
 		}
 		if ready {
-			return pause(ctx, settleTime/3)
+			return pause(ctx, grace/4)
 		}
 		if err := pause(ctx, look); err != nil {
 			return err

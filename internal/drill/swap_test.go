@@ -12,6 +12,7 @@ import (
 // An image that comes into force again and again, as health probes make it, does
 // no harm to what is established: through appliances behind a load balancer, too.
 func TestSwapsDoNoHarm(t *testing.T) {
+	t.Parallel()
 	declared, err := intent.Load("../../examples/landing-zone", intent.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func TestPatience(t *testing.T) {
 		{fabric.ProbeTCP, 60, 1, time.Minute},
 		{fabric.ProbeHTTP, 60, 1, 30 * time.Second},
 		{fabric.ProbeHTTPS, 15, 1, 15 * time.Second},
-		{fabric.ProbeTCP, 5, 10, 500 * time.Millisecond},
+		{fabric.ProbeTCP, 60, 10, 6 * time.Second},
 		{fabric.ProbeTCP, 5, 1000, shortestAnswer},
 	} {
 		p := &fabric.Probe{Kind: c.kind, Interval: time.Duration(c.interval) * time.Second, Threshold: 1}

@@ -51,7 +51,8 @@ const (
 	SteadyDatagram SteadyKind = "datagram" // datagrams of one socket, each answered
 )
 
-// Spell is a time in which every trial of a flow went alike.
+// Spell is a time in which every trial of a flow went alike, none much later
+// than the one before.
 type Spell struct {
 	From, To time.Time // of its first and its last trial's end
 	OK       bool
@@ -275,7 +276,7 @@ func (s *Steady) note(f *SteadyFlow, by string, err error) {
 	defer s.mu.Unlock()
 	if n := len(f.Spells); n > 0 {
 		last := &f.Spells[n-1]
-		if last.OK == (err == nil) && last.Why == why && last.By == by {
+		if last.OK == (err == nil) && last.Why == why && last.By == by && now.Sub(last.To) <= s.opts.Patience+s.opts.Every {
 			last.To = now
 			last.Trials++
 			return
