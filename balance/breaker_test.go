@@ -119,7 +119,7 @@ func TestBreakers(t *testing.T) {
 	if s, _, _ := b.Of("bad").State(); s != balance.Open {
 		t.Error("an open breaker was forgotten before closed ones")
 	}
-	if b.Of("x") != b.Of("x") {
+	if first := b.Of("x"); b.Of("x") != first {
 		t.Error("two breakers of one key")
 	}
 }

@@ -124,7 +124,7 @@ func intact(b []byte) bool {
 			return false
 		}
 		// Behind extension headers the stack's own checks suffice.
-		proto, src, dst, t = h.TransportProtocol(), h.SourceAddress(), h.DestinationAddress(), h.Payload()
+		proto, src, dst, t = tcpip.TransportProtocolNumber(h.NextHeader()), h.SourceAddress(), h.DestinationAddress(), h.Payload()
 	default:
 		return false
 	}

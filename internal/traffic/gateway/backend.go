@@ -47,7 +47,6 @@ type backend struct {
 	balancer *balance.Balancer[endpoint]
 	plain    http.RoundTripper // HTTP/1.1, and what TLS agrees on
 	grpc     http.RoundTripper // HTTP/2 always
-	stop     context.CancelFunc
 	probing  sync.WaitGroup
 
 	mu      sync.Mutex

@@ -16,7 +16,6 @@ type limiter struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
-	swept   time.Time
 }
 
 type bucket struct {
