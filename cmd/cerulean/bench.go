@@ -16,7 +16,7 @@ func newBench() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "bench up|prove|engine|cloud|datapath",
-		Short: "Measure this machine: the main job, a large proof, a packet, the cloud, real programs",
+		Short: "Measure this machine: the main job, proofs, packets, the cloud, programs",
 		Long: `  up      the main job with latency off, each stage; the median of several rounds
   prove   four sections, on one core but for the first: a generated network of many
           spokes, declared, compiled and proved; isolation over all packets of

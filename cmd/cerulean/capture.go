@@ -71,7 +71,7 @@ Addresses and ports mean a packet before or after its translation.`,
 	f.Uint64VarP(&ask.Count, "count", "c", 0, "end after `N` packets")
 	f.DurationVar(&ask.Duration, "duration", 0, "end after this time")
 	f.IntVarP(&ask.SnapLen, "snaplen", "s", 0, "keep at most `BYTES` of each packet (default 262144)")
-	f.IntVarP(&ask.Buffer, "buffer", "B", 0, "`PACKETS` that may wait to be written; more are dropped and counted (default 4096)")
+	f.IntVarP(&ask.Buffer, "buffer", "B", 0, "`PACKETS` that may wait; more are dropped (default 4096)")
 	f.Int64Var(&maxSize, "max-size", 0, "begin another file after `MEGABYTES`")
 	f.IntVar(&maxFiles, "max-files", 0, "keep only the last `N` files")
 	return cmd

@@ -218,11 +218,11 @@ the keys are made for this folder and stay in it.`,
 			return c.Wait(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud: state, keys, authority")
+	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of state, keys, authority")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
 	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
 	cmd.Flags().DurationVar(&slow, "operation-time", 0, "how long operations show as under way, such as 2s")
-	cmd.Flags().Float64Var(&pace, "realistic-timing", 0, "operations take as long as on Azure, typically, times this (1 if no number is given, at most 10)")
+	cmd.Flags().Float64Var(&pace, "realistic-timing", 0, "operations take Azure's time, times this (at most 10)")
 	cmd.Flags().Lookup("realistic-timing").NoOptDefVal = "1"
 	cmd.AddCommand(newPrincipal(), newCloudExport(), newCloudImport())
 	return cmd

@@ -217,7 +217,7 @@ Exits with 1 when the traffic does not get there and back.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json")
-	cmd.Flags().BoolVar(&live, "live", false, "what the running network did with a flow, and whether the design says the same")
+	cmd.Flags().BoolVar(&live, "live", false, "what a running network did, and whether the design agrees")
 	cmd.Flags().BoolVar(&all, "all", false, "follow all packets between the two places, not one flow")
 	cmd.Flags().BoolVar(&ask.Close, "close", false, "of traffic that works: show the changes that would stop it")
 	cmd.Flags().BoolVar(&rules, "rules", false, "show every rule that was asked, and which of its fields did not match")

@@ -86,7 +86,7 @@ with 1 when the network did worse than predicted.`,
 	output = outputFlag(cmd, "text", "json")
 	f := cmd.Flags()
 	f.DurationVar(&o.For, "for", 0, "how long it stays down (default: twice what health probes need to notice)")
-	f.Float64Var(&o.Pace, "pace", 0, "health probes this many times faster than declared, meanwhile (default: as they are)")
+	f.Float64Var(&o.Pace, "pace", 0, "probe health this many times faster meanwhile (default 1)")
 	return cmd
 }
 
