@@ -84,6 +84,7 @@ const (
 func showDeployment(_ *reading, p map[string]any) {
 	delete(p, keptTemplate)
 	delete(p, keptSteps)
+	delete(p, keptRequest)
 }
 
 func holdDeployment(id model.ID, doc map[string]any, deletion bool) *Fault {
@@ -106,6 +107,8 @@ type rollout struct {
 	hash         string
 	plan         *template.Deployment
 	depth        int
+	sent         []byte // the request's body
+	origin       origin
 }
 
 // templateFault is the refusal of a template, with its place as Azure has it in
@@ -166,7 +169,7 @@ func (c *call) readRollout(id model.ID) (ro *rollout, ok bool, f *Fault) {
 	if f != nil {
 		return nil, false, f
 	}
-	ro = &rollout{depth: depthOf(c.r.Context()), tags: body["tags"]}
+	ro = &rollout{depth: depthOf(c.r.Context()), tags: body["tags"], sent: sent, origin: c.origin()}
 	c.s.placed(c, ro, id)
 	if ro.depth > maxNestedDeployments {
 		return nil, false, badRequest(codeNestedDepth, "Deployments are nested more than %d deep.", maxNestedDeployments)
@@ -276,7 +279,7 @@ func (ro *rollout) expand(c *call, text []byte, p map[string]any, group *model.R
 	}
 	o := template.Options{
 		Tenant: c.s.identity.TenantID, Subscription: c.subscription, Name: ro.id.Name(), Location: ro.location,
-		Endpoint: c.base, Now: c.s.now(), NewGUID: uuid.NewString, Provider: c.providerInfo,
+		Endpoint: c.base, Now: ro.origin.at, NewGUID: ro.origin.guids(ro.id), Provider: c.providerInfo,
 	}
 	if group != nil {
 		o.Group, o.Location = group.ID.Name(), group.Location()
@@ -318,6 +321,9 @@ func invalidDeployment(c *call, id model.ID, details []wire.Error) *Fault {
 // told by the operation's status. A deployment within another is over when its
 // PUT is answered, as the other waits for it.
 func (c *call) deploy(_ *kind, id model.ID) *Fault {
+	if depthOf(c.r.Context()) == 0 {
+		c.withOrigin(origin{c.s.now(), uuid.NewString()})
+	}
 	ro, ok, f := c.readRollout(id)
 	if f != nil || !ok {
 		return f
@@ -362,10 +368,7 @@ func (c *call) deploy(_ *kind, id model.ID) *Fault {
 			return f
 		}
 	} else {
-		go func() {
-			defer c.s.rollouts.end(run)
-			_ = run.carryOn() // a store that cannot be written to leaves it running until the next start
-		}()
+		go c.s.rollouts.finish(run)
 	}
 	h := c.w.Header()
 	h.Set("Azure-AsyncOperation", c.base+ro.id.String()+"/operationStatuses/"+c.request+"?api-version="+c.version)
@@ -396,6 +399,9 @@ func (r *run) document(st string) map[string]any {
 	}
 	if st == stateSucceeded {
 		p["outputs"] = r.outputs
+	}
+	if st == stateRunning && ro.depth == 0 {
+		p[keptRequest] = ro.requestBody(r.c)
 	}
 	if r.ended() {
 		p["outputResources"] = idObjects(r.written)

@@ -2,13 +2,10 @@ package arm
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/ceruleannet/cerulean/internal/state"
-	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/wire"
-	"github.com/google/uuid"
 )
 
 // rollouts are the deployments that run now, by key.
@@ -61,34 +58,36 @@ func (rs *rollouts) cancel(key string) bool {
 	return true
 }
 
+// finish runs a deployment that began to its end.
+func (rs *rollouts) finish(r *run) {
+	defer rs.end(r)
+	_ = r.carryOn() // a store that cannot be written to leaves it to the next start
+}
+
 // close stops all deployments, waits until none writes any more, and lets none
 // begin.
 func (rs *rollouts) close() {
 	rs.mu.Lock()
 	rs.closed = true
 	for _, r := range rs.runs {
-		r.halt(interrupted(r.ro.id))
+		r.halt(wire.Error{Code: codeDeploymentStopped})
 	}
 	rs.mu.Unlock()
 	rs.all.Wait()
 }
 
 // Close stops the deployments under way and waits until they have: what each had
-// written is there, and it is told as failed. [Server.Serve] closes the server
-// when it ends.
+// written is there, and the next server of the store writes the rest.
+// [Server.Serve] closes the server when it ends.
 func (s *Server) Close() { s.rollouts.close() }
 
-// interrupted is why a deployment ended that the server's end cut off.
-func interrupted(id model.ID) wire.Error {
-	return wire.Error{
-		Code: codeDeploymentFailed, Target: id.String(), Message: "The deployment did not end.",
-		Details: []wire.Error{{Code: codeDeploymentStopped, Message: "The server stopped while the deployment ran. What it had written is there; deploy the template again to write the rest."}},
-	}
-}
-
 // carryOn runs an accepted deployment to its end, and writes what became of it.
+// One that the server's end cuts off stays as it was accepted.
 func (r *run) carryOn() *Fault {
 	r.all()
+	if !r.ended() {
+		return nil
+	}
 	return r.c.update(func(tx *state.Tx) *Fault {
 		if !has(tx, r.ro.id) {
 			return nil // its group was deleted meanwhile
@@ -103,31 +102,4 @@ func (c *call) detached() *call {
 		s: c.s, r: c.r.Clone(context.WithoutCancel(c.r.Context())), base: c.base, who: c.who,
 		request: c.request, version: c.version, subscription: c.subscription,
 	}
-}
-
-// endDeployments marks deployments that ran when the server stopped as failed:
-// what they wrote is there, and nobody writes the rest.
-func (s *Server) endDeployments() error {
-	var cut []*model.Resource
-	for _, e := range findExact(s.store.View(), termType+strings.ToLower(typeDeployment)) {
-		if text(e.Resource.Properties(), "provisioningState") == stateRunning {
-			cut = append(cut, e.Resource)
-		}
-	}
-	if len(cut) == 0 {
-		return nil
-	}
-	_, err := s.store.Update(state.Actor{At: s.now(), Who: "cerulean", Request: uuid.NewString()}, func(tx *state.Tx) error {
-		for _, r := range cut {
-			doc, _ := model.CloneJSON(r.Doc).(map[string]any)
-			p := object(doc, "properties")
-			p["provisioningState"] = stateFailed
-			p["error"] = errorObject(interrupted(r.ID))
-			if err := tx.Put(&model.Resource{ID: r.ID, Doc: doc}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return err
 }

@@ -98,12 +98,12 @@ func (r *run) halted() *wire.Error {
 // being written and nothing else; what was written stays.
 func (r *run) all() {
 	r.write()
-	if why := r.halted(); why != nil {
-		st := stateFailed
-		if why.Code == codeDeploymentCanceled {
-			st = stateCanceled
-		}
-		r.end(st, why)
+	switch why := r.halted(); {
+	case why == nil:
+	case why.Code == codeDeploymentStopped:
+		return // the next server goes on
+	default:
+		r.end(stateCanceled, why)
 		return
 	}
 	details := r.details()

@@ -300,16 +300,28 @@ func TestDeploymentToSubscription(t *testing.T) {
 	c.must("GET", subscription+"/resourceGroups/made/providers/Microsoft.Network/routeTables/t"+version, "")
 }
 
-// TestDeploymentInterrupted: a deployment that ran when the server stopped has
-// failed when it is there again.
+// TestDeploymentInterrupted: a deployment that ran when the server stopped, and
+// whose request is not known, has failed when it is there again.
 func TestDeploymentInterrupted(t *testing.T) {
+	c := withRunning(t, "")
+	a := c.must("GET", deployments+"d"+ofTemplates, "")
+	if str(a.body, "properties", "provisioningState") != "Failed" || str(a.body, "properties", "error", "code") != "DeploymentFailed" {
+		t.Errorf("after the start: %s", a.raw)
+	}
+	c.settled(c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters)))
+}
+
+// withRunning makes a cloud from a store that has a deployment that runs, with
+// further properties.
+func withRunning(t *testing.T, properties string) *cloud {
+	t.Helper()
 	store, err := arm.OpenStore("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, doc := range map[string]string{
 		group:             `{"location": "westeurope", "properties": {}}`,
-		deployments + "d": `{"properties": {"provisioningState": "Running", "mode": "Incremental"}}`,
+		deployments + "d": `{"properties": {"provisioningState": "Running", "mode": "Incremental"` + properties + `}}`,
 	} {
 		id := model.MustParseID(path)
 		var d map[string]any
@@ -321,12 +333,7 @@ func TestDeploymentInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := newCloud(t, func(cfg *arm.Config) { cfg.Store = store })
-	a := c.must("GET", deployments+"d"+ofTemplates, "")
-	if str(a.body, "properties", "provisioningState") != "Failed" || str(a.body, "properties", "error", "code") != "DeploymentFailed" {
-		t.Errorf("after the start: %s", a.raw)
-	}
-	c.settled(c.must("PUT", deployments+"d"+ofTemplates, deploymentBody("Incremental", hub, hubParameters)))
+	return newCloud(t, func(cfg *arm.Config) { cfg.Store = store })
 }
 
 // TestDeploymentOfBicep deploys the example, which has the shape of what the

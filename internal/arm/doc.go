@@ -24,7 +24,8 @@
 // half-done and nothing stuck at Updating.
 // Deployments of templates are the exception: each is many writes and goes on
 // after its request was answered (deployment_live.go); one that the server's end
-// cuts off is told as failed.
+// cuts off keeps its request, and the next server goes on with it
+// (deployment_resume.go).
 //
 // Status codes, error codes and bodies follow Azure's REST API as its SDKs read
 // them; codes Azure's documents do not confirm are marked "unconfirmed" where

@@ -104,7 +104,7 @@ func New(c Config) (*Server, error) {
 			s.subscriptions[strings.ToLower(name)] = name
 		}
 	}
-	if err := s.endDeployments(); err != nil {
+	if err := s.resumeDeployments(); err != nil {
 		return nil, err
 	}
 	return s, nil
