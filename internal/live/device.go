@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -86,6 +87,15 @@ type attachment struct {
 	kept   map[uint32]bool // protocol and port that the host's own stack has
 	once   sync.Once
 	done   chan struct{}
+}
+
+// programAt reports whether what is at a TCP port of the host is a real program.
+func (h *Host) programAt(port uint16) bool {
+	h.net.wire.mu.Lock()
+	defer h.net.wire.mu.Unlock()
+	return slices.ContainsFunc(h.links, func(l *link) bool {
+		return l.device != nil && !l.device.kept[uint32(fabric.ProtoTCP)<<16|uint32(port)]
+	})
 }
 
 // run carries what the program sends.

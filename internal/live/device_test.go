@@ -175,3 +175,45 @@ func TestAttachClose(t *testing.T) {
 		t.Error("a device at a closed network")
 	}
 }
+
+// Steady traffic to a real program connects and says nothing: its protocol is its
+// own.
+func TestSteadyToPrograms(t *testing.T) {
+	img, network := load(t, "../../examples/three-tier")
+	for _, c := range []struct {
+		name    string
+		keep    []model.Service
+		streams bool
+	}{
+		{"the stack's service", []model.Service{{Kind: model.ServiceTCP, Port: 5432}}, true},
+		{"a program's", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, err := live.Start(img, network.Hosts, live.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Close()
+			detach, err := n.Attach("db-1", 0, newPipe(), c.keep)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer detach()
+			s := n.Steady(network.Expectations, live.SteadyOptions{})
+			defer s.Stop()
+			connects, streams := 0, 0
+			for _, f := range s.Flows() {
+				switch {
+				case f.To != "db-1":
+				case f.Kind == live.SteadyConnect:
+					connects++
+				case f.Kind == live.SteadyStream:
+					streams++
+				}
+			}
+			if connects == 0 || streams > 0 != c.streams {
+				t.Errorf("%d connects and %d streams", connects, streams)
+			}
+		})
+	}
+}

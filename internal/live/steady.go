@@ -172,6 +172,9 @@ func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation)
 				continue
 			}
 			s.begin(index, SteadyConnect, p, a, kind)
+			if kind == steadyProgram {
+				continue // its protocol is its own: nothing to say again and again
+			}
 			streams := 1
 			if len(p.to.links) == 0 { // a load balancer's frontend
 				streams = s.opts.Streams
@@ -182,6 +185,10 @@ func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation)
 		}
 	}
 }
+
+// steadyProgram is what a real program serves whose protocol nobody declared:
+// it accepts connections, and what it says over them is not known.
+const steadyProgram model.ServiceKind = "program"
 
 // serves returns what is served at the other end of a pair, or "": behind a
 // frontend, what the first member with a host serves.
@@ -223,6 +230,9 @@ func (n *Network) serves(img *fabric.Image, p pair, a attempt) model.ServiceKind
 	}
 	for _, s := range to.Services() {
 		if s.Port == port && (s.Kind == model.ServiceUDP) == (a.proto == fabric.ProtoUDP) {
+			if s.Kind == model.ServiceTCP && to.programAt(port) {
+				return steadyProgram
+			}
 			return s.Kind
 		}
 	}
@@ -366,7 +376,10 @@ func page(r *bufio.Reader) (string, error) {
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
-	return strings.TrimSpace(string(b)), err
+	if words := strings.Fields(string(b)); len(words) > 0 && err == nil {
+		return words[0], nil
+	}
+	return "", err
 }
 
 // stream keeps one connection and says something over it again and again.
