@@ -118,7 +118,9 @@ const (
 	LabelEndpoint LabelKind = "endpoint" // a private endpoint's name
 	LabelGateway  LabelKind = "gateway"  // a VPN or ExpressRoute gateway's name
 	LabelSite     LabelKind = "site"     // an on-premises site's name
-	LabelZone     LabelKind = "zone"     // "REGION/ZONE" of what is in one availability zone
+	// LabelAppGateway is an application gateway's name.
+	LabelAppGateway LabelKind = "app-gateway"
+	LabelZone       LabelKind = "zone" // "REGION/ZONE" of what is in one availability zone
 )
 
 // Label names a property of ports that selectors match on.

@@ -41,6 +41,8 @@ const (
 	TypeSQLFirewallRule     = "Microsoft.Sql/servers/firewallRules"
 	TypeSQLNetworkRule      = "Microsoft.Sql/servers/virtualNetworkRules"
 	TypeKeyVault            = "Microsoft.KeyVault/vaults"
+	TypeAppGateway          = "Microsoft.Network/applicationGateways"
+	TypeWAFPolicy           = "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies"
 	TypeManagementGroup     = "Microsoft.Management/managementGroups"
 	TypePolicyDefinition    = "Microsoft.Authorization/policyDefinitions"
 	TypePolicyAssignment    = "Microsoft.Authorization/policyAssignments"

@@ -46,6 +46,9 @@ func (img *Image) Describe(w io.Writer) error {
 		p := &img.Ports[i]
 		fmt.Fprintf(b, "port %d %s %s %s space %d segment %d region %d addresses %d out %v in %v table %d silent %v\n",
 			i, p.Kind, p.Name, p.Origin.text(), p.Space, p.Segment, p.Region, p.Addrs, p.Egress, p.Ingress, p.Routes, p.Silent)
+		if p.Behind {
+			fmt.Fprintf(b, "  behind a balancer\n")
+		}
 		for _, l := range p.Labels {
 			fmt.Fprintf(b, "  label %s %s\n", l.Kind, l.Name)
 		}

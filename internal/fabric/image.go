@@ -149,6 +149,9 @@ type Port struct {
 	// Servers are the DNS servers that the port asks in place of its space's;
 	// empty means the space's.
 	Servers []netip.Addr
+	// Behind means that a balancer of the same name stands before the port:
+	// claims that something works mean that one where something is received.
+	Behind bool
 	// Silent means the port never starts a flow, only answers: claims that
 	// something works do not speak of what it sends. Its egress filters say so
 	// to packets.

@@ -21,14 +21,14 @@ type pair struct {
 
 // pairs returns the pairs of declared hosts that an expectation speaks of.
 func (n *Network) pairs(img *fabric.Image, e *model.Expectation) []pair {
-	out := n.oneWay(img, &e.From, &e.To, e.Relation)
+	out := n.oneWay(img, e, &e.From, &e.To)
 	if e.Both {
-		out = append(out, n.oneWay(img, &e.To, &e.From, e.Relation)...)
+		out = append(out, n.oneWay(img, e, &e.To, &e.From)...)
 	}
 	return out
 }
 
-func (n *Network) oneWay(img *fabric.Image, from, to *model.Selector, r model.Relation) []pair {
+func (n *Network) oneWay(img *fabric.Image, e *model.Expectation, from, to *model.Selector) []pair {
 	var out []pair
 	targets := n.selected(img, to)
 	for _, a := range n.selected(img, from) {
@@ -36,7 +36,10 @@ func (n *Network) oneWay(img *fabric.Image, from, to *model.Selector, r model.Re
 			continue // it only answers
 		}
 		for _, b := range append(targets[:len(targets):len(targets)], n.fronts(img, to, a.host.edge)...) {
-			if a.host == b.host || a.addr.Is4() != b.addr.Is4() || !related(img, r, a.port, b.port) {
+			if e.Verb != model.Deny && img.Ports[b.port].Behind {
+				continue // the frontends before it are meant
+			}
+			if a.host == b.host || a.addr.Is4() != b.addr.Is4() || !related(img, e.Relation, a.port, b.port) {
 				continue
 			}
 			p := pair{a.host, b.host, a.addr, b.addr}

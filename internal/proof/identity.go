@@ -50,7 +50,7 @@ func newIdentity(img *fabric.Image) *identity {
 func (id *identity) behaviour(at fabric.PortID) [sha256.Size]byte {
 	var b strings.Builder
 	p := &id.img.Ports[at]
-	fmt.Fprintln(&b, p.Kind, p.Silent, id.space(p.Space), id.segment(p.Segment))
+	fmt.Fprintln(&b, p.Kind, p.Silent, p.Behind, id.space(p.Space), id.segment(p.Segment))
 	if p.Kind != fabric.PortEdge {
 		// The internet is all addresses that nobody else has: what others take of
 		// it is their change.

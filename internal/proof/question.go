@@ -42,6 +42,9 @@ func (w *walk) ask(from, to *model.Selector, relation model.Relation, traffic []
 		from: w.p.choose(w.a, from, works), to: w.p.choose(w.a, to, works),
 		relation: relation, boxes: boxes(w.a, traffic, works),
 	}
+	if works {
+		q.to = w.p.receivers(to, q.to)
+	}
 	w.frame(q, from.Text, to.Text, works)
 	return q
 }

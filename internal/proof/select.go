@@ -58,11 +58,21 @@ func speaksOf(sel *model.Selector, port *fabric.Port, works bool) bool {
 			return false
 		}
 	case fabric.PortBalancer:
-		if works && !bare && !names(sel, model.LabelBalancer) {
+		if works && !bare && !names(sel, model.LabelBalancer) && !names(sel, model.LabelAppGateway) {
 			return false
 		}
 	}
 	return !sel.Internet && !sel.OnPrem
+}
+
+// receivers leaves out of the ports that a claim of something that works is
+// towards those that a balancer stands before; a bare prefix means them all the
+// same.
+func (p *Prover) receivers(sel *model.Selector, list []chosen) []chosen {
+	if len(sel.Prefixes) > 0 && len(sel.All) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, func(c chosen) bool { return p.img.Ports[c.port].Behind })
 }
 
 func names(sel *model.Selector, kind model.LabelKind) bool {

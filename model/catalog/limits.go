@@ -38,6 +38,11 @@ const (
 	// address ("Scale SNAT ports with Azure NAT Gateway").
 	FirewallPortsPerIP = 2496 // unconfirmed
 	FirewallInstances  = 2
+	// Instances of an application gateway ("Application Gateway limits", "Scaling
+	// Application Gateway v2 and WAF v2").
+	MaxAppGatewayInstances     = 125
+	AppGatewayDefaultInstances = 2  // unconfirmed: of one without a capacity
+	AppGatewayDefaultMax       = 10 // unconfirmed: of one that scales without a bound
 )
 
 // MaxDefaultOutboundMembers is the size of the largest pool whose members have

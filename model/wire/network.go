@@ -190,6 +190,7 @@ type IPConfigurationProperties struct {
 	Subnet                    *Ref   `json:"subnet,omitempty"`
 	PublicIPAddress           *Ref   `json:"publicIPAddress,omitempty"`
 	ApplicationSecurityGroups []Ref  `json:"applicationSecurityGroups,omitempty"`
+	AppGatewayPools           []Ref  `json:"applicationGatewayBackendAddressPools,omitempty"`
 	Balanced
 }
 

@@ -40,6 +40,7 @@ func (c *compiler) addresses() {
 			vms[strings.ToLower(ref.ID)] = vm
 		}
 	}
+	c.readAppGateways()
 	var dynamic []pending
 	for _, it := range c.docs.firewalls.list {
 		c.firewallPort(it, &dynamic)
@@ -53,12 +54,14 @@ func (c *compiler) addresses() {
 	c.endpointPorts(&dynamic)
 	c.loadBalancers(&dynamic)
 	c.gatewayPorts(&dynamic)
+	c.appGatewayPorts(&dynamic)
 	for _, o := range c.claims.opaques {
 		c.opaquePort(o, &dynamic)
 	}
 	for _, d := range dynamic {
 		c.allocate(d)
 	}
+	c.appInstances()
 	for _, s := range c.subnets {
 		c.vacantPort(s)
 	}
@@ -67,6 +70,7 @@ func (c *compiler) addresses() {
 	c.learn()
 	c.own()
 	c.members()
+	c.appMembers()
 }
 
 // pending is a configuration that waits for an address.
@@ -300,7 +304,7 @@ func (c *compiler) allocate(d pending) {
 
 // vacantPort stands for every address of a subnet that nothing has yet.
 func (c *compiler) vacantPort(s *subnet) {
-	if s.reserved != nil || strings.HasPrefix(s.delegate, "microsoft.network/") {
+	if s.reserved != nil || s.ofAppGateways || strings.HasPrefix(s.delegate, "microsoft.network/") {
 		return // only the platform's own devices may live here
 	}
 	var ranges []fabric.Range

@@ -66,6 +66,7 @@ func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error
 	c.filters()
 	c.outbound()
 	c.balance()
+	c.appBalance()
 	c.serviceFirewalls()
 	c.names()
 	c.firewalls()
@@ -127,6 +128,9 @@ type compiler struct {
 	probedGroups map[*nsg]bool        // that decide about probes
 	unknowns     map[unknownKey]fabric.PortID
 
+	// application gateways
+	appGateways []*appGateway // in order of ID
+
 	// private endpoints and platform services
 	endpoints       map[string]*endpoint // by lower-case ID
 	endpointNICs    map[string]*endpoint // by lower-case ID of the interface
@@ -169,14 +173,15 @@ type port struct {
 	opaque *opaque
 
 	// What else the port may be.
-	balancer  *balancer
-	endpoint  *endpoint
-	link      *item[wire.PrivateLinkService]
-	service   *service
-	gateway   *gateway
-	site      *site
-	paths     bool // next hops of equal cost
-	undecided bool // stands for a target that is not known
+	balancer   *balancer
+	endpoint   *endpoint
+	link       *item[wire.PrivateLinkService]
+	service    *service
+	gateway    *gateway
+	appGateway *appGateway
+	site       *site
+	paths      bool // next hops of equal cost
+	undecided  bool // stands for a target that is not known
 
 	pools []*pool // it is a member of
 	// balanced means that a load balancer's pool takes its default outbound

@@ -76,6 +76,7 @@ type documents struct {
 	connections    table[wire.Connection]
 	circuits       table[wire.Circuit]
 	hubs           table[wire.VirtualHub]
+	appGateways    table[wire.AppGateway]
 	hubConfigs     table[wire.HubIPConfiguration]
 	bgpConnections table[wire.BGPConnection]
 
@@ -132,6 +133,7 @@ func (c *compiler) decode(resources []*model.Resource) {
 		typeConnection:                reader(c, &d.connections),
 		typeCircuit:                   reader(c, &d.circuits),
 		typeVirtualHub:                reader(c, &d.hubs),
+		model.TypeAppGateway:          reader(c, &d.appGateways),
 		typeHubIP:                     reader(c, &d.hubConfigs),
 		typeBGPConnection:             reader(c, &d.bgpConnections),
 	}

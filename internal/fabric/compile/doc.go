@@ -8,13 +8,15 @@
 //  2. networks: virtual networks become spaces, subnets become segments;
 //  3. groups: the network managers are expanded (package avnm);
 //  4. connectivity: which virtual network reaches which, and why;
-//  5. addresses: interfaces, firewalls, load balancers, private endpoints,
+//  5. addresses: interfaces, firewalls, load balancers, application gateways
+//     (appgateways.go), private endpoints,
 //     platform services and unassigned addresses become ports; the members of
 //     pools are found;
 //  6. public: public addresses and ways out;
 //  7. routes: effective route tables;
 //  8. filters: security groups and admin rules;
-//  9. redirects: the rules of load balancers, with the health of their
+//  9. redirects: the listeners of application gateways (appgateway_rules.go)
+//     and the rules of load balancers, with the health of their
 //     members as probes find it; services: what storage accounts, SQL servers
 //     and key vaults let in;
 //  10. names: private DNS zones and the public names of services become views;

@@ -76,7 +76,7 @@ func (c *compiler) portTable(p *port) fabric.TableID {
 	case c.announces(p):
 		return c.ownTable(p)
 	}
-	if p.endpoint != nil || p.balancer != nil || p.service != nil {
+	if p.endpoint != nil || p.balancer != nil || p.service != nil || p.appGateway != nil && p == p.appGateway.front {
 		return c.systemTable(p.subnet)
 	}
 	return c.table(p.subnet, p.chained)

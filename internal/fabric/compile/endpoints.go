@@ -246,6 +246,8 @@ func (c *compiler) deviceFilters(p *port) bool {
 		}
 	case p.link != nil:
 		out.Ingress = c.fixed(fabric.Drop, origin(p.link.res, "", ""), "takes no flows of its own network")
+	case p.appGateway != nil:
+		c.appFilters(p)
 	case p.gateway != nil:
 		out.Forward = &fabric.Forward{}
 	case p.site != nil:

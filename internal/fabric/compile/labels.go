@@ -50,6 +50,8 @@ func (c *compiler) labels() {
 				label(model.LabelVNet, p.subnet.vnet.res.ID.Name()),
 				label(model.LabelRegion, p.subnet.vnet.region),
 			})
+		case p.appGateway != nil:
+			out.Labels = c.appLabels(p, shared[p.subnet])
 		case p.site != nil:
 			out.Labels = []fabric.Label{label(model.LabelSite, p.site.name)}
 		case p.balancer != nil, p.endpoint != nil, p.link != nil, p.service != nil:

@@ -60,6 +60,8 @@ type subnet struct {
 
 	used    map[netip.Addr]fabric.PortID
 	noAdmin bool // security admin rules do not apply
+	// ofAppGateways means that application gateways are in it, and nothing else.
+	ofAppGateways bool
 }
 
 // networks makes spaces of virtual networks and segments of their subnets.

@@ -96,6 +96,10 @@ func (c *compiler) outbound() {
 			// What it sends is unknown already.
 		case p.gateway != nil:
 			c.gatewayPublics(p.gateway, use)
+		case p.appGateway != nil:
+			if p == p.appGateway.instances {
+				c.appPublics(p.appGateway, gateways[p.subnet.nat], use)
+			}
 		case p.site != nil, p.paths:
 		case p.service != nil:
 			out.Outbound = p.service.outbound()

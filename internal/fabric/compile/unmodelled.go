@@ -19,6 +19,7 @@ func isInert(kind string) bool {
 		"microsoft.compute/virtualmachines/extensions",
 		"microsoft.network/networkwatchers", "microsoft.network/ddosprotectionplans",
 		"microsoft.network/privatednszones/", "microsoft.network/publicipprefixes",
+		"microsoft.network/applicationgatewaywebapplicationfirewallpolicies",
 		"microsoft.network/networkintentpolicies", "microsoft.network/networkmanagerconnections",
 		"microsoft.storage/storageaccounts/", "microsoft.sql/servers/", "microsoft.keyvault/vaults/",
 	} {
@@ -82,6 +83,11 @@ func (c *compiler) unmodelled() claims {
 			things = append(things, &item[struct{}]{res: it.res, key: it.key})
 		}
 	}
+	for _, it := range c.docs.appGateways.list {
+		if !isAppGateway2(it) {
+			things = append(things, &item[struct{}]{res: it.res, key: it.key})
+		}
+	}
 	for _, it := range c.docs.hubs.list {
 		if inWAN(it) {
 			things = append(things, &item[struct{}]{res: it.res, key: it.key})
@@ -91,6 +97,8 @@ func (c *compiler) unmodelled() claims {
 		kind := kindOf(it.key)
 		if kind == "microsoft.network/loadbalancers" {
 			c.note(it.res, "", "", "gateway load balancers are not modelled; what passes them is unknown")
+		} else if kind == "microsoft.network/applicationgateways" {
+			c.note(it.res, "/properties/sku", "", "application gateways of other tiers than Standard_v2 and WAF_v2 are not modelled; what passes them is unknown")
 		} else {
 			c.note(it.res, "", "", "resources of type "+it.res.Type()+" are not modelled; what passes them is unknown")
 		}
