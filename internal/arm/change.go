@@ -241,6 +241,9 @@ func (c *change) completeLocation() *Fault {
 		}
 	}
 	if was := model.NormalizeLocation(text(c.old, "location")); was != "" && loc != was && c.kind.Location != noLocation {
+		if c.kind.Type == model.TypeResourceGroup {
+			return fault(http.StatusConflict, "InvalidResourceGroupLocation", "Invalid resource group location '%s'. The Resource group already exists in location '%s'.", loc, was)
+		}
 		return fault(http.StatusConflict, "InvalidResourceLocation",
 			"The resource '%s' already exists in location '%s' in resource group '%s'. A resource with the same name cannot be created in location '%s'. Please select a new resource name.",
 			c.id.Name(), was, c.id.ResourceGroup(), loc)

@@ -130,14 +130,37 @@ func fillNIC(c *change) *Fault {
 		mac = fmt.Sprintf("00-0D-3A-%02X-%02X-%02X", byte(n>>16), byte(n>>8), byte(n))
 	}
 	p["macAddress"] = mac
+	delete(object(p, "dnsSettings"), "internalDomainNameSuffix")
+	delete(object(p, "dnsSettings"), "internalFqdn")
 	c.doc["kind"] = "Regular"
 	return c.assignAddresses("ipConfigurations")
 }
 
 func showNIC(r *reading, p map[string]any) {
+	showInternalNames(p)
 	if u := r.users(model.TypeVM); len(u) > 0 {
 		p["virtualMachine"] = u[0]
 		setDefault(p, "primary", true)
+	}
+}
+
+// showInternalNames shows the names that Azure gives interfaces in their network
+// ("Azure-provided name resolution").
+func showInternalNames(p map[string]any) {
+	configs := objects(p, "ipConfigurations")
+	if len(configs) == 0 {
+		return
+	}
+	subnet, err := model.ParseID(refID(object(configs[0], "properties"), "subnet"))
+	if err != nil {
+		return
+	}
+	dns := shallow(object(p, "dnsSettings"))
+	p["dnsSettings"] = dns
+	suffix := model.InternalDomain(subnet.Parent())
+	dns["internalDomainNameSuffix"] = suffix
+	if label := text(dns, "internalDnsNameLabel"); label != "" {
+		dns["internalFqdn"] = label + "." + suffix
 	}
 }
 

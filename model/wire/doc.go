@@ -39,5 +39,5 @@ type Error struct {
 	Code    string  `json:"code"`
 	Message string  `json:"message"`
 	Target  string  `json:"target,omitempty"`
-	Details []Error `json:"details,omitempty"`
+	Details []Error `json:"details,omitzero"` // the network provider sends an empty list, too
 }
