@@ -23,7 +23,7 @@ func TestResourceGroup(t *testing.T) {
 	if a := c.must("PUT", strings.ToLower(group), `{"location":"westeurope","tags":{"a":"b"}}`); a.status != 200 || str(a.body, "id") != group {
 		t.Errorf("the creator's case is lost: %d %s", a.status, a.raw)
 	}
-	c.refused(409, "InvalidResourceLocation", "PUT", group, `{"location":"eastus"}`)
+	c.refused(409, "InvalidResourceGroupLocation", "PUT", group, `{"location":"eastus"}`)
 	if a := c.do("HEAD", group, ""); a.status != 204 {
 		t.Errorf("HEAD %d", a.status)
 	}
