@@ -13,7 +13,7 @@ import (
 )
 
 func newGateway() *cobra.Command {
-	var file, log string
+	var file, log, firewallLog string
 	var drain time.Duration
 	cmd := &cobra.Command{
 		Use:   "gateway -f FILE",
@@ -21,10 +21,10 @@ func newGateway() *cobra.Command {
 		Long: `Runs an HTTP reverse proxy that routes by host, path and priority as Azure
 Application Gateway does: listeners with TLS and client certificates, path maps,
 rewrites, redirects, cookie affinity, probes, draining, end-to-end TLS, HTTP/2,
-WebSocket and gRPC. It reads the file again when that changes: a good one takes
+WebSocket, gRPC and a web application firewall. It reads the file again when that changes: a good one takes
 over without a connection lost, a wrong one changes nothing. Runs until Ctrl-C.`,
 		Example: `  cerulean gateway -f gateway.yaml
-  cerulean gateway -f gateway.yaml --log access.json
+  cerulean gateway -f gateway.yaml --log access.json --waf-log waf.json
   cerulean gateway check -f gateway.yaml
   cerulean gateway explain -f gateway.yaml https://shop.example/images/1
   cerulean gateway status`,
@@ -33,22 +33,19 @@ over without a connection lost, a wrong one changes nothing. Runs until Ctrl-C.`
 			if file == "" {
 				return fmt.Errorf("name the gateway's file with -f FILE")
 			}
-			var to io.Writer
-			switch log {
-			case "":
-			case "-":
-				to = cmd.OutOrStdout()
-			default:
-				f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				to = f
+			to, done, err := logFile(cmd, log)
+			if err != nil {
+				return err
 			}
+			defer done()
+			matched, done, err := logFile(cmd, firewallLog)
+			if err != nil {
+				return err
+			}
+			defer done()
 			say := cmd.ErrOrStderr()
 			return node.RunGateway(cmd.Context(), file, node.GatewayOptions{
-				Log: to, Drain: drain,
+				Log: to, WAF: matched, Drain: drain,
 				Event: func(text string) { fmt.Fprintln(say, time.Now().Format(time.TimeOnly), text) },
 				Ready: func(at []string) { fmt.Fprintf(say, "listening at %s until Ctrl-C\n", strings.Join(at, ", ")) },
 			})
@@ -56,9 +53,25 @@ over without a connection lost, a wrong one changes nothing. Runs until Ctrl-C.`
 	}
 	cmd.PersistentFlags().StringVarP(&file, "file", "f", "", "`FILE` of the gateway")
 	cmd.Flags().StringVar(&log, "log", "", "`FILE` that gets a JSON line for each request; - is standard output")
+	cmd.Flags().StringVar(&firewallLog, "waf-log", "", "`FILE` that gets a JSON line for each firewall rule that matched")
 	cmd.Flags().DurationVar(&drain, "drain", 10*time.Second, "how long requests under way may take at the end")
 	cmd.AddCommand(newGatewayCheck(&file), newGatewayExplain(&file), newGatewayStatus())
 	return cmd
+}
+
+// logFile opens what a log is written to: nothing, standard output or a file.
+func logFile(cmd *cobra.Command, path string) (to io.Writer, done func(), err error) {
+	switch path {
+	case "":
+		return nil, func() {}, nil
+	case "-":
+		return cmd.OutOrStdout(), func() {}, nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, func() { f.Close() }, nil
 }
 
 func newGatewayCheck(file *string) *cobra.Command {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/traffic/gateway"
+	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
 // gatewayLook is how often the file of a running gateway is looked at.
@@ -24,6 +25,7 @@ const gatewayLook = time.Second
 // GatewayOptions say how to run a gateway.
 type GatewayOptions struct {
 	Log   io.Writer         // gets a JSON line for each request; nil for none
+	WAF   io.Writer         // gets one for each firewall rule that matched; nil for none
 	Event func(text string) // hears of what changes
 	Drain time.Duration     // how long requests may take to end at the end
 	Ready func([]string)    // hears the addresses once they are open
@@ -55,9 +57,10 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 	if o.Event == nil {
 		o.Event = func(string) {}
 	}
-	g := &runningGateway{file: abs, log: o.Log}
+	g := &runningGateway{file: abs, log: o.Log, waf: o.WAF}
 	g.server = gateway.NewServer(gateway.Options{
-		OnRequest: g.request,
+		OnRequest:  g.request,
+		OnFirewall: g.matched,
 		OnHealth: func(c gateway.Check) {
 			state := "healthy"
 			if !c.Healthy {
@@ -114,6 +117,7 @@ type runningGateway struct {
 
 	mu      sync.Mutex
 	log     io.Writer
+	waf     io.Writer
 	name    string
 	since   time.Time
 	problem string
@@ -153,6 +157,22 @@ func (g *runningGateway) request(r *gateway.Record) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_, _ = g.log.Write(append(b, '\n'))
+}
+
+// matched writes a line of the firewall log for each rule.
+func (g *runningGateway) matched(list []waf.Entry) {
+	if g.waf == nil {
+		return
+	}
+	var all []byte
+	for i := range list {
+		if b, err := json.Marshal(&list[i]); err == nil {
+			all = append(append(all, b...), '\n')
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, _ = g.waf.Write(all)
 }
 
 func (g *runningGateway) status() GatewayStatus {
@@ -300,6 +320,9 @@ func (g *GatewayRoute) Write(w io.Writer) error {
 	if d.Redirect != "" {
 		_, err := fmt.Fprintf(w, "  redirect  %s\n", d.Redirect)
 		return err
+	}
+	if d.Firewall != "" {
+		fmt.Fprintf(w, "  firewall  %s\n", d.Firewall)
 	}
 	_, err := fmt.Fprintf(w, "  pool      %s: %s\n  settings  %s\n", d.Pool, strings.Join(g.Members, ", "), d.Settings)
 	return err

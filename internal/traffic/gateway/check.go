@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
 // Problem is something wrong with a configuration.
@@ -55,6 +58,7 @@ func (c *Config) Check() error {
 	k.settings()
 	k.probes()
 	k.rules()
+	k.firewalls()
 	if len(k.problems) > 0 {
 		return k.problems
 	}
@@ -377,6 +381,39 @@ func (k *checker) rewrite(r *Rewrite, what string) {
 		}
 		if _, err := regexp.Compile(x.Pattern); err != nil {
 			k.add(r.Place, "%s: pattern %q: %v", what, x.Pattern, err)
+		}
+	}
+}
+
+func (k *checker) firewalls() {
+	c := k.config
+	known := map[string]bool{"": true}
+	for i := range c.Firewalls {
+		f := &c.Firewalls[i]
+		var all waf.Problems
+		if errors.As(f.Policy.Check(waf.Options{}), &all) {
+			for _, p := range all {
+				k.add(f.Place, "%s", p)
+			}
+		}
+		if known[f.Policy.Name] && f.Policy.Name != "" {
+			k.add(f.Place, "WAF policy %s is there twice", f.Policy.Name)
+		}
+		known[f.Policy.Name] = true
+	}
+	use := func(at Place, what, name string) {
+		if !known[name] {
+			k.add(at, "%s: no WAF policy %q", what, name)
+		}
+	}
+	use("", "gateway "+c.Name, c.Firewall)
+	for i := range c.Listeners {
+		use(c.Listeners[i].Place, "listener "+c.Listeners[i].Name, c.Listeners[i].Firewall)
+	}
+	for i := range c.Rules {
+		for j := range c.Rules[i].Paths {
+			p := &c.Rules[i].Paths[j]
+			use(p.Place, "rule "+c.Rules[i].Name+", path "+p.Name, p.Firewall)
 		}
 	}
 }

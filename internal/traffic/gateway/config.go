@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"regexp"
 	"time"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
 // Config is a gateway. It is not changed once a [Router] was made of it.
@@ -17,6 +19,16 @@ type Config struct {
 	Pools     []Pool
 	Settings  []Settings
 	Probes    []Probe
+	Firewalls []Firewall
+	// Firewall names the one that requests pass unless the listener or the path rule
+	// names another.
+	Firewall string
+}
+
+// Firewall is a web application firewall policy.
+type Firewall struct {
+	Place  Place
+	Policy waf.Policy
 }
 
 // Place is where something was configured: "file:line:column" or a resource ID.
@@ -46,7 +58,8 @@ type Listener struct {
 	// ClientCAs, if set, must have signed the client's certificate.
 	ClientCAs *x509.CertPool
 	// MinTLS is tls.VersionTLS12 or tls.VersionTLS13; 0 means the first.
-	MinTLS uint16
+	MinTLS   uint16
+	Firewall string // by name; empty means the gateway's
 }
 
 // Rule routes what a listener takes.
@@ -67,6 +80,7 @@ type PathRule struct {
 	// Patterns begin with "/" and may end with "*"; they match whatever the case.
 	Patterns []string
 	Action   Action
+	Firewall string // by name; empty means the listener's
 }
 
 // Action is what becomes of a request: it goes to a pool, or is redirected.

@@ -11,8 +11,9 @@
 //     why not elsewhere; it has no I/O.
 //  3. server.go listens, terminates TLS, and gives a request to the router in
 //     force. Another router takes over whole, without a connection lost.
-//  4. rewrite.go changes headers, path and query as the rule says.
-//  5. proxy.go chooses a healthy member, forwards, and answers 502 or 504 itself.
-//  6. probe.go asks the members how they are.
-//  7. log.go writes a record with the columns of AGWAccessLogs.
+//  4. policy.go and firewall.go keep out what may not pass.
+//  5. rewrite.go changes headers, path and query as the rule says.
+//  6. proxy.go chooses a healthy member, forwards, and answers 502 or 504 itself.
+//  7. probe.go asks the members how they are.
+//  8. log.go writes a record with the columns of AGWAccessLogs.
 package gateway

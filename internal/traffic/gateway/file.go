@@ -77,6 +77,8 @@ type document struct {
 	Settings  []settingsDoc
 	Probes    []probeDoc
 	Rules     []ruleDoc
+	Firewalls []firewallDoc `yaml:"wafPolicies"`
+	Firewall  string        `yaml:"wafPolicy"`
 }
 
 // spot is where an element begins.
@@ -110,6 +112,7 @@ type listenerDoc struct {
 	Certificates []keyPairDoc
 	ClientCAs    string `yaml:"clientCAs"`
 	MinTLS       string `yaml:"minTLS"`
+	Firewall     string `yaml:"wafPolicy"`
 }
 
 type keyPairDoc struct{ Certificate, Key string }
@@ -237,6 +240,7 @@ type pathDoc struct {
 	spot      `yaml:"-"`
 	Name      string
 	Match     []string
+	Firewall  string `yaml:"wafPolicy"`
 	ActionDoc `yaml:",inline"`
 }
 
@@ -356,6 +360,10 @@ func (b *builder) add(s spot, format string, args ...any) {
 
 func (b *builder) build(d *document) {
 	c := b.config
+	c.Firewall = d.Firewall
+	for i := range d.Firewalls {
+		c.Firewalls = append(c.Firewalls, b.firewall(&d.Firewalls[i]))
+	}
 	for i := range d.Listeners {
 		c.Listeners = append(c.Listeners, b.listener(&d.Listeners[i]))
 	}
@@ -382,7 +390,7 @@ func (b *builder) build(d *document) {
 			if name == "" {
 				name = strings.Join(p.Match, " ")
 			}
-			rule.Paths = append(rule.Paths, PathRule{Name: name, Place: b.place(p.spot), Patterns: p.Match, Action: b.action(&p.ActionDoc)})
+			rule.Paths = append(rule.Paths, PathRule{Name: name, Place: b.place(p.spot), Patterns: p.Match, Firewall: p.Firewall, Action: b.action(&p.ActionDoc)})
 		}
 		c.Rules = append(c.Rules, rule)
 	}
@@ -405,7 +413,7 @@ func (b *builder) listener(d *listenerDoc) Listener {
 	if len(d.Certificates) > 0 {
 		usual = HTTPS
 	}
-	l := Listener{Name: d.Name, Place: b.place(d.spot), Protocol: protocol(d.Protocol, usual), Hosts: d.Hosts}
+	l := Listener{Name: d.Name, Place: b.place(d.spot), Protocol: protocol(d.Protocol, usual), Hosts: d.Hosts, Firewall: d.Firewall}
 	addr := netip.Addr{}
 	if d.Address != "" {
 		a, err := netip.ParseAddr(d.Address)

@@ -39,7 +39,9 @@ type Record struct {
 	SslEnabled                 string
 	SslProtocol                string
 	SslCipher                  string
-	ErrorInfo                  string `json:",omitempty"`
+	WafMode                    string  `json:",omitempty"`
+	WafEvaluationTime          float64 `json:",omitempty"`
+	ErrorInfo                  string  `json:",omitempty"`
 
 	gone bool // the client went away
 }

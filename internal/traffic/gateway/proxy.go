@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/balance"
+	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
 // maxTries is how many members a request is offered to, as long as nothing of it
@@ -34,6 +35,8 @@ type exchange struct {
 	sticky   bool // the client's cookie named the member
 	compress bool
 	failed   error
+
+	inspection *waf.Inspection // nil without a firewall
 }
 
 type exchangeKey struct{}
@@ -51,6 +54,7 @@ func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request
 	}
 	out := &countedWriter{ResponseWriter: w}
 	defer func() {
+		x.endInspection()
 		x.record.end(x, out, counted, time.Since(begin))
 		s.options.request(&x.record)
 		// A handler that gives up, as net/http asks for, is no news here.
@@ -79,6 +83,9 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 			x.scope.req = r
 		}
 		x.compress = g.policy.Compress
+	}
+	if !x.inspected(w, r) {
+		return
 	}
 	if x.redirected(w, r) {
 		return
@@ -247,6 +254,9 @@ func (b *backend) cookieName() string {
 func modify(resp *http.Response) error {
 	x := resp.Request.Context().Value(exchangeKey{}).(*exchange)
 	b := x.backend
+	if err := x.inspectedResponse(resp); err != nil {
+		return err
+	}
 	if b.settings.Affinity && !x.sticky && resp.StatusCode != http.StatusSwitchingProtocols {
 		c := http.Cookie{Name: b.cookieName(), Value: x.chosen.cookie(), Path: "/", HttpOnly: true}
 		resp.Header.Add("Set-Cookie", c.String())
@@ -272,13 +282,17 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		x.record.gone = true
 		return
 	}
+	if errors.Is(err, errRefused) {
+		refuse(w, x.inspection)
+		return
+	}
 	status := http.StatusBadGateway
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() && !unsent(err) || errors.Is(err, context.DeadlineExceeded) {
 		status = http.StatusGatewayTimeout
 	}
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if errors.As(err, &tooLarge) || errors.Is(err, waf.ErrTooLarge) {
 		status = http.StatusRequestEntityTooLarge
 	}
 	respond(w, status)

@@ -46,6 +46,7 @@ type target struct {
 	redirect *redirection
 	rewrites []rewriter
 	name     string // of the rule, and the path
+	firewall string // the most specific one; empty for none
 }
 
 // NewRouter returns the router of a configuration, or its [Problems].
@@ -62,12 +63,14 @@ func NewRouter(c *Config) (*Router, error) {
 	for _, rule := range rules {
 		l := find(c.Listeners, rule.Listener, func(l *Listener) string { return l.Name })
 		x := &route{rule: rule, listener: l, fallback: r.target(&rule.Default, rule.Name)}
+		x.fallback.firewall = cmp.Or(l.Firewall, c.Firewall)
 		for _, h := range l.Hosts {
 			x.hosts = append(x.hosts, strings.ToLower(h))
 		}
 		for i := range rule.Paths {
 			p := &rule.Paths[i]
 			t := r.target(&p.Action, rule.Name+"/"+p.Name)
+			t.firewall = cmp.Or(p.Firewall, x.fallback.firewall)
 			for _, pattern := range p.Patterns {
 				lower := strings.ToLower(pattern)
 				bare, prefix := strings.CutSuffix(lower, "*")
@@ -127,6 +130,7 @@ type Decision struct {
 	Listener, Rule, Path string // names; Path is the path rule, empty for the default
 	Pattern              string // of the path rule
 	Pool, Settings       string
+	Firewall             string // the WAF policy; empty for none
 	Redirect             string // where to, instead of a pool
 	Place                Place  // of the rule or the path rule
 	Passed               []Passed
@@ -196,6 +200,7 @@ func (x *route) path(d *Decision, path string, why bool) {
 		}
 	}
 	d.target, d.Pool, d.Settings, d.Redirect = t, t.action.Pool, t.action.Settings, ""
+	d.Firewall = t.firewall
 	if t.redirect != nil {
 		d.Redirect = t.redirect.base
 	}

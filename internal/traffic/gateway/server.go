@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
 // Limits of what clients may send and how long they may take; header sizes are
@@ -36,6 +38,8 @@ type Options struct {
 	// a member's health. They must be quick.
 	OnRequest func(*Record)
 	OnHealth  func(Check)
+	// OnFirewall hears of what a firewall's rules matched in a request.
+	OnFirewall func([]waf.Entry)
 }
 
 func (o *Options) request(r *Record) {
@@ -62,6 +66,7 @@ type Server struct {
 	closed   bool
 	backends map[[2]string]*backend
 	guards   map[string]*guard // by target
+	walls    map[string]*waf.Firewall
 	fronts   map[netip.AddrPort]*listening
 }
 
@@ -70,6 +75,7 @@ type state struct {
 	router   *Router
 	backends map[[2]string]*backend
 	guards   map[string]*guard
+	walls    map[string]*waf.Firewall
 }
 
 // listening is one address.
@@ -110,6 +116,10 @@ func (s *Server) Load(c *Config) error {
 		return ErrClosed
 	}
 	// First what can fail: nothing has changed then.
+	walls, err := s.firewalls(c)
+	if err != nil {
+		return err
+	}
 	opened := map[netip.AddrPort]net.Listener{}
 	for _, f := range router.fronts {
 		if s.fronts[f.address] != nil {
@@ -125,8 +135,9 @@ func (s *Server) Load(c *Config) error {
 		opened[f.address] = l
 	}
 	left := s.join(router)
+	s.walls = walls
 	s.guards = s.guard(router)
-	s.state.Store(&state{router: router, backends: s.backends, guards: s.guards})
+	s.state.Store(&state{router: router, backends: s.backends, guards: s.guards, walls: walls})
 	for at, l := range opened {
 		s.open(at, l)
 	}
@@ -169,6 +180,25 @@ func (s *Server) join(router *Router) (left []*backend) {
 	}
 	s.backends = next
 	return left
+}
+
+// firewalls makes the firewalls of a configuration; those whose policy did not
+// change stay, with what their rates have counted.
+func (s *Server) firewalls(c *Config) (map[string]*waf.Firewall, error) {
+	next := map[string]*waf.Firewall{}
+	for i := range c.Firewalls {
+		p := &c.Firewalls[i].Policy
+		if w := s.walls[p.Name]; w != nil && reflect.DeepEqual(w.Policy(), p) {
+			next[p.Name] = w
+			continue
+		}
+		w, err := waf.New(p, waf.Options{})
+		if err != nil {
+			return nil, err
+		}
+		next[p.Name] = w
+	}
+	return next, nil
 }
 
 // guard makes the policies of a router; those that did not change keep what they
