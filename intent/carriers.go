@@ -16,6 +16,7 @@ const (
 	carrierPolicy   = carrierPrefix + "policy"   // resource ID of the firewall policy an appliance enforces
 	carrierSNAT     = carrierPrefix + "snat"     // "true": what is forwarded leaves with the appliance's address
 	carrierStateful = carrierPrefix + "stateful" // "false": replies need a rule of their own
+	carrierAsks     = carrierPrefix + "asks"     // TCP ports at which an application gateway asks issuers of tokens
 	carrierRoutes   = carrierPrefix + "routes"   // prefixes with commas, continued in -2, -3 and so on
 )
 

@@ -262,6 +262,12 @@ func (d *decoder) value(n ast.Node, v reflect.Value, where string) {
 	case *PublicIP:
 		d.publicIP(r, at, where, p)
 		return
+	case *Doc:
+		*p = Doc{At: map[string]model.Pos{}, Pos: at}
+		if p.Doc, _ = d.any(n, "", p.At).(map[string]any); p.Doc == nil {
+			d.problem(at, "write KEY: VALUE", "%s must be a map, not %s", where, kind(r))
+		}
+		return
 	case *Raw:
 		d.raw(r, at, p)
 		return

@@ -9,7 +9,8 @@
 //	Document     decode.go   the types of language*.go, each value with its place
 //	topology     topology.go regions, networks, subnets, hosts; each: region
 //	             nouns.go    what stands in them besides: balancers.go, nat.go,
-//	                         services.go, endpoints.go, hybrid.go
+//	                         services.go, appgateways.go, endpoints.go,
+//	             hybrid.go
 //	addresses    address.go  explicit, then locked, then first fit
 //	resources    expand*.go  whole Resource Manager documents; carriers.go the
 //	                         tags for what these have no property for

@@ -225,7 +225,7 @@ func (b *builder) prefixesOf(sel model.Selector) []netip.Prefix {
 
 // nounPrefixes returns the addresses of what a selector names besides virtual
 // networks and what is in them: sites, private endpoints, and the internal
-// frontends of load balancers.
+// frontends of load balancers. Of an application gateway it is the subnet.
 func (b *builder) nounPrefixes(sel model.Selector) []netip.Prefix {
 	var out []netip.Prefix
 	is := func(kind model.LabelKind, name string) bool {
@@ -249,6 +249,12 @@ func (b *builder) nounPrefixes(sel model.Selector) []netip.Prefix {
 	for _, e := range b.endpoints {
 		if is(model.LabelEndpoint, e.name) {
 			held(e.holder)
+		}
+	}
+	for _, g := range b.appGateways {
+		// Its instances have any address of the subnet, which is its own.
+		if is(model.LabelAppGateway, g.name) && g.subnet.prefix.IsValid() {
+			out = append(out, g.subnet.prefix)
 		}
 	}
 	for _, l := range b.balancers {

@@ -43,6 +43,8 @@ type Document struct {
 	Peerings []Peering `yaml:"peerings"`
 	// Load balancers.
 	LoadBalancers []LoadBalancer `yaml:"load-balancers"`
+	// Application gateways.
+	AppGateways []AppGateway `yaml:"application-gateways"`
 	// NAT gateways, which subnets name.
 	NATGateways []NATGateway `yaml:"nat-gateways"`
 	// Platform services: storage accounts, SQL servers and key vaults.

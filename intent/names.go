@@ -51,6 +51,9 @@ func namesOf(resources []*model.Resource) *names {
 			n.add(model.LabelService, r.ID.Name())
 		case r.ID.Is(model.TypePrivateEndpoint):
 			n.add(model.LabelEndpoint, r.ID.Name())
+		case r.ID.Is(model.TypeAppGateway):
+			n.add(model.LabelAppGateway, r.ID.Name())
+			n.addTags(r)
 		case r.ID.Is(typeGateway):
 			n.add(model.LabelGateway, r.ID.Name())
 		case r.ID.Is(typeSite), r.ID.Is(typeCircuit):
@@ -83,7 +86,7 @@ func (n *names) add(kind model.LabelKind, name string) {
 func labelKinds() []string {
 	return []string{
 		"host", "subnet", "vnet", "group", "tag", "region", "firewall", "asg",
-		"balancer", "service", "endpoint", "gateway", "site",
+		"balancer", "service", "endpoint", "gateway", "app-gateway", "site",
 	}
 }
 

@@ -91,6 +91,7 @@ func (b *builder) declareNouns() {
 	b.declareRouteServers()
 	b.declareBalancers()
 	b.declareServices()
+	b.declareAppGateways()
 	b.declareEndpoints()
 	b.declareSites()
 }
@@ -102,6 +103,7 @@ func (b *builder) emitNouns() {
 	b.emitRouteServers()
 	b.emitBalancers()
 	b.emitServices()
+	b.emitAppGateways()
 	b.emitEndpoints()
 	b.emitSites()
 }

@@ -42,6 +42,11 @@ func (b *builder) assignPublic() {
 			}
 		}
 	}
+	for _, g := range b.appGateways {
+		if g.public {
+			wants = append(wants, want{g.name + publicSuffix, g.spec.PublicIP, g.spec.Name.Pos, &g.addr})
+		}
+	}
 	for _, g := range b.natGateways {
 		wants = append(wants, want{g.name + publicSuffix, g.spec.PublicIP, g.spec.Name.Pos, &g.public})
 	}

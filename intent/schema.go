@@ -14,7 +14,7 @@ import (
 
 // languageSource holds the files whose comments describe the schema.
 //
-//go:embed language.go language_nouns.go language_services.go
+//go:embed language.go language_nouns.go language_services.go language_traffic.go
 var languageSource embed.FS
 
 // SchemaID is the address under which the schema is published.
@@ -64,6 +64,8 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "boolean"}, {Type: "object", Properties: properties, AdditionalProperties: jsonschema.FalseSchema},
 		}}
+	case reflect.TypeFor[Doc]():
+		return &jsonschema.Schema{Type: "object"}
 	case reflect.TypeFor[Raw]():
 		properties := jsonschema.NewProperties()
 		for _, key := range []string{"type", "name", "resource-group", "location", "each"} {
@@ -86,7 +88,7 @@ func (Map[T]) JSONSchemaAlias() any {
 // "Type.Field" for a field.
 func languageComments() (map[string]string, error) {
 	comments := map[string]string{}
-	for _, name := range []string{"language.go", "language_nouns.go"} {
+	for _, name := range []string{"language.go", "language_nouns.go", "language_services.go", "language_traffic.go"} {
 		source, err := languageSource.ReadFile(name)
 		if err != nil {
 			return nil, err

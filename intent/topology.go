@@ -98,6 +98,7 @@ type builder struct {
 	groups    []*group
 
 	balancers    []*balancer
+	appGateways  []*appGateway
 	natGateways  []*natGateway
 	services     []*service
 	endpoints    []*endpoint
@@ -171,6 +172,7 @@ func (b *builder) build() {
 	b.net = &model.Network{Name: b.name, Subscription: b.subscription, Resources: b.resources, Hosts: b.emitHosts()}
 	b.net.Underlay = b.underlay()
 	b.net.Contents, b.net.Access, b.net.Internet = b.emitContents(), b.emitAccess(), b.emitInternet()
+	b.net.AppGateways = b.emitAppGatewayExtras()
 	b.net.Expectations = b.expectations()
 }
 

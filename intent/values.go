@@ -118,6 +118,14 @@ type Raw struct {
 	Pos model.Pos
 }
 
+// Doc is a map that is decoded later, by who knows what it means.
+type Doc struct {
+	Doc map[string]any
+	// At gives the place of every value by JSON pointer.
+	At  map[string]model.Pos
+	Pos model.Pos
+}
+
 func (Map[T]) isMap() {}
 
 // keyed is implemented by every Map; the decoder tells maps from lists by it.

@@ -16,6 +16,35 @@ type Network struct {
 	Contents     []Contents
 	Access       []Access
 	Internet     []PublicHost
+	AppGateways  []AppGateway
+}
+
+// AppGateway is what an application gateway of the network has that no property
+// of its resource holds.
+type AppGateway struct {
+	Gateway ID
+	// Certificates and Authorities are files in PEM form; relative paths are
+	// beside the declared network.
+	Certificates []CertificateFiles
+	Authorities  []CertificateFiles
+	Policies     []AppGatewayPolicy
+	Pos          Pos
+}
+
+// CertificateFiles are the files of a part of an application gateway.
+type CertificateFiles struct {
+	Name             string // of the part
+	Certificate, Key string // an authority has no key
+	Pos              Pos
+}
+
+// AppGatewayPolicy is what requests must pass that a rule, or a path rule of it,
+// takes: beyond what Azure has.
+type AppGatewayPolicy struct {
+	Rule, Path string
+	Doc        map[string]any
+	At         map[string]Pos // by JSON pointer
+	Pos        Pos
 }
 
 // Contents is what a platform service holds at first.

@@ -43,6 +43,7 @@ const (
 	TypeKeyVault            = "Microsoft.KeyVault/vaults"
 	TypeAppGateway          = "Microsoft.Network/applicationGateways"
 	TypeWAFPolicy           = "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies"
+	TypeTrafficManager      = "Microsoft.Network/trafficManagerProfiles"
 	TypeManagementGroup     = "Microsoft.Management/managementGroups"
 	TypePolicyDefinition    = "Microsoft.Authorization/policyDefinitions"
 	TypePolicyAssignment    = "Microsoft.Authorization/policyAssignments"

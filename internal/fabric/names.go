@@ -31,6 +31,10 @@ type Zone struct {
 	Records []Record // sorted by name
 	// SOA is the zone's own record; its text is empty if the zone has none.
 	SOA Data
+	// Chosen means that the zone is one name whose record depends on who asks and
+	// on what is well. Its record here is what a host of the space gets while
+	// everything is well; it has none if it gets nothing.
+	Chosen bool
 }
 
 // Record gives the addresses, or the alias, of one name, and its further data.
@@ -123,8 +127,13 @@ type Following struct {
 }
 
 // Follow finds the record of a name in the zones of a view, as the platform
-// answers whoever asks it.
-func (v *View) Follow(name string) Following {
+// answers whoever asks it while everything is well.
+func (v *View) Follow(name string) Following { return v.FollowBy(name, nil) }
+
+// FollowBy is Follow with names that are chosen as somebody knows them now: now
+// returns the record of such a name, nil if it has none, and false if it knows
+// nothing of it.
+func (v *View) FollowBy(name string, now func(name string) (*Record, bool)) Following {
 	f := Following{Name: plain(name)}
 	for range maxAliases {
 		f.Zone = v.zone(f.Name)
@@ -133,6 +142,11 @@ func (v *View) Follow(name string) Following {
 			return f
 		}
 		r := f.Zone.record(f.Name)
+		if f.Zone.Chosen && now != nil && f.Name == f.Zone.Name {
+			if chosen, ok := now(f.Name); ok {
+				r = chosen
+			}
+		}
 		if r == nil {
 			r = f.Zone.wildcard(f.Name)
 			f.Wild = f.Wild || r != nil

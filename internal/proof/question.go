@@ -43,7 +43,7 @@ func (w *walk) ask(from, to *model.Selector, relation model.Relation, traffic []
 		relation: relation, boxes: boxes(w.a, traffic, works),
 	}
 	if works {
-		q.to = w.p.receivers(to, q.to)
+		q.to = w.p.receivers(w.a, to, q.from, q.to)
 	}
 	w.frame(q, from.Text, to.Text, works)
 	return q

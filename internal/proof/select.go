@@ -65,14 +65,29 @@ func speaksOf(sel *model.Selector, port *fabric.Port, works bool) bool {
 	return !sel.Internet && !sel.OnPrem
 }
 
-// receivers leaves out of the ports that a claim of something that works is
-// towards those that a balancer stands before; a bare prefix means them all the
-// same.
-func (p *Prover) receivers(sel *model.Selector, list []chosen) []chosen {
+// receivers are those of the ports a selector names that a claim of something
+// that works is towards: not those that a balancer stands before, and of a
+// balancer with private frontends these, unless somebody outside sends. A bare
+// prefix means whoever has the addresses.
+func (p *Prover) receivers(a *arena, sel *model.Selector, from, list []chosen) []chosen {
 	if len(sel.Prefixes) > 0 && len(sel.All) == 0 {
 		return list
 	}
-	return slices.DeleteFunc(list, func(c chosen) bool { return p.img.Ports[c.port].Behind })
+	outside := slices.ContainsFunc(from, func(c chosen) bool { return c.port == p.img.Edge })
+	out := make([]chosen, 0, len(list))
+	for _, c := range list {
+		port := &p.img.Ports[c.port]
+		if port.Behind {
+			continue
+		}
+		if port.Kind == fabric.PortBalancer && !outside {
+			if own := a.intersect(c.addrs, a.of(port.Addrs)); own != emptySet {
+				c.addrs = own
+			}
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 func names(sel *model.Selector, kind model.LabelKind) bool {

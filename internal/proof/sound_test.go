@@ -340,7 +340,7 @@ func FuzzAny(f *testing.F) {
 			a := newArena(img)
 			holds, mayHold := false, false
 			for _, from := range existing(p, p.choose(a, &e.From, true)) {
-				for _, to := range existing(p, p.receivers(&e.To, p.choose(a, &e.To, true))) {
+				for _, to := range existing(p, p.receivers(a, &e.To, []chosen{from}, p.choose(a, &e.To, true))) {
 					if from.port == to.port && !many(&img.Ports[from.port]) || !p.related(e.Relation, from.port, to.port) {
 						continue
 					}

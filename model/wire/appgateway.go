@@ -28,6 +28,7 @@ type AppGatewayProperties struct {
 	PathMaps         []AppGatewayPart[URLPathMap]         `json:"urlPathMaps,omitempty"`
 	Redirects        []AppGatewayPart[GatewayMoved]       `json:"redirectConfigurations,omitempty"`
 	RewriteSets      []AppGatewayPart[RewriteSet]         `json:"rewriteRuleSets,omitempty"`
+	Shares           []AppGatewayPart[LoadDistribution]   `json:"loadDistributionPolicies,omitempty"`
 	// Layer 4: listeners that hand TCP or TLS on as it is.
 	StreamListeners []AppGatewayPart[HTTPListener]       `json:"listeners,omitempty"`
 	StreamSettings  []AppGatewayPart[HTTPSettings]       `json:"backendSettingsCollection,omitempty"`
@@ -197,6 +198,7 @@ type URLPathMap struct {
 	DefaultSettings *Ref                       `json:"defaultBackendHttpSettings,omitempty"`
 	DefaultRedirect *Ref                       `json:"defaultRedirectConfiguration,omitempty"`
 	DefaultRewrites *Ref                       `json:"defaultRewriteRuleSet,omitempty"`
+	DefaultShares   *Ref                       `json:"defaultLoadDistributionPolicy,omitempty"`
 	Rules           []AppGatewayPart[PathRule] `json:"pathRules,omitempty"`
 }
 
@@ -207,7 +209,20 @@ type PathRule struct {
 	Settings       *Ref     `json:"backendHttpSettings,omitempty"`
 	Redirect       *Ref     `json:"redirectConfiguration,omitempty"`
 	Rewrites       *Ref     `json:"rewriteRuleSet,omitempty"`
+	Shares         *Ref     `json:"loadDistributionPolicy,omitempty"`
 	FirewallPolicy *Ref     `json:"firewallPolicy,omitempty"`
+}
+
+// LoadDistribution divides requests among pools.
+type LoadDistribution struct {
+	Algorithm string                         `json:"loadDistributionAlgorithm,omitempty"` // RoundRobin, LeastConnections, IpHash
+	Targets   []AppGatewayPart[Distribution] `json:"loadDistributionTargets,omitempty"`
+}
+
+// Distribution is a pool with what each of its members gets.
+type Distribution struct {
+	Pool   *Ref `json:"backendAddressPool,omitempty"`
+	Weight int  `json:"weightPerServer"` // 1 to 100
 }
 
 // GatewayMoved is a redirect.

@@ -220,8 +220,8 @@ func (c *compiler) eachAsked(g *appGateway, f func(pool, settings string, ports 
 	p := &g.view.Properties
 	seen := map[[2]string]bool{}
 	pair := func(pool, settings *wire.Ref, at, name string) {
-		if pool == nil && settings == nil {
-			return // a redirect
+		if pool == nil {
+			return // a redirect, or shares
 		}
 		x, _ := part(g, "backendAddressPools", p.Pools, pool)
 		y, _ := part(g, "backendHttpSettingsCollection", p.Settings, settings)
@@ -247,11 +247,19 @@ func (c *compiler) eachAsked(g *appGateway, f func(pool, settings string, ports 
 		}
 		f(key[0], key[1], ports, origin(g.res, at, x.Name+" by "+y.Name))
 	}
+	act := func(pool, settings, shares *wire.Ref, at, name string) {
+		pair(pool, settings, at, name)
+		if d, _ := part(g, "loadDistributionPolicies", p.Shares, shares); d != nil {
+			for i := range d.Properties.Targets {
+				pair(d.Properties.Targets[i].Properties.Pool, settings, at, name)
+			}
+		}
+	}
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		at := fmt.Sprintf("/properties/requestRoutingRules/%d", i)
 		if r.Properties.PathMap == nil {
-			pair(r.Properties.Pool, r.Properties.Settings, at, r.Name)
+			act(r.Properties.Pool, r.Properties.Settings, r.Properties.Shares, at, r.Name)
 			continue
 		}
 		m, n := part(g, "urlPathMaps", p.PathMaps, r.Properties.PathMap)
@@ -260,10 +268,10 @@ func (c *compiler) eachAsked(g *appGateway, f func(pool, settings string, ports 
 			continue
 		}
 		at = fmt.Sprintf("/properties/urlPathMaps/%d", n)
-		pair(m.Properties.DefaultPool, m.Properties.DefaultSettings, at, m.Name)
+		act(m.Properties.DefaultPool, m.Properties.DefaultSettings, m.Properties.DefaultShares, at, m.Name)
 		for j := range m.Properties.Rules {
 			x := &m.Properties.Rules[j]
-			pair(x.Properties.Pool, x.Properties.Settings, fmt.Sprintf("%s/properties/pathRules/%d", at, j), x.Name)
+			act(x.Properties.Pool, x.Properties.Settings, x.Properties.Shares, fmt.Sprintf("%s/properties/pathRules/%d", at, j), x.Name)
 		}
 	}
 }

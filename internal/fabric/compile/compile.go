@@ -8,6 +8,7 @@ import (
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/avnm"
+	"github.com/ceruleannet/cerulean/internal/traffic/trafficmanager"
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/wire"
 )
@@ -147,6 +148,9 @@ type compiler struct {
 	publicAddrs map[string]publicAddr   // by lower-case ID
 	publicMarks map[string]*publicMark  // by lower-case ID
 	standIns    map[string]netip.Prefix // of public IP prefixes without addresses, by lower-case ID
+
+	// names
+	managers []trafficmanager.Profile // in order of ID
 
 	// routes
 	tables      map[tableKey]fabric.TableID

@@ -80,6 +80,8 @@ type documents struct {
 	hubConfigs     table[wire.HubIPConfiguration]
 	bgpConnections table[wire.BGPConnection]
 
+	managers table[struct{}] // Traffic Manager profiles
+
 	unmodelled []*item[struct{}]
 	managed    []*model.Resource // for package avnm
 }
@@ -136,6 +138,7 @@ func (c *compiler) decode(resources []*model.Resource) {
 		model.TypeAppGateway:          reader(c, &d.appGateways),
 		typeHubIP:                     reader(c, &d.hubConfigs),
 		typeBGPConnection:             reader(c, &d.bgpConnections),
+		model.TypeTrafficManager:      reader(c, &d.managers),
 	}
 	for _, owner := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypePrivateLinkService} {
 		readers[owner+"/privateEndpointConnections"] = reader(c, &d.approvals)

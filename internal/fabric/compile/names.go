@@ -64,11 +64,16 @@ func (c *compiler) names() {
 	for _, l := range linked {
 		byVNet[l.vnet.space] = append(byVNet[l.vnet.space], l)
 	}
-	public := c.publicNames()
+	c.readManagers()
+	public := slices.Concat(c.publicNames(), c.labelNames())
 	same := map[string][]fabric.Zone{} // networks with the same links share their zones
 	for _, v := range c.vnets {
 		view := &c.img.Spaces[v.space].View
-		key := ""
+		key, region := "", ""
+		if len(c.managers) > 0 {
+			region = v.res.Location() // the nearest endpoint depends on it
+			key = region + "\n"
+		}
 		for _, l := range byVNet[v.space] {
 			key += fmt.Sprintf("%s %t\n", l.item.res.ID.Parent().Key(), l.fallback)
 		}
@@ -81,7 +86,7 @@ func (c *compiler) names() {
 					fallback[l.zone.Name] = true
 				}
 			}
-			zones = addPublicNames(zones, public, fallback)
+			zones = addPublicNames(zones, slices.Concat(public, c.managerNames(region)), fallback)
 			slices.SortStableFunc(zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
 			same[key] = zones
 		}
