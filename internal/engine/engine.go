@@ -138,12 +138,11 @@ func (e *Engine) process(now time.Duration, h *header, hash uint32, frame *Frame
 	if h.icmpError && e.quote(now, h, pkt, r) {
 		return
 	}
-	n, dir, ok := e.table.find(&h.key, hash)
-	if !ok {
+	f, n, dir := e.table.find(&h.key, hash)
+	if f == nil {
 		e.begin(now, h, pkt, r)
 		return
 	}
-	f := e.table.flow(n)
 	w := &f.ways[dir]
 	if w.epoch != e.epoch || f.expired(now) || h.flags&(tcpSYN|tcpFIN|tcpRST) != 0 {
 		if again := e.renew(now, n, dir, h); again {

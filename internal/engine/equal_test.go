@@ -124,7 +124,7 @@ func TestManyFlowsEqualRef(t *testing.T) {
 			b := First(p)
 			var h header
 			h.parse(at, b)
-			if _, _, known := e.table.find(&h.key, h.key.hash()); known {
+			if f, _, _ := e.table.find(&h.key, h.key.hash()); f != nil {
 				continue
 			}
 			want := ref.TraceBy(img, at, p, spread(img))

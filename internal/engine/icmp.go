@@ -19,12 +19,8 @@ func (e *Engine) quote(now time.Duration, h *header, pkt []byte, r *Result) bool
 	}
 	at := h.key.at()
 	back := inner.reverse(at)
-	n, dir, ok := e.table.find(&back, back.hash())
-	if !ok {
-		return false
-	}
-	f := e.table.flow(n)
-	if f.expired(now) || f.state&delivered == 0 || h.key.dst != back.dst {
+	f, n, dir := e.table.find(&back, back.hash())
+	if f == nil || f.expired(now) || f.state&delivered == 0 || h.key.dst != back.dst {
 		return false
 	}
 	w := &f.ways[dir]

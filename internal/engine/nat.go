@@ -127,12 +127,8 @@ func (e *Engine) try(k key, f *flow, opens bool, s source) ends {
 // taken reports whether a flow other than f has a key, and forgets that flow
 // if its record is over.
 func (e *Engine) taken(now time.Duration, k key, f *flow) bool {
-	n, _, ok := e.table.find(&k, k.hash())
-	if !ok {
-		return false
-	}
-	other := e.table.flow(n)
-	if other == f {
+	other, n, _ := e.table.find(&k, k.hash())
+	if other == nil || other == f {
 		return false
 	}
 	if other.over(now) {

@@ -100,20 +100,20 @@ func newTable(most int) table {
 
 func (t *table) flow(n uint32) *flow { return &t.chunks[n/chunk][n%chunk] }
 
-// find returns the flow and direction of a key.
-func (t *table) find(k *key, hash uint32) (n uint32, dir int, ok bool) {
+// find returns the flow and direction of a key, or nil.
+func (t *table) find(k *key, hash uint32) (f *flow, n uint32, dir int) {
 	mask := uint32(len(t.slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := t.slots[i]
 		if s.ref == 0 {
-			return 0, 0, false
+			return nil, 0, 0
 		}
 		if s.hash != hash {
 			continue
 		}
 		n, dir = (s.ref-1)>>1, int((s.ref-1)&1)
-		if t.flow(n).ways[dir].key.equal(k) {
-			return n, dir, true
+		if f = t.flow(n); f.ways[dir].key.equal(k) {
+			return f, n, dir
 		}
 	}
 }
