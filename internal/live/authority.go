@@ -82,21 +82,27 @@ func (a *authority) serverConfig(h *Host) *tls.Config {
 // leaf returns the host's certificate, also for one more name if not empty.
 func (a *authority) leaf(h *Host, name string) (*tls.Certificate, error) {
 	addrs := append(h.Addrs(), h.publics()...)
+	names := []string{h.Name}
+	if name != "" && name != h.Name {
+		names = append(names, name)
+	}
+	return a.issue(h.Name, names, addrs)
+}
+
+// issue returns the certificate of a subject for some names and addresses.
+func (a *authority) issue(subject string, names []string, addrs []netip.Addr) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	id := fmt.Sprint(h.Name, name, addrs)
+	id := fmt.Sprint(subject, names, addrs)
 	if c := a.leaves[id]; c != nil {
 		return c, nil
 	}
 	a.serial++
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: h.Name},
+		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: subject},
 		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{h.Name},
-	}
-	if name != "" && name != h.Name {
-		template.DNSNames = append(template.DNSNames, name)
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		DNSNames: names,
 	}
 	for _, addr := range addrs {
 		template.IPAddresses = append(template.IPAddresses, net.IP(addr.AsSlice()))
@@ -105,7 +111,7 @@ func (a *authority) leaf(h *Host, name string) (*tls.Certificate, error) {
 	// process, and one key less is one start-up cost less.
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &a.key.PublicKey, a.key)
 	if err != nil {
-		return nil, fmt.Errorf("certificate of %s: %w", h.Name, err)
+		return nil, fmt.Errorf("certificate of %s: %w", subject, err)
 	}
 	c := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
 	a.leaves[id] = c

@@ -320,13 +320,17 @@ func (n *Network) Health() []MemberHealth {
 // Pace returns how much faster than declared health probes are sent; 0 if they
 // are not.
 func (n *Network) Pace() float64 {
-	p := n.beat()
-	if p == nil {
-		return 0
+	if p := n.beat(); p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.pace
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.pace
+	if d := n.director; d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.pace
+	}
+	return 0
 }
 
 // SetPace changes how much faster than declared health probes are sent: above 0
@@ -334,6 +338,9 @@ func (n *Network) Pace() float64 {
 func (n *Network) SetPace(pace float64) error {
 	if !(pace > 0 && pace <= MaxPace) {
 		return fmt.Errorf("pace %v: use a scale above 0 up to %d", pace, MaxPace)
+	}
+	if d := n.director; d != nil && n.opts.Pace > 0 {
+		d.setPace(pace)
 	}
 	p := n.beat()
 	if p == nil {
@@ -358,6 +365,15 @@ func (n *Network) SetPace(pace float64) error {
 // Probed waits until every member that should be up answered, or failed to,
 // once.
 func (n *Network) Probed(ctx context.Context) error {
+	if d := n.director; d != nil {
+		select {
+		case <-d.first:
+		case <-n.closed:
+			return ErrClosed
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 	p := n.beat()
 	if p == nil {
 		return nil

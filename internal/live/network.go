@@ -10,6 +10,7 @@ import (
 
 	"github.com/ceruleannet/cerulean/internal/engine"
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/traffic/trafficmanager"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -33,6 +34,9 @@ type Options struct {
 	Services Services
 	// Internet are hosts outside, with addresses of their own there.
 	Internet []model.PublicHost
+	// Managers are Traffic Manager profiles, whose names the network's hosts
+	// resolve and whose endpoints are asked at Pace from the internet.
+	Managers []trafficmanager.Profile
 	// NoServices leaves the declared services of hosts unstarted.
 	NoServices bool
 	// OnFlow observes every decision about a flow. It is called with locks
@@ -54,6 +58,7 @@ type Network struct {
 	public    publicHosts
 	others    outsiders // platform services, private endpoints, sites
 	floats    map[fabric.PortID][]netip.Addr
+	director  *director // nil if there are no Traffic Manager profiles
 	closeOnce sync.Once
 	closed    chan struct{}
 
@@ -109,6 +114,10 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	n.base = img
 	n.labelled(func() { go n.wire.run() })
 	n.probe(img)
+	if len(opts.Managers) > 0 {
+		n.director = newDirector(n, opts.Managers, opts.Pace)
+		n.labelled(func() { go n.director.run() })
+	}
 	return n, nil
 }
 
@@ -229,6 +238,9 @@ func (n *Network) Close() {
 		n.wire.mu.Unlock()
 		if pulse != nil {
 			pulse.close()
+		}
+		if n.director != nil {
+			n.director.close()
 		}
 		// First the wire, so that no packet meets a stack that is going down.
 		for _, h := range n.hosts {

@@ -66,9 +66,12 @@ func listens(img *fabric.Image, p *fabric.Port) []model.Service {
 }
 
 // outsider reports whether something of the platform, or on premises, runs
-// behind a kind of port.
-func outsider(k fabric.PortKind) bool {
-	return k == fabric.PortEndpoint || k == fabric.PortService || k == fabric.PortSite
+// behind a port.
+func outsider(p *fabric.Port) bool {
+	if _, ok := isAppGateway(p); ok {
+		return true
+	}
+	return p.Kind == fabric.PortEndpoint || p.Kind == fabric.PortService || p.Kind == fabric.PortSite
 }
 
 // other is a host that nobody declared, known by what its port is.
@@ -106,7 +109,7 @@ func (o *outsiders) join(n *Network, img *fabric.Image) {
 	var order []identity
 	for i := range img.Ports {
 		p := &img.Ports[i]
-		if !outsider(p.Kind) {
+		if !outsider(p) {
 			continue
 		}
 		if _, twice := ports[identityOf(p)]; !twice {
@@ -130,7 +133,11 @@ func (o *outsiders) join(n *Network, img *fabric.Image) {
 		}
 		p := &img.Ports[ports[k]]
 		h := &Host{net: n, Name: p.Name, wide: true, declared: model.Host{Name: p.Name}}
-		if p.Kind != fabric.PortSite {
+		if name, ok := isAppGateway(p); ok {
+			// Who runs the gateway listens and dials at its instances.
+			h.Name, h.wide = name, false
+			h.declared.Name = name
+		} else if p.Kind != fabric.PortSite {
 			h.declared.Services = listens(img, p)
 			n.planes(img, p, h)
 		}
@@ -150,13 +157,13 @@ func (o *outsiders) join(n *Network, img *fabric.Image) {
 }
 
 // named returns the host of a site, else of a platform service, else of a
-// private endpoint, by its name in any case: one that the image in force has,
+// private endpoint, else of an application gateway, by its name in any case: one that the image in force has,
 // if there is one.
 func (o *outsiders) named(name string) *Host {
 	var found *Host
-	for _, kind := range []fabric.PortKind{fabric.PortSite, fabric.PortService, fabric.PortEndpoint} {
+	for _, kind := range []fabric.PortKind{fabric.PortSite, fabric.PortService, fabric.PortEndpoint, fabric.PortHost} {
 		for _, x := range o.all() {
-			if x.kind != kind || !strings.EqualFold(x.name, name) {
+			if x.kind != kind || !strings.EqualFold(x.name, name) && !strings.EqualFold(x.host.Name, name) {
 				continue
 			}
 			if x.host.Port() != fabric.None {

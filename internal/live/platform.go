@@ -73,7 +73,7 @@ func (p *platform) take(img *fabric.Image, from *link, at fabric.PortID, f *engi
 		p.presences.deliver(from, f)
 		return
 	}
-	if v := answer(img, at, f.Packet); v != nil {
+	if v := p.net.answer(img, at, f.Packet); v != nil {
 		from.wire.enqueue(sent{from: from, view: v, platform: true})
 	}
 }

@@ -23,7 +23,7 @@ const maxDNSUDP = 1232
 // answer returns the packet that answers a DNS query over UDP, nil for
 // everything else: the platform is silent. at is the port that asks; the names
 // are those of its space.
-func answer(img *fabric.Image, at fabric.PortID, pkt []byte) *buffer.View {
+func (n *Network) answer(img *fabric.Image, at fabric.PortID, pkt []byte) *buffer.View {
 	p, fault := engine.Tuple(pkt)
 	if fault != fabric.FaultNone || p.Proto != fabric.ProtoUDP || netip.AddrPortFrom(p.Dst, p.DstPort) != resolver {
 		return nil
@@ -32,7 +32,7 @@ func answer(img *fabric.Image, at fabric.PortID, pkt []byte) *buffer.View {
 	if !ok {
 		return nil
 	}
-	b := answerQuery(viewAt(img, at), payload, true)
+	b := answerQuery(viewAt(img, at), n.nameNow(img, at), payload, true)
 	if b == nil {
 		return nil
 	}
@@ -50,13 +50,16 @@ func viewAt(img *fabric.Image, at fabric.PortID) *fabric.View {
 	return nil
 }
 
+// chosenNow says what a chosen name means now; see [fabric.View.FollowBy].
+type chosenNow func(name string) (*fabric.Record, bool)
+
 // answerQuery answers a DNS message, nil if it is no query that can be answered.
-func answerQuery(view *fabric.View, in []byte, udp bool) []byte {
+func answerQuery(view *fabric.View, now chosenNow, in []byte, udp bool) []byte {
 	var q dns.Msg
 	if err := q.Unpack(in); err != nil || q.Response || len(q.Question) != 1 {
 		return nil
 	}
-	r := reply(view, &q)
+	r := reply(view, now, &q)
 	size := dns.MaxMsgSize
 	if udp {
 		size = dns.MinMsgSize
@@ -88,7 +91,7 @@ func (p *platform) serveNames(c caller, conn net.Conn) {
 			return
 		}
 		img, at := p.net.place(c.link)
-		out := answerQuery(viewAt(img, at), in, false)
+		out := answerQuery(viewAt(img, at), p.net.nameNow(img, at), in, false)
 		if out == nil || writeMessage(conn, out) != nil {
 			return
 		}
@@ -121,7 +124,7 @@ func writeMessage(w io.Writer, b []byte) error {
 // reply answers one question from a view, with the aliases on the way. A name
 // outside every zone is REFUSED: nobody knows what it means, which is not that
 // it does not exist.
-func reply(view *fabric.View, q *dns.Msg) *dns.Msg {
+func reply(view *fabric.View, now chosenNow, q *dns.Msg) *dns.Msg {
 	r := new(dns.Msg)
 	r.SetReply(q)
 	r.RecursionAvailable = true
@@ -137,7 +140,7 @@ func reply(view *fabric.View, q *dns.Msg) *dns.Msg {
 	if question.Qtype == dns.TypePTR && pointers(view, r, question.Name) {
 		return r
 	}
-	f := view.Follow(question.Name)
+	f := view.FollowBy(question.Name, now)
 	name := question.Name
 	if question.Qtype == dns.TypeCNAME && len(f.Aliases) > 0 {
 		// The alias itself is asked for.

@@ -36,7 +36,7 @@ func FuzzPlatform(f *testing.F) {
 			return
 		}
 		for _, at := range []fabric.PortID{web, edge} { // the edge has no names
-			v := answer(img, at, engine.Datagram(ask, b))
+			v := (&Network{}).answer(img, at, engine.Datagram(ask, b))
 			if v == nil {
 				continue
 			}

@@ -8,8 +8,8 @@ import (
 // maxAnswers bounds the answers kept of one endpoint.
 const maxAnswers = 32
 
-// Answer is what one question to an endpoint showed.
-type Answer struct {
+// Reply is what one question to an endpoint showed.
+type Reply struct {
 	Time time.Time     // when it was asked
 	Took time.Duration // until the answer, or until none was waited for any more
 	Why  string        // what was wrong; empty if nothing
@@ -27,7 +27,7 @@ type Vitals struct {
 	Row          int
 	Sent, Failed uint64
 	Next         time.Time // when it is asked again
-	Answers      []Answer  // the last, oldest first
+	Answers      []Reply   // the last, oldest first
 	asking       bool
 }
 
@@ -57,7 +57,7 @@ func (v *Vitals) Asking() bool { return v.asking }
 // becomes degraded when the failures in a row exceed those that are tolerated,
 // and online with one good answer ("Traffic Manager endpoint monitoring",
 // endpoint failover and recovery).
-func (v *Vitals) Take(a Answer) (changed bool) {
+func (v *Vitals) Take(a Reply) (changed bool) {
 	v.asking = false
 	v.Sent++
 	if len(v.Answers) == maxAnswers {

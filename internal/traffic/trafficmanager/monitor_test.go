@@ -41,7 +41,7 @@ func TestVitals(t *testing.T) {
 			if a == '-' {
 				why = "refused"
 			}
-			v.Take(Answer{Time: now, Took: time.Second, Why: why})
+			v.Take(Reply{Time: now, Took: time.Second, Why: why})
 			got += map[Status]string{Checking: "c", Online: "o", Degraded: "d"}[v.Status]
 			now = now.Add(30 * time.Second)
 		}
