@@ -55,7 +55,7 @@ over without a connection lost, a wrong one changes nothing. Runs until Ctrl-C.`
 	cmd.Flags().StringVar(&log, "log", "", "`FILE` that gets a JSON line for each request; - is standard output")
 	cmd.Flags().StringVar(&firewallLog, "waf-log", "", "`FILE` that gets a JSON line for each firewall rule that matched")
 	cmd.Flags().DurationVar(&drain, "drain", 10*time.Second, "how long requests under way may take at the end")
-	cmd.AddCommand(newGatewayCheck(&file), newGatewayExplain(&file), newGatewayStatus())
+	cmd.AddCommand(newGatewayCheck(&file), newGatewayExplain(&file), newGatewayStatus(), newGatewayPurge())
 	return cmd
 }
 
@@ -113,6 +113,30 @@ func newGatewayExplain(file *string) *cobra.Command {
 		return err
 	}
 	output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
+func newGatewayPurge() *cobra.Command {
+	var gateway string
+	cmd := &cobra.Command{
+		Use: "purge [HOST]/PATH", Short: "Make running gateways forget kept answers",
+		Long: `Makes running gateways forget what they keep of a path, whatever its query and
+case. A path that ends with * is a prefix. Without a host it is for all of them.`,
+		Example: "  cerulean gateway purge '/images/*'\n  cerulean gateway purge shop.example/index.html",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			host, path, found := strings.Cut(args[0], "/")
+			if !found {
+				return fmt.Errorf("%q has no path; write %s/* for everything of a host", args[0], args[0])
+			}
+			done, err := node.PurgeGateways(cmd.Context(), gateway, node.GatewayPurge{Host: host, Path: "/" + path})
+			for _, d := range done {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s forgotten\n", d.Gateway, count(d.Forgotten, "answer"))
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&gateway, "gateway", "", "`NAME` of one gateway; all of them without")
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 	"github.com/ceruleannet/cerulean/internal/traffic/gateway"
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
@@ -40,6 +41,45 @@ type GatewayStatus struct {
 	Problem   string          `json:"problem,omitempty"` // why the file as it is now is not in force
 	Addresses []string        `json:"addresses"`
 	Members   []gateway.Check `json:"members"`
+	Cache     cache.Stats     `json:"cache"`
+
+	socket string
+}
+
+// GatewayPurge asks a gateway to forget kept answers.
+type GatewayPurge struct {
+	Gateway   string `json:"gateway,omitempty"`
+	Host      string `json:"host,omitempty"` // empty: every host
+	Path      string `json:"path"`           // may end with *
+	Forgotten int    `json:"forgotten"`
+}
+
+// PurgeGateways makes the user's running gateways, or the one of a name, forget
+// kept answers.
+func PurgeGateways(ctx context.Context, name string, ask GatewayPurge) ([]GatewayPurge, error) {
+	list, err := Gateways(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []GatewayPurge
+	for _, s := range list {
+		if name != "" && s.Gateway != name {
+			continue
+		}
+		r := newRemote(s.socket)
+		var done GatewayPurge
+		err := r.Post(ctx, "/v1/purge", ask, &done)
+		r.Close()
+		if err != nil {
+			return out, fmt.Errorf("gateway %s: %w", s.Gateway, err)
+		}
+		done.Gateway = s.Gateway
+		out = append(out, done)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no gateway %s is running; see 'cerulean gateway status'", name)
+	}
+	return out, nil
 }
 
 // RunGateway runs the gateway of a file until the context ends. When the file
@@ -76,6 +116,15 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 	g.loaded(config.Name)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.status()) })
+	mux.HandleFunc("POST /v1/purge", func(w http.ResponseWriter, r *http.Request) {
+		var ask GatewayPurge
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&ask); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		ask.Forgotten = g.server.Purge(ask.Host, ask.Path)
+		answer(w, ask)
+	})
 	c, err := openControl(ctx, ofGateway, mux)
 	if err != nil {
 		return err
@@ -182,7 +231,7 @@ func (g *runningGateway) status() GatewayStatus {
 	for _, a := range g.server.Router().Addresses() {
 		s.Addresses = append(s.Addresses, a.String())
 	}
-	s.Members = g.server.Health()
+	s.Members, s.Cache = g.server.Health(), g.server.CacheStats()
 	return s
 }
 
@@ -201,6 +250,7 @@ func Gateways(ctx context.Context) ([]GatewayStatus, error) {
 		cancel()
 		r.Close()
 		if err == nil { // otherwise it is going down, or was killed
+			s.socket = socket
 			out = append(out, s)
 		}
 	}
@@ -216,6 +266,9 @@ func WriteGateways(w io.Writer, list []GatewayStatus) error {
 		fmt.Fprintf(w, "%s at %s (%s, process %d)\n", s.Gateway, strings.Join(s.Addresses, ", "), s.Path, s.PID)
 		if s.Problem != "" {
 			fmt.Fprintf(w, "  the file as it is now is not in force:\n  %s\n", strings.ReplaceAll(s.Problem, "\n", "\n  "))
+		}
+		if k := s.Cache; k.Hits+k.Misses > 0 {
+			fmt.Fprintf(w, "  kept: %d answers, %d bytes; %d hits, %d misses\n", k.Answers, k.Bytes, k.Hits, k.Misses)
 		}
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "  POOL\tSETTINGS\tMEMBER\tSTATE\tLATENCY\tWHY")

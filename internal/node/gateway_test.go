@@ -83,6 +83,12 @@ rules: [{name: web, priority: %d, listener: web, pool: web, settings: plain}]
 	if s := only(); s.Gateway != "one" || s.PID != os.Getpid() || len(s.Members) != 1 {
 		t.Errorf("%+v", s)
 	}
+	if p, err := PurgeGateways(t.Context(), "one", GatewayPurge{Path: "/*"}); err != nil || len(p) != 1 || p[0].Forgotten != 0 {
+		t.Error(p, err)
+	}
+	if _, err := PurgeGateways(t.Context(), "none", GatewayPurge{Path: "/*"}); err == nil {
+		t.Error("a gateway that is not there")
+	}
 	write(0, "two")
 	if e := <-events; !strings.Contains(e, "priority 0; use 1 to 20000") || !strings.Contains(e, "stays in force") {
 		t.Error(e)

@@ -23,6 +23,8 @@ type Config struct {
 	// Firewall names the one that requests pass unless the listener or the path rule
 	// names another.
 	Firewall string
+	// CacheSize bounds what is kept of answers, in bytes; 0 means 64 MiB.
+	CacheSize int64
 }
 
 // Firewall is a web application firewall policy.

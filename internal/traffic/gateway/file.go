@@ -16,6 +16,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 )
 
 // maxFile bounds the file of a gateway, in bytes.
@@ -79,6 +81,7 @@ type document struct {
 	Rules     []ruleDoc
 	Firewalls []firewallDoc `yaml:"wafPolicies"`
 	Firewall  string        `yaml:"wafPolicy"`
+	CacheSize string        `yaml:"cacheSize"`
 }
 
 // spot is where an element begins.
@@ -180,6 +183,15 @@ type policyDoc struct {
 	MaxBody   string `yaml:"maxBody"`
 	Deadline  string
 	Compress  bool
+	Cache     *cacheDoc
+}
+
+type cacheDoc struct {
+	Query     string
+	Names     []string
+	TTL       string `yaml:"ttl"`
+	Override  bool
+	MaxObject string `yaml:"maxObject"`
 }
 
 type corsDoc struct {
@@ -361,6 +373,13 @@ func (b *builder) add(s spot, format string, args ...any) {
 func (b *builder) build(d *document) {
 	c := b.config
 	c.Firewall = d.Firewall
+	if d.CacheSize != "" {
+		n, err := bytesOf(d.CacheSize)
+		if err != nil {
+			b.problems = append(b.problems, Problem{Place(b.file), "cacheSize: " + err.Error()})
+		}
+		c.CacheSize = n
+	}
 	for i := range d.Firewalls {
 		c.Firewalls = append(c.Firewalls, b.firewall(&d.Firewalls[i]))
 	}
@@ -555,6 +574,16 @@ func (b *builder) policy(d *policyDoc) Policy {
 			b.add(d.spot, "maxBody: %v", err)
 		}
 		p.MaxBody = n
+	}
+	if c := d.Cache; c != nil {
+		p.Cache = &cache.Policy{Query: cache.Query(c.Query), Names: c.Names, TTL: b.duration(d.spot, "cache: ttl", c.TTL), Override: c.Override}
+		if c.MaxObject != "" {
+			n, err := bytesOf(c.MaxObject)
+			if err != nil {
+				b.add(d.spot, "cache: maxObject: %v", err)
+			}
+			p.Cache.MaxObject = n
+		}
 	}
 	if r := d.RateLimit; r != nil {
 		p.RateLimit = &RateLimit{Requests: r.Requests, Per: b.duration(d.spot, "rateLimit: per", r.Per), Burst: r.Burst, By: r.By}

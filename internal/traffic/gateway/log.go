@@ -41,6 +41,7 @@ type Record struct {
 	SslCipher                  string
 	WafMode                    string  `json:",omitempty"`
 	WafEvaluationTime          float64 `json:",omitempty"`
+	CacheStatus                string  `json:",omitempty"` // RFC 9211; ours
 	ErrorInfo                  string  `json:",omitempty"`
 
 	gone bool // the client went away

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 )
 
 // Policy is what a request must pass before it goes on, and how its answer is
@@ -24,6 +26,7 @@ type Policy struct {
 	MaxBody   int64         // of requests, in bytes; more gets 413. 0 means no limit
 	Deadline  time.Duration // of the whole exchange; beyond it 504. 0 means none
 	Compress  bool          // answers, as the client accepts and their type allows
+	Cache     *cache.Policy // keeps answers; nil keeps none
 }
 
 // RateLimit bounds requests; more get 429.
@@ -66,6 +69,7 @@ type CORS struct {
 const (
 	maxPolicyBody = 1 << 40
 	maxRate       = 1_000_000
+	maxObject     = 1 << 30
 )
 
 func (k *checker) policy(at Place, what string, p *Policy) {
@@ -106,6 +110,27 @@ func (k *checker) policy(at Place, what string, p *Policy) {
 			if !httpguts.ValidHeaderFieldName(h) {
 				k.add(at, "%s: token: %q is no name of a header", what, h)
 			}
+		}
+	}
+	if c := p.Cache; c != nil {
+		k.within(at, what+": cache: ttl", c.TTL, time.Second, 366*day)
+		switch c.Query {
+		case "", cache.UseQuery, cache.IgnoreQuery:
+			if len(c.Names) > 0 {
+				k.add(at, "%s: cache: names of arguments need query %s or %s", what, cache.IgnoreSome, cache.IncludeSome)
+			}
+		case cache.IgnoreSome, cache.IncludeSome:
+			if len(c.Names) == 0 {
+				k.add(at, "%s: cache: query %s needs names of arguments", what, c.Query)
+			}
+		default:
+			k.add(at, "%s: cache: query %q; use %s, %s, %s or %s", what, c.Query, cache.UseQuery, cache.IgnoreQuery, cache.IgnoreSome, cache.IncludeSome)
+		}
+		if c.Override && c.TTL == 0 {
+			k.add(at, "%s: cache: override needs a ttl", what)
+		}
+		if c.MaxObject < 0 || c.MaxObject > maxObject {
+			k.add(at, "%s: cache: an object of %d bytes at most; use 1 to %d", what, c.MaxObject, int64(maxObject))
 		}
 	}
 	if c := p.CORS; c != nil {

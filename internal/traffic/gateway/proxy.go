@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/balance"
+	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
@@ -34,6 +35,7 @@ type exchange struct {
 	chosen   endpoint
 	sticky   bool // the client's cookie named the member
 	compress bool
+	caching  *cache.Policy
 	failed   error
 
 	inspection *waf.Inspection // nil without a firewall
@@ -82,7 +84,7 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 			r = r.WithContext(ctx)
 			x.scope.req = r
 		}
-		x.compress = g.policy.Compress
+		x.compress, x.caching = g.policy.Compress, g.policy.Cache
 	}
 	if !x.inspected(w, r) {
 		return
@@ -168,11 +170,20 @@ func rewriteOut(p *httputil.ProxyRequest) {
 	}
 }
 
-// forwarder asks a member, and another one if the first cannot be reached.
+// forwarder answers from the cache if the policy has one, and asks a member.
 type forwarder struct{}
 
 // RoundTrip implements [http.RoundTripper].
 func (forwarder) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := req.Context().Value(exchangeKey{}).(*exchange)
+	if p := x.caching; p != nil {
+		return x.cached(req, p)
+	}
+	return ask(req)
+}
+
+// ask asks a member, and another one if the first cannot be reached.
+func ask(req *http.Request) (*http.Response, error) {
 	x := req.Context().Value(exchangeKey{}).(*exchange)
 	b := x.backend
 	cookie := ""
@@ -257,7 +268,9 @@ func modify(resp *http.Response) error {
 	if err := x.inspectedResponse(resp); err != nil {
 		return err
 	}
-	if b.settings.Affinity && !x.sticky && resp.StatusCode != http.StatusSwitchingProtocols {
+	x.record.CacheStatus = resp.Header.Get("Cache-Status")
+	asked := x.chosen != endpoint{} // otherwise it is from the cache
+	if b.settings.Affinity && asked && !x.sticky && resp.StatusCode != http.StatusSwitchingProtocols {
 		c := http.Cookie{Name: b.cookieName(), Value: x.chosen.cookie(), Path: "/", HttpOnly: true}
 		resp.Header.Add("Set-Cookie", c.String())
 		// For pages of other sites, where browsers want it said.

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
@@ -58,6 +59,7 @@ func (o *Options) health(c Check) {
 type Server struct {
 	options Options
 	proxy   *httputil.ReverseProxy
+	cache   *cache.Cache
 	state   atomic.Pointer[state]
 	ctx     context.Context
 	end     context.CancelFunc
@@ -96,6 +98,7 @@ func NewServer(o Options) *Server {
 	s := &Server{options: o, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.proxy = s.newProxy()
+	s.cache = cache.New(cache.Options{})
 	return s
 }
 
@@ -134,6 +137,7 @@ func (s *Server) Load(c *Config) error {
 		}
 		opened[f.address] = l
 	}
+	s.cache.Resize(c.CacheSize)
 	left := s.join(router)
 	s.walls = walls
 	s.guards = s.guard(router)
@@ -338,6 +342,7 @@ func (s *Server) Close(most time.Duration) {
 	}
 	all.Wait()
 	s.end()
+	s.cache.Close()
 	for _, b := range backends {
 		b.close()
 	}
