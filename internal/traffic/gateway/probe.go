@@ -96,8 +96,16 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 			b.mark(e, j.healthy)
 			s.options.health(c)
 		}
-		timer.Reset(b.probe.Interval)
+		timer.Reset(s.options.paced(b.probe.Interval))
 	}
+}
+
+// paced returns how long to wait between two probes.
+func (o *Options) paced(interval time.Duration) time.Duration {
+	if o.Pace <= 0 {
+		return interval
+	}
+	return max(time.Duration(float64(interval)/o.Pace), time.Millisecond)
 }
 
 // mark makes a member well or unwell; the last few may have to stay well.

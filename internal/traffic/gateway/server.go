@@ -39,6 +39,8 @@ type Options struct {
 	// a member's health. They must be quick.
 	OnRequest func(*Record)
 	OnHealth  func(Check)
+	// Pace is how much faster than configured probes are sent; 0 means 1.
+	Pace float64
 	// OnFirewall hears of what a firewall's rules matched in a request.
 	OnFirewall func([]waf.Entry)
 }
