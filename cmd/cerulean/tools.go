@@ -38,8 +38,9 @@ func newEnv() *cobra.Command {
 		Use:   "env",
 		Short: "Print the environment by which other clients reach a running cloud",
 		Long: `Prints commands that set what Terraform, the Azure CLI and the Azure SDKs need to
-reach the cloud that runs in a folder, for a shell to evaluate. If the Azure CLI
-is installed, it is signed in, once, in a configuration folder of its own.`,
+reach the cloud that runs in a folder, or with 'cerulean up', for a shell to
+evaluate. If the Azure CLI is installed, it is signed in, once, in a configuration
+folder of its own.`,
 		Example: `  eval "$(cerulean env)"
   cerulean env --dir ./cloud --shell fish | source
   cerulean env --shell powershell | Invoke-Expression
@@ -64,7 +65,7 @@ is installed, it is signed in, once, in a configuration folder of its own.`,
 			return e.Write(cmd.OutOrStdout(), shell)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", ".cerulean", "folder of the cloud's state")
+	cmd.Flags().StringVar(&dir, "dir", "", "folder of the cloud (default .cerulean, else of the network that runs)")
 	cmd.Flags().StringVar(&shell, "shell", defaultShell(), "for which shell: "+list(node.Shells))
 	_ = cmd.RegisterFlagCompletionFunc("shell", cobra.FixedCompletions(node.Shells, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -75,7 +76,10 @@ func howToStart(err error, dir, more string) error {
 	if !errors.Is(err, node.ErrNotRunning) {
 		return err
 	}
-	return fmt.Errorf("%w; start one with: cerulean cloud --dir %s%s", err, dir, more)
+	if dir != "" {
+		return fmt.Errorf("%w; start one with: cerulean cloud --dir %s%s", err, dir, more)
+	}
+	return fmt.Errorf("%w; start one with: cerulean cloud, or cerulean up PATH%s", err, more)
 }
 
 // toolHelp is what the help of a command that runs another program says.
@@ -116,7 +120,11 @@ it; %d if it is not installed, %d if something else kept it from running.`, exit
 			o.Args, o.Stdin, o.Stdout, o.Stderr = args, cmd.InOrStdin(), behind(cmd.OutOrStdout()), cmd.ErrOrStderr()
 			status, err := node.RunTool(cmd.Context(), o)
 			if err != nil {
-				again := fmt.Sprintf(" or let it run during this command: cerulean %s --dir %s --start -- %s", name, o.Dir, strings.Join(args, " "))
+				where := ""
+				if o.Dir != "" {
+					where = " --dir " + o.Dir
+				}
+				again := fmt.Sprintf(" or let it run during this command: cerulean %s%s --start -- %s", name, where, strings.Join(args, " "))
 				fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", howToStart(err, o.Dir, ","+again))
 				if errors.Is(err, node.ErrNotInstalled) {
 					return exitStatus(exitNotInstalled)
@@ -131,7 +139,7 @@ it; %d if it is not installed, %d if something else kept it from running.`, exit
 	}
 	// What follows the first argument is the program's, with or without "--".
 	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&o.Dir, "dir", ".cerulean", "folder of the cloud's state")
+	cmd.Flags().StringVar(&o.Dir, "dir", "", "folder of the cloud (default .cerulean, else of the network that runs)")
 	cmd.Flags().BoolVar(&o.Start, "start", false, "run the cloud during the command if nobody does")
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:0", "where to run it")
 	return cmd

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"runtime"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,14 +80,7 @@ Exits with 1 when an expectation is broken, or a probe disagrees with its proof.
 			if addr := system.MetricsAddr(); addr != "" {
 				fmt.Fprintf(w, "\nmetrics at http://%s/metrics\n", addr)
 			}
-			fmt.Fprintf(w, "\nThe cloud answers at %s until Ctrl-C. Its clients need:\n", system.Cloud.Endpoint)
-			e, err := system.Cloud.Environment()
-			if err != nil {
-				return falseError{err}
-			}
-			if err := e.Write(w, defaultShell()); err != nil {
-				return err
-			}
+			next(w, system)
 			if err := system.Cloud.Wait(cmd.Context()); err != nil {
 				return falseError{err}
 			}
@@ -122,4 +118,22 @@ func took(d time.Duration) string {
 	default:
 		return d.Round(10 * time.Microsecond).String()
 	}
+}
+
+// next says what to do with a network that is up.
+func next(w io.Writer, s *node.System) {
+	host := "HOST"
+	if hosts := s.Design.Network().Hosts; len(hosts) > 0 {
+		host = hosts[0].Name
+	}
+	fmt.Fprintf(w, "\nUntil Ctrl-C, in other terminals:\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if runtime.GOOS == "linux" {
+		fmt.Fprintf(t, "  cerulean exec %s -- bash\ta shell in the network\n", host)
+	}
+	fmt.Fprintf(t, "  cerulean forward --socks 127.0.0.1:1080 --from %s\tits names and ports, from your programs\n", host)
+	fmt.Fprintf(t, "  cerulean capture --denied\tpackets, and the rule that decides\n")
+	fmt.Fprintf(t, "  cerulean drill\twhat can fail, and what happens then\n")
+	fmt.Fprintf(t, "  eval \"$(cerulean env)\"\tTerraform, az and SDKs at %s\n", s.Cloud.Endpoint)
+	_ = t.Flush()
 }

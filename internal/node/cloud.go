@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,6 +30,9 @@ type CloudOptions struct {
 	// Dir holds the embedded cloud's state, keys and certificate authority;
 	// empty means all of it lives in memory.
 	Dir string
+	// Keys is where keys, authority and announcement of a cloud are whose state
+	// lives in memory, so that other processes find it. Empty means Dir.
+	Keys string
 	// Listen is the address to listen on; empty means a free port of 127.0.0.1.
 	Listen string
 	// Names are further names or addresses by which clients reach it, for the
@@ -39,7 +43,8 @@ type CloudOptions struct {
 	// TimingScale makes operations take as long as Azure's, times this; 0 means
 	// OperationTime.
 	TimingScale float64
-	// Subscription the client works in.
+	// Subscription the client works in; empty means the one that is announced, or
+	// else the installation's own.
 	Subscription string
 	// Serve announces the cloud in its directory, for other processes to join,
 	// and refuses a directory that another process has open. Without it the
@@ -58,13 +63,15 @@ type Cloud struct {
 	transport *http.Transport
 	identity  *arm.Identity
 	dir       string
-	server    *arm.Server // nil for a cloud served elsewhere
-	store     state.Store
-	stop      context.CancelFunc
-	served    chan error
-	once      sync.Once
-	closeErr  error
-	announced bool
+	// The subscription that clients work in unless they say another.
+	subscription string
+	server       *arm.Server // nil for a cloud served elsewhere
+	store        state.Store
+	stop         context.CancelFunc
+	served       chan error
+	once         sync.Once
+	closeErr     error
+	announced    bool
 }
 
 // StateDir returns the default state folder of a network: .cerulean beside it.
@@ -97,11 +104,12 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 			return nil, fmt.Errorf("--name %q is neither a host name nor an address", name)
 		}
 	}
-	identity, err := arm.OpenIdentity(o.Dir, append(names, o.Names...)...)
+	dir := cmp.Or(o.Keys, o.Dir)
+	identity, err := arm.OpenIdentity(dir, append(names, o.Names...)...)
 	if err != nil {
 		return nil, err
 	}
-	c := &Cloud{identity: identity, dir: o.Dir}
+	c := &Cloud{identity: identity, dir: dir, subscription: o.Subscription}
 	c.transport = newTransport(identity)
 	joined := c.join(ctx)
 	if joined && o.Serve {
@@ -117,7 +125,7 @@ func OpenCloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 		}
 	}
 	if err == nil {
-		err = c.connect(o.Subscription)
+		err = c.connect()
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -159,15 +167,13 @@ func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
 
 // connect makes the client. The embedded cloud is reached as Azure is: over
 // HTTPS, with a token, through the Azure SDK's pipeline.
-func (c *Cloud) connect(subscription string) error {
-	if subscription == "" {
-		subscription = c.identity.SubscriptionID
-	}
+func (c *Cloud) connect() error {
+	c.subscription = cmp.Or(c.subscription, c.identity.SubscriptionID)
 	client, err := azure.New(azure.Config{
 		Endpoint: c.Endpoint, Authority: c.Endpoint, Audience: c.Endpoint,
 		Transport: &http.Client{Transport: c.transport},
 		Tenant:    c.identity.TenantID, ClientID: c.identity.ClientID, ClientSecret: c.identity.ClientSecret,
-		Subscription: subscription,
+		Subscription: c.subscription,
 	})
 	c.client = client
 	return err

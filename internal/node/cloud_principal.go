@@ -48,7 +48,7 @@ func (c *Cloud) AddPrincipal(ctx context.Context, name, role string, scopes []st
 	case role == "" && len(scopes) > 0:
 		return nil, errors.New("a scope needs a role")
 	case role != "" && len(scopes) == 0:
-		scopes = []string{"/subscriptions/" + c.identity.SubscriptionID}
+		scopes = []string{"/subscriptions/" + c.subscription}
 	}
 	ids := make([]model.ID, len(scopes))
 	for i, s := range scopes {

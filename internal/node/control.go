@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -55,13 +57,14 @@ type Status struct {
 	Hosts    int       `json:"hosts"`
 	Flows    int       `json:"flows"`
 	Endpoint string    `json:"endpoint"` // of the embedded cloud
+	Cloud    string    `json:"cloud"`    // the embedded cloud's folder, by which its clients find it
 }
 
 // Status returns what runs.
 func (s *System) Status() Status {
 	return Status{
 		Network: s.Design.Network().Name, Path: s.path, PID: os.Getpid(), Started: s.started,
-		Hosts: len(s.Net.Hosts()), Flows: s.Net.Stats().Flows, Endpoint: s.Cloud.Endpoint,
+		Hosts: len(s.Net.Hosts()), Flows: s.Net.Stats().Flows, Endpoint: s.Cloud.Endpoint, Cloud: s.Cloud.dir,
 	}
 }
 
@@ -153,7 +156,47 @@ func controlDir() (string, error) {
 	if err := private(dir); err != nil {
 		return "", fmt.Errorf("folder of control sockets: %s %w; remove it, or set XDG_RUNTIME_DIR", dir, err)
 	}
+	sweep(dir)
 	return dir, nil
+}
+
+// left is a name in the folder of control sockets, with the process it is of.
+var left = regexp.MustCompile(`^[a-z]+-([0-9]+)-[0-9]+(\.sock)?$`)
+
+// sweep removes what processes that were killed left behind.
+func sweep(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // whoever needs the folder says so
+	}
+	for _, e := range entries {
+		m := left.FindStringSubmatch(e.Name())
+		if m == nil {
+			continue
+		}
+		if pid, err := strconv.Atoi(m[1]); err == nil && !alive(pid) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// keysFolder makes a folder for the keys of a cloud that ends with its process.
+func keysFolder() (string, error) {
+	dir, err := controlDir()
+	if err != nil {
+		return "", err
+	}
+	for n := 0; ; n++ {
+		path := filepath.Join(dir, fmt.Sprintf("cloud-%d-%d", os.Getpid(), n))
+		err := os.Mkdir(path, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("folder of the cloud's keys: %w", err)
+		}
+		return path, nil
+	}
 }
 
 // answer writes a value as JSON.

@@ -16,3 +16,13 @@ func private(dir string) error {
 	}
 	return err
 }
+
+// alive reports whether a process is there.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	_ = p.Release()
+	return true
+}

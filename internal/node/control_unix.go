@@ -25,3 +25,9 @@ func private(dir string) error {
 	}
 	return nil
 }
+
+// alive reports whether a process is there.
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}

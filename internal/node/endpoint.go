@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,9 @@ const endpointFile = "endpoint.json"
 type endpointDocument struct {
 	Endpoint string `json:"endpoint"`
 	PID      int    `json:"pid"`
+	// Subscription is the one that clients work in unless they say another;
+	// empty means the installation's own.
+	Subscription string `json:"subscription,omitempty"`
 }
 
 // joinTime bounds the wait for the answer of a process that serves the
@@ -31,7 +35,7 @@ const joinTime = 2 * time.Second
 
 // announce writes the endpoint file, whole or not at all.
 func (c *Cloud) announce() error {
-	b, err := json.Marshal(endpointDocument{c.Endpoint, os.Getpid()})
+	b, err := json.Marshal(endpointDocument{c.Endpoint, os.Getpid(), c.subscription})
 	if err != nil {
 		return err
 	}
@@ -74,8 +78,10 @@ func (c *Cloud) join(ctx context.Context) bool {
 	c.Endpoint = doc.Endpoint
 	if c.getMetadata(ctx, new(map[string]any)) != nil {
 		c.Endpoint = ""
+		return false
 	}
-	return c.Endpoint != ""
+	c.subscription = cmp.Or(c.subscription, doc.Subscription)
+	return true
 }
 
 // getMetadata reads what the cloud says of itself.

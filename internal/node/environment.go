@@ -55,7 +55,7 @@ func (c *Cloud) Environment() (Environment, error) {
 		{"ARM_TENANT_ID", id.TenantID},
 		{"ARM_CLIENT_ID", id.ClientID},
 		{"ARM_CLIENT_SECRET", id.ClientSecret},
-		{"ARM_SUBSCRIPTION_ID", id.SubscriptionID},
+		{"ARM_SUBSCRIPTION_ID", c.subscription},
 		// Terraform's SDK (hashicorp/go-azure-sdk) waits ten seconds before it asks
 		// whether a deletion is over, whatever the answer's Retry-After says.
 		{"GO_AZURE_SDK_SKIP_POLLING_DELAY", "true"},
@@ -68,7 +68,7 @@ func (c *Cloud) Environment() (Environment, error) {
 		{"AZURE_CLIENT_ID", id.ClientID},
 		{"AZURE_CLIENT_SECRET", id.ClientSecret},
 		{"AZURE_AUTHORITY_HOST", c.Endpoint + "/"},
-		{"AZURE_SUBSCRIPTION_ID", id.SubscriptionID},
+		{"AZURE_SUBSCRIPTION_ID", c.subscription},
 		{"AZURE_RESOURCE_MANAGER_ENDPOINT", c.Endpoint},
 		{"AZURE_RESOURCE_MANAGER_AUDIENCE", c.Endpoint},
 	}
@@ -127,11 +127,27 @@ func withoutProxy(getenv func(string) string, endpoint string) []Variable {
 // ErrNotRunning says that nobody serves a directory's cloud.
 var ErrNotRunning = errors.New("no cloud runs")
 
-// FindCloud joins the cloud that another process serves from a directory. It
-// makes nothing: the error is [ErrNotRunning] if nobody does.
+// DefaultDir is the folder of an embedded cloud whose folder nobody named.
+const DefaultDir = ".cerulean"
+
+// FindCloud joins the cloud that another process serves from a directory; of none,
+// that of DefaultDir, or else that of the only network that runs. It makes
+// nothing: the error is [ErrNotRunning] if nobody does.
 func FindCloud(ctx context.Context, dir string) (*Cloud, error) {
 	if dir == "" {
-		return nil, errors.New("a cloud is found by its directory; name it")
+		c, err := FindCloud(ctx, DefaultDir)
+		if !errors.Is(err, ErrNotRunning) {
+			return c, err
+		}
+		r, err := Connect(ctx, "")
+		if errors.Is(err, ErrNoNetwork) {
+			return nil, fmt.Errorf("%w in %s, and no network is up", ErrNotRunning, DefaultDir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Close()
+		return FindCloud(ctx, r.Cloud)
 	}
 	absent := fmt.Errorf("%w in %s", ErrNotRunning, dir)
 	if _, err := os.Stat(filepath.Join(dir, endpointFile)); err != nil {
@@ -149,7 +165,7 @@ func FindCloud(ctx context.Context, dir string) (*Cloud, error) {
 	if !c.join(ctx) {
 		return nil, errors.Join(absent, c.Close())
 	}
-	if err := c.connect(""); err != nil {
+	if err := c.connect(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

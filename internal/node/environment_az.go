@@ -162,7 +162,7 @@ func (c *Cloud) SignInAzureCLI(ctx context.Context, progress io.Writer) error {
 		return err
 	}
 	hash := sha256.Sum256(append(registration, id.ClientSecret...))
-	want := signIn{c.Endpoint, id.TenantID, id.ClientID, id.SubscriptionID, hex.EncodeToString(hash[:])}
+	want := signIn{c.Endpoint, id.TenantID, id.ClientID, c.subscription, hex.EncodeToString(hash[:])}
 	config := filepath.Join(dir, azureCLIDir)
 	if signedIn(config) == want {
 		return nil
@@ -193,7 +193,7 @@ func (c *Cloud) SignInAzureCLI(ctx context.Context, progress io.Writer) error {
 		{args: []string{"cloud", "set", "--name", azureCLICloud}},
 		// "@-" reads the secret from the input: arguments can be seen by others.
 		{args: []string{"login", "--service-principal", "--username", id.ClientID, "--password", "@-", "--tenant", id.TenantID}, stdin: id.ClientSecret},
-		{args: []string{"account", "set", "--subscription", id.SubscriptionID}},
+		{args: []string{"account", "set", "--subscription", c.subscription}},
 	} {
 		cmd := exec.CommandContext(ctx, az, append(step.args, "--only-show-errors", "--output", "none")...)
 		var said bytes.Buffer

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ var ErrNotInstalled = errors.New("not installed")
 type ToolOptions struct {
 	Name   string // "az" or "terraform"
 	Args   []string
-	Dir    string // the cloud's directory
+	Dir    string // the cloud's directory, as [FindCloud] takes it
 	Start  bool   // run the cloud during the command if nobody does
 	Listen string // where, then
 
@@ -49,7 +50,7 @@ func RunTool(ctx context.Context, o ToolOptions) (status int, err error) {
 	}
 	c, err := FindCloud(ctx, o.Dir)
 	if errors.Is(err, ErrNotRunning) && o.Start {
-		c, err = OpenCloud(ctx, CloudOptions{Dir: o.Dir, Listen: o.Listen, Serve: true})
+		c, err = OpenCloud(ctx, CloudOptions{Dir: cmp.Or(o.Dir, DefaultDir), Listen: o.Listen, Serve: true})
 	}
 	if err != nil {
 		return 0, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -63,6 +64,7 @@ type System struct {
 
 	path     string // of the declaration, absolute
 	started  time.Time
+	keys     string   // folder of the cloud's keys, if they are for this run only
 	control  *control // nil unless asked for
 	running  context.Context
 	end      context.CancelFunc // of running
@@ -171,7 +173,12 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 // apply brings the embedded cloud to what is declared.
 func (s *System) apply(ctx context.Context, o UpOptions, on func(Event)) (string, error) {
 	var err error
-	s.Cloud, err = OpenCloud(ctx, CloudOptions{Dir: o.Dir, Listen: o.Listen, Subscription: s.Design.Network().Subscription, Serve: true})
+	if o.Control && o.Dir == "" {
+		if s.keys, err = keysFolder(); err != nil {
+			return "", err
+		}
+	}
+	s.Cloud, err = OpenCloud(ctx, CloudOptions{Dir: o.Dir, Keys: s.keys, Listen: o.Listen, Subscription: s.Design.Network().Subscription, Serve: true})
 	if err != nil {
 		return "", err
 	}
@@ -374,6 +381,9 @@ func (s *System) Close() error {
 		}
 		if s.Cloud != nil {
 			s.err = errors.Join(s.err, s.Cloud.Close())
+		}
+		if s.keys != "" {
+			s.err = errors.Join(s.err, os.RemoveAll(s.keys))
 		}
 	})
 	return s.err
