@@ -82,6 +82,10 @@ var quarantine = map[string][]string{
 	"github.com/vishvananda/netlink":    {"internal/datapath"},
 	"github.com/insomniacslk/dhcp":      {"internal/datapath"},
 	"github.com/corazawaf":              {"internal/traffic/waf"},
+	"github.com/quic-go":                {"internal/traffic/gateway"},
+	"google.golang.org/grpc":            {"internal/traffic/gateway (tests)"},
+	"github.com/gorilla/websocket":      {"internal/traffic/gateway (tests)"},
+	"github.com/coder/websocket":        {"internal/traffic/gateway (tests)"},
 	"github.com/prometheus":             {"internal/observe"},
 }
 

@@ -105,6 +105,9 @@ func (k *checker) listeners() {
 		if l.Protocol == HTTPS && len(l.Certificates) == 0 {
 			k.add(at, "listener %s needs a certificate: its protocol is Https", l.Name)
 		}
+		if l.HTTP3 && l.Protocol != HTTPS {
+			k.add(at, "listener %s: HTTP/3 needs protocol Https", l.Name)
+		}
 		if len(l.Hosts) > maxHosts {
 			k.add(at, "listener %s has %d hosts; %d is the most", l.Name, len(l.Hosts), maxHosts)
 		}
@@ -225,10 +228,16 @@ func (k *checker) probes() {
 	for i := range c.Probes {
 		p := &c.Probes[i]
 		at, what := p.Place, "probe "+p.Name
-		if p.Protocol != HTTP && p.Protocol != HTTPS {
-			k.add(at, "%s: protocol %q; use Http or Https", what, p.Protocol)
+		if p.Protocol != HTTP && p.Protocol != HTTPS && p.Protocol != GRPC {
+			k.add(at, "%s: protocol %q; use Http, Https or Grpc", what, p.Protocol)
 		}
-		if !strings.HasPrefix(p.Path, "/") {
+		if p.Service != "" && p.Protocol != GRPC {
+			k.add(at, "%s: a service is asked for by Grpc, not %s", what, p.Protocol)
+		}
+		if p.Protocol == GRPC && (p.Body != "" || len(p.Statuses) > 0) {
+			k.add(at, "%s: a gRPC probe goes by the health it is told, not by statuses or a body", what)
+		}
+		if p.Protocol != GRPC && !strings.HasPrefix(p.Path, "/") {
 			k.add(at, "%s: path %q must begin with /", what, p.Path)
 		}
 		k.within(at, what+": interval", p.Interval, time.Second, day)

@@ -60,7 +60,9 @@ type Listener struct {
 	// ClientCAs, if set, must have signed the client's certificate.
 	ClientCAs *x509.CertPool
 	// MinTLS is tls.VersionTLS12 or tls.VersionTLS13; 0 means the first.
-	MinTLS   uint16
+	MinTLS uint16
+	// HTTP3 offers HTTP/3 (RFC 9114) at the same port, by UDP.
+	HTTP3    bool
 	Firewall string // by name; empty means the gateway's
 }
 
@@ -169,9 +171,10 @@ type Settings struct {
 type Probe struct {
 	Name      string
 	Place     Place
-	Protocol  Protocol
-	Host      string // empty with HostOfSettings
+	Protocol  Protocol // also GRPC
+	Host      string   // empty with HostOfSettings
 	Path      string
+	Service   string        // of a gRPC probe; empty asks for the whole server
 	Port      uint16        // 0 means the settings'
 	Interval  time.Duration // 1 s to 24 h; 0 means 30 s
 	Timeout   time.Duration // 1 s to 24 h; 0 means 30 s

@@ -115,6 +115,7 @@ type listenerDoc struct {
 	Certificates []keyPairDoc
 	ClientCAs    string `yaml:"clientCAs"`
 	MinTLS       string `yaml:"minTLS"`
+	HTTP3        bool   `yaml:"http3"`
 	Firewall     string `yaml:"wafPolicy"`
 }
 
@@ -156,6 +157,7 @@ type probeDoc struct {
 	Protocol   string
 	Host       string
 	Path       string
+	Service    string
 	Port       uint16
 	Interval   string
 	Timeout    string
@@ -423,6 +425,8 @@ func protocol(s string, otherwise Protocol) Protocol {
 		return HTTP
 	case "https":
 		return HTTPS
+	case "grpc":
+		return GRPC
 	}
 	return Protocol(s)
 }
@@ -432,7 +436,7 @@ func (b *builder) listener(d *listenerDoc) Listener {
 	if len(d.Certificates) > 0 {
 		usual = HTTPS
 	}
-	l := Listener{Name: d.Name, Place: b.place(d.spot), Protocol: protocol(d.Protocol, usual), Hosts: d.Hosts, Firewall: d.Firewall}
+	l := Listener{Name: d.Name, Place: b.place(d.spot), Protocol: protocol(d.Protocol, usual), Hosts: d.Hosts, HTTP3: d.HTTP3, Firewall: d.Firewall}
 	addr := netip.Addr{}
 	if d.Address != "" {
 		a, err := netip.ParseAddr(d.Address)
@@ -522,7 +526,7 @@ func (b *builder) settings(d *settingsDoc) Settings {
 func (b *builder) probe(d *probeDoc) Probe {
 	what := "probe " + d.Name
 	p := Probe{
-		Name: d.Name, Place: b.place(d.spot), Protocol: protocol(d.Protocol, HTTP), Host: d.Host, Path: d.Path, Port: d.Port,
+		Name: d.Name, Place: b.place(d.spot), Protocol: protocol(d.Protocol, HTTP), Host: d.Host, Path: d.Path, Service: d.Service, Port: d.Port,
 		Threshold: d.Threshold, Statuses: d.Statuses, Body: d.Body, MinServers: d.MinServers, HostOfSettings: d.Host == "",
 		Interval: b.duration(d.spot, what+": interval", d.Interval), Timeout: b.duration(d.spot, what+": timeout", d.Timeout),
 	}

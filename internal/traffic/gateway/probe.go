@@ -127,7 +127,7 @@ func (b *backend) mark(e endpoint, well bool) {
 
 // probeClient asks one member, whatever the address says; it follows no redirect.
 func (b *backend) probeClient(s *Server, e endpoint) *http.Client {
-	t := b.transport(s, false)
+	t := b.transport(s, b.probe.Protocol == GRPC)
 	t.DisableKeepAlives = true
 	t.ResponseHeaderTimeout = 0
 	return &http.Client{
@@ -138,6 +138,9 @@ func (b *backend) probeClient(s *Server, e endpoint) *http.Client {
 
 // ask sends one probe.
 func (b *backend) ask(ctx context.Context, client *http.Client, e endpoint) Check {
+	if b.probe.Protocol == GRPC {
+		return b.askGRPC(ctx, client, e)
+	}
 	begin := time.Now()
 	c := Check{Pool: b.name[0], Settings: b.name[1], Member: e.String(), Checked: begin}
 	to := e

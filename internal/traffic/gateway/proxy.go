@@ -74,6 +74,7 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 		respond(w, x.decision.Status)
 		return
 	}
+	x.offered(at, w, r)
 	if g := x.state.guards[x.decision.target.name]; g != nil {
 		if !g.admit(w, r) {
 			return

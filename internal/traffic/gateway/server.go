@@ -35,6 +35,8 @@ type Options struct {
 	// means the system's network.
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	// ListenPacket is how listeners with HTTP/3 reach theirs.
+	ListenPacket func(ctx context.Context, network, address string) (net.PacketConn, error)
 	// OnRequest hears of every request that has ended, OnHealth of every change of
 	// a member's health. They must be quick.
 	OnRequest func(*Record)
@@ -80,6 +82,7 @@ type state struct {
 	backends map[[2]string]*backend
 	guards   map[string]*guard
 	walls    map[string]*waf.Firewall
+	offers   map[netip.AddrPort]string // of HTTP/3
 }
 
 // listening is one address.
@@ -87,12 +90,16 @@ type listening struct {
 	listener net.Listener
 	server   *http.Server
 	done     chan struct{}
+	quic     *quicFront // nil without HTTP/3
 }
 
 // NewServer returns a gateway that listens nowhere yet. Close it after use.
 func NewServer(o Options) *Server {
 	if o.Listen == nil {
 		o.Listen = new(net.ListenConfig).Listen
+	}
+	if o.ListenPacket == nil {
+		o.ListenPacket = new(net.ListenConfig).ListenPacket
 	}
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
@@ -125,28 +132,52 @@ func (s *Server) Load(c *Config) error {
 	if err != nil {
 		return err
 	}
-	opened := map[netip.AddrPort]net.Listener{}
-	for _, f := range router.fronts {
-		if s.fronts[f.address] != nil {
-			continue
+	opened, packets := map[netip.AddrPort]net.Listener{}, map[netip.AddrPort]net.PacketConn{}
+	failed := func(f *front, err error) error {
+		for _, l := range opened {
+			l.Close()
 		}
-		l, err := s.options.Listen(s.ctx, "tcp", listenAddress(f.address))
-		if err != nil {
-			for _, l := range opened {
-				l.Close()
+		for _, p := range packets {
+			p.Close()
+		}
+		return fmt.Errorf("listener %s: %w", f.rules[0].listener.Name, err)
+	}
+	for i := range router.fronts {
+		f := &router.fronts[i]
+		have := s.fronts[f.address]
+		if have == nil {
+			l, err := s.options.Listen(s.ctx, "tcp", listenAddress(f.address))
+			if err != nil {
+				return failed(f, err)
 			}
-			return fmt.Errorf("listener %s: %w", f.rules[0].listener.Name, err)
+			opened[f.address] = l
 		}
-		opened[f.address] = l
+		if f.http3() && (have == nil || have.quic == nil) {
+			p, err := s.options.ListenPacket(s.ctx, "udp", listenAddress(f.address))
+			if err != nil {
+				return failed(f, err)
+			}
+			packets[f.address] = p
+		}
 	}
 	s.cache.Resize(c.CacheSize)
 	left := s.join(router)
 	s.walls = walls
 	s.guards = s.guard(router)
-	s.state.Store(&state{router: router, backends: s.backends, guards: s.guards, walls: walls})
+	offers := map[netip.AddrPort]string{}
+	for at, p := range packets {
+		offers[at] = offerOf(at, p)
+	}
+	for at, f := range s.fronts {
+		if f.quic != nil {
+			offers[at] = f.quic.offer
+		}
+	}
+	s.state.Store(&state{router: router, backends: s.backends, guards: s.guards, walls: walls, offers: offers})
 	for at, l := range opened {
 		s.open(at, l)
 	}
+	s.openQUIC(router, packets)
 	for at, f := range s.fronts {
 		if !has(router, at) {
 			delete(s.fronts, at)
@@ -318,6 +349,9 @@ func (f *listening) shut(most time.Duration) {
 		_ = f.server.Close()
 	}
 	<-f.done
+	if q := f.quic; q != nil {
+		q.shut(most)
+	}
 }
 
 // Router returns the router in force, nil before the first Load.

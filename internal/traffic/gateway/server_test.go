@@ -52,8 +52,13 @@ type running struct {
 
 func start(t testing.TB, c *Config) *running {
 	t.Helper()
+	return startWith(t, c, func(*Options) {})
+}
+
+func startWith(t testing.TB, c *Config, change func(*Options)) *running {
+	t.Helper()
 	g := &running{at: map[string]string{}, told: make(chan struct{}, 1000)}
-	g.Server = NewServer(Options{
+	o := Options{
 		Listen: func(_ context.Context, network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, "127.0.0.1:0")
 			if err == nil {
@@ -69,7 +74,9 @@ func start(t testing.TB, c *Config) *running {
 			g.mu.Unlock()
 			g.told <- struct{}{}
 		},
-	})
+	}
+	change(&o)
+	g.Server = NewServer(o)
 	t.Cleanup(func() { g.Close(time.Second) })
 	if err := g.Load(c); err != nil {
 		t.Fatal(err)
