@@ -95,6 +95,7 @@ func (b *builder) emitPlaces() {
 	for _, h := range b.hosts {
 		b.emitHost(h)
 	}
+	b.emitManagers()
 }
 
 func (b *builder) emitVNet(v *vnet) {

@@ -45,6 +45,8 @@ type Document struct {
 	LoadBalancers []LoadBalancer `yaml:"load-balancers"`
 	// Application gateways.
 	AppGateways []AppGateway `yaml:"application-gateways"`
+	// Traffic Manager profiles: DNS names that lead to one of several endpoints.
+	TrafficManagers []TrafficManager `yaml:"traffic-managers"`
 	// NAT gateways, which subnets name.
 	NATGateways []NATGateway `yaml:"nat-gateways"`
 	// Platform services: storage accounts, SQL servers and key vaults.

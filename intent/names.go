@@ -16,11 +16,13 @@ import (
 type names struct {
 	kinds map[string][]model.LabelKind // by lower-case name
 	shown []string                     // names as spelt, for suggestions
+	// managed are the DNS names of Traffic Manager profiles.
+	managed map[string]managed
 }
 
 // namesOf collects the names of resources.
 func namesOf(resources []*model.Resource) *names {
-	n := &names{kinds: map[string][]model.LabelKind{}}
+	n := &names{kinds: map[string][]model.LabelKind{}, managed: managedNames(resources)}
 	for _, r := range resources {
 		switch {
 		case r.ID.Is(model.TypeVirtualNetwork):
@@ -159,6 +161,9 @@ func (n *names) selector(text string) (model.Selector, *complaint) {
 		}
 		sel.OnPrem = true
 		return sel, nil
+	}
+	if side, c, ok := n.managedSide(text); ok {
+		return side, c
 	}
 	words := strings.Fields(text)
 	prefixes := 0

@@ -94,6 +94,7 @@ func (b *builder) declareNouns() {
 	b.declareAppGateways()
 	b.declareEndpoints()
 	b.declareSites()
+	b.declareManagers()
 }
 
 // emitNouns makes their resources.

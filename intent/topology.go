@@ -101,6 +101,7 @@ type builder struct {
 	appGateways  []*appGateway
 	natGateways  []*natGateway
 	services     []*service
+	managers     []*manager
 	endpoints    []*endpoint
 	gateways     []*gateway
 	routeServers []*routeServer

@@ -75,7 +75,12 @@ func Start(path string, opts ...Option) (*Lab, error) {
 }
 
 func run(declared *intent.Declared, opts []Option) (*Lab, error) {
-	img, err := compile.Compile(declared.Network.Resources, compile.Options{Epoch: 1, Internet: declared.Network.Internet})
+	compiling := compile.Options{Epoch: 1, Internet: declared.Network.Internet}
+	img, err := compile.Compile(declared.Network.Resources, compiling)
+	if err != nil {
+		return nil, err
+	}
+	managers, err := compile.TrafficManagers(declared.Network.Resources, compiling)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +89,7 @@ func run(declared *intent.Declared, opts []Option) (*Lab, error) {
 		return nil, err
 	}
 	const unset = -1
-	options := live.Options{Services: services, Internet: declared.Network.Internet, Underlay: declared.Network.Underlay, Pace: unset}
+	options := live.Options{Services: services, Internet: declared.Network.Internet, Underlay: declared.Network.Underlay, Managers: managers, Pace: unset}
 	for _, o := range opts {
 		o(&options)
 	}

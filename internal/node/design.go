@@ -8,6 +8,7 @@ import (
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/compile"
 	"github.com/ceruleannet/cerulean/internal/proof"
+	"github.com/ceruleannet/cerulean/internal/traffic/trafficmanager"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -15,6 +16,8 @@ import (
 type Design struct {
 	Declared *intent.Declared
 	Image    *fabric.Image
+	// Managers are the Traffic Manager profiles.
+	Managers []trafficmanager.Profile
 	Prover   *proof.Prover
 	// Took is how long declaring and compiling took.
 	Took struct{ Declare, Compile time.Duration }
@@ -67,8 +70,12 @@ func newDesign(declared *intent.Declared, took time.Duration) (*Design, error) {
 }
 
 func (d *Design) recompile(resources []*model.Resource) error {
-	img, err := compile.Compile(resources, compile.Options{Internet: d.Network().Internet})
+	opts := compile.Options{Internet: d.Network().Internet}
+	img, err := compile.Compile(resources, opts)
 	if err != nil {
+		return err
+	}
+	if d.Managers, err = compile.TrafficManagers(resources, opts); err != nil {
 		return err
 	}
 	d.Image, d.Prover = img, proof.New(img)
