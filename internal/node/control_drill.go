@@ -20,6 +20,7 @@ func (s *System) drilling(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/drill", s.targets)
 	mux.HandleFunc("POST /v1/drill", s.drill)
 	mux.HandleFunc("POST /v1/doctor", s.diagnose)
+	s.gatewaying(mux)
 }
 
 // query writes one query parameter, nothing if it is empty.

@@ -40,6 +40,7 @@ type GatewayStatus struct {
 	Loaded    time.Time       `json:"loaded"`
 	Problem   string          `json:"problem,omitempty"` // why the file as it is now is not in force
 	Addresses []string        `json:"addresses"`
+	Findings  []string        `json:"findings,omitempty"` // what of its resource is not done as it is written
 	Members   []gateway.Check `json:"members"`
 	Cache     cache.Stats     `json:"cache"`
 
@@ -235,13 +236,25 @@ func (g *runningGateway) status() GatewayStatus {
 	return s
 }
 
-// Gateways returns the user's running gateways.
+// Gateways returns the user's running gateways: those of running networks, and
+// those that run alone.
 func Gateways(ctx context.Context) ([]GatewayStatus, error) {
 	sockets, err := controlSockets(ofGateway)
 	if err != nil {
 		return nil, err
 	}
 	out := []GatewayStatus{}
+	networks, err := Running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range networks {
+		list, err := r.Gateways(ctx)
+		r.Close()
+		if err == nil {
+			out = append(out, list...)
+		}
+	}
 	for _, socket := range sockets {
 		r := newRemote(socket)
 		var s GatewayStatus

@@ -73,6 +73,7 @@ type System struct {
 	recorder *flowlog.Recorder // nil unless asked for
 	meter    *observe.Meter
 	metrics  *observe.Metrics
+	gateways *appGateways
 	scraped  *scraped // nil unless asked for
 	// rehearsing is held by a drill: one at a time.
 	rehearsing sync.Mutex
@@ -237,6 +238,9 @@ func (s *System) run(o UpOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := s.startAppGateways(o, services); err != nil {
+		return err
+	}
 	if s.recorder != nil {
 		s.recorder.Run(s.Net)
 	}
@@ -376,6 +380,7 @@ func (s *System) Close() error {
 		if s.recorder != nil {
 			s.err = errors.Join(s.err, s.recorder.Close())
 		}
+		s.gateways.close()
 		if s.Net != nil {
 			s.Net.Close()
 		}

@@ -52,11 +52,17 @@ type Metrics struct {
 }
 
 // NewMetrics returns the metrics of a network by its name. members may be nil.
-func NewMetrics(network, version string, source Measured, meter *Meter, members func() []Member) (*Metrics, error) {
+// Counters of gateways are shown beside them.
+func NewMetrics(network, version string, source Measured, meter *Meter, members func() []Member, gateways ...*Gateways) (*Metrics, error) {
 	m := &Metrics{network: network, version: version, source: source, meter: meter, members: members}
 	r := prometheus.NewRegistry()
 	if err := r.Register(m); err != nil {
 		return nil, err
+	}
+	for _, g := range gateways {
+		if err := r.Register(g); err != nil {
+			return nil, err
+		}
 	}
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 2})
 	return m, nil
