@@ -18,6 +18,7 @@ type balancer struct {
 	frontends    []*frontend
 	members      []*host
 	id           model.ID
+	global       bool // it stands before those of regions
 }
 
 // frontend is one address of a load balancer.
@@ -69,7 +70,11 @@ func (b *builder) declareBalancer(spec LoadBalancer, region string, taken map[st
 	if !b.claimName(taken, spec.Name, "load balancer") {
 		return
 	}
-	b.balancerMembers(l)
+	if l.global = spec.Global.Or(false); l.global {
+		b.globalBalancer(l)
+	} else {
+		b.balancerMembers(l)
+	}
 	if l.region == "" && len(l.members) > 0 {
 		l.region = l.members[0].subnet.vnet.region
 	}
@@ -192,13 +197,17 @@ func (b *builder) emitBalancer(l *balancer) {
 		b.problem(l.spec.OutboundRules[0].Pos, "use sku: Standard", "a Basic load balancer has no outbound rules")
 	}
 	b.emit(l.id, object{
-		"location": l.region, "sku": object{"name": sku, "tier": "Regional"}, "properties": properties,
+		"location": l.region, "sku": object{"name": sku, "tier": l.tier()}, "properties": properties,
 	}, l.spec.Name.Pos, w.at)
 }
 
 // pool is the pool of the members.
 func (w *balancerWriter) pool(sku string) object {
 	p := object{"name": memberPool}
+	if w.l.global {
+		p["properties"] = object{"loadBalancerBackendAddresses": w.regional()}
+		return p
+	}
 	if d := w.l.spec.Drain; d.IsSet() {
 		if sku == "Basic" {
 			w.b.problem(d.Pos, "use sku: Standard", "a Basic load balancer does not drain")
@@ -230,7 +239,7 @@ func (w *balancerWriter) frontends(sku string) list {
 	for _, f := range w.l.frontends {
 		p := object{}
 		if f.subnet == nil {
-			p["publicIPAddress"] = ref(w.b.emitPublicIP(w.l.region, f.publicName(w.l), sku, f.public, f.spec.PublicIP.Pos, f.spec.Pos))
+			p["publicIPAddress"] = ref(w.b.emitPublicIPOf(w.l.tier(), w.l.region, f.publicName(w.l), sku, f.public, f.spec.PublicIP.Pos, f.spec.Pos))
 		} else {
 			p["subnet"] = ref(f.subnet.id)
 			p["privateIPAllocationMethod"], p["privateIPAddressVersion"] = "Static", "IPv4"

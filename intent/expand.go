@@ -181,8 +181,13 @@ func (b *builder) emitFirewall(f *firewall) {
 
 // emitPublicIP makes the public IP of an owner and returns its ID.
 func (b *builder) emitPublicIP(region, owner, sku string, addr netip.Addr, given, pos model.Pos) model.ID {
+	return b.emitPublicIPOf("Regional", region, owner, sku, addr, given, pos)
+}
+
+// emitPublicIPOf emits a public address of a tier: Regional or Global.
+func (b *builder) emitPublicIPOf(tier, region, owner, sku string, addr netip.Addr, given, pos model.Pos) model.ID {
 	id := b.groupOf(region).Resource(model.TypePublicIP, owner+publicSuffix)
-	view := wire.PublicIP{Head: wire.Head{Location: region}, SKU: &wire.SKU{Name: sku, Tier: "Regional"}}
+	view := wire.PublicIP{Head: wire.Head{Location: region}, SKU: &wire.SKU{Name: sku, Tier: tier}}
 	view.Properties = wire.PublicIPProperties{PublicIPAllocationMethod: "Static", PublicIPAddressVersion: "IPv4"}
 	if addr.IsValid() {
 		view.Properties.IPAddress = addr.String()

@@ -18,7 +18,9 @@ type LoadBalancer struct {
 	SKU Text `yaml:"sku" jsonschema:"enum=Basic,enum=Standard"`
 	// Addresses at which it takes packets, by name.
 	Frontends Map[Frontend] `yaml:"frontends" jsonschema:"required"`
-	// Hosts that it hands packets to, all in one virtual network.
+	// Whether it stands before load balancers of regions; public only.
+	Global Bool `yaml:"global"`
+	// Hosts that it hands packets to, all in one virtual network; of a global one, the public load balancers of regions.
 	Members Texts `yaml:"members"`
 	// How it asks members whether they are well, by name.
 	Probes Map[Probe] `yaml:"probes"`

@@ -113,6 +113,29 @@ expectations: [{allow: internet -> lb https}, {deny: balancer:lb -> any}]
 	}
 }
 
+// A global load balancer has the public frontends of those of regions as its
+// members, in whatever order they are declared ("Cross-region (Global) Load
+// Balancer").
+func TestGlobalLoadBalancer(t *testing.T) {
+	d := nouns(t, `spokes:
+  - {name: a, subnets: {web: {hosts: {w1: {}}}}}
+load-balancers:
+  - {name: world, global: true, frontends: {all: {public-ip: true}}, members: [here], rules: [{name: web, traffic: https}]}
+  - {name: here, frontends: {f: {public-ip: true}}, members: [w1], probes: {up: {port: 443}}, rules: [{traffic: https}]}
+expectations: [{allow: internet -> world https}]
+`)
+	world := find(t, d, "loadBalancers/world")
+	sameJSON(t, at(t, world.Doc, "sku"), `{"name": "Standard", "tier": "Global"}`)
+	sameJSON(t, at(t, find(t, d, "publicIPAddresses/world-all-ip").Doc, "sku"), `{"name": "Standard", "tier": "Global"}`)
+	sameJSON(t, at(t, find(t, d, "publicIPAddresses/here-f-ip").Doc, "sku"), `{"name": "Standard", "tier": "Regional"}`)
+	p := short(t, world.Properties())
+	sameJSON(t, at(t, p, "backendAddressPools"), `[{"name": "members", "properties": {"loadBalancerBackendAddresses": [
+		{"name": "here-f", "properties": {"loadBalancerFrontendIPConfiguration": {"id": "~loadBalancers/here/frontendIPConfigurations/f"}}}]}}]`)
+	if got := at(t, p, "loadBalancingRules/0/properties/backendPort"); got != 443.0 {
+		t.Errorf("backend port %v", got)
+	}
+}
+
 // High-availability ports in front of appliances; a route through the load
 // balancer goes to its frontend, whose address is locked.
 func TestInternalLoadBalancer(t *testing.T) {

@@ -19,17 +19,20 @@ type randomNetwork struct {
 	subnets, nsgs, tables, asgs, nics, publics []string
 	pools                                      map[string][]string // of each load balancer
 	prefix                                     map[string]string   // of a subnet: its first three bytes
+	region                                     map[string]string   // of a subnet, where not westeurope
+	fronts                                     []string            // public frontends of regional balancers
 	next                                       map[string]int      // the next free host address of a subnet
 }
 
 const randomScope = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/"
 
 func newRandomNetwork(rng *rand.Rand) *randomNetwork {
-	n := &randomNetwork{rng: rng, pools: map[string][]string{}, prefix: map[string]string{}, next: map[string]int{}}
+	n := &randomNetwork{rng: rng, pools: map[string][]string{}, prefix: map[string]string{}, region: map[string]string{}, next: map[string]int{}}
 	n.filters()
 	n.networks()
 	n.peerings()
 	n.balancers()
+	n.global()
 	n.interfaces()
 	n.services()
 	n.hybrid()
@@ -44,8 +47,12 @@ func (n *randomNetwork) pick(list ...string) string { return list[n.rng.IntN(len
 
 // add adds a resource from its type, name and the JSON of its properties.
 func (n *randomNetwork) add(kind, name, properties string, more ...string) string {
+	return n.addIn("westeurope", kind, name, properties, more...)
+}
+
+func (n *randomNetwork) addIn(region, kind, name, properties string, more ...string) string {
 	id := randomScope + kind + "/" + name
-	text := `{"location":"westeurope","properties":{` + properties + `}` + strings.Join(append([]string{""}, more...), ",") + `}`
+	text := `{"location":"` + region + `","properties":{` + properties + `}` + strings.Join(append([]string{""}, more...), ",") + `}`
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		panic(err.Error() + " in " + text)
@@ -112,6 +119,7 @@ func (n *randomNetwork) filters() {
 func (n *randomNetwork) networks() {
 	for v := range 1 + n.rng.IntN(3) {
 		var subnets []string
+		region := n.pick("westeurope", "westeurope", "northeurope", "eastus")
 		id := fmt.Sprintf("%sMicrosoft.Network/virtualNetworks/vnet%d", randomScope, v)
 		for s := range 1 + n.rng.IntN(3) {
 			p := fmt.Sprintf(`"addressPrefix":"10.%d.%d.0/24"`, v, s)
@@ -130,13 +138,19 @@ func (n *randomNetwork) networks() {
 			if n.one(4) {
 				p += `,"defaultOutboundAccess":false`
 			}
+			if n.one(4) {
+				name := fmt.Sprintf("out-%d-%d", v, s)
+				p += "," + link("natGateway", n.addIn(region, "Microsoft.Network/natGateways", name,
+					fmt.Sprintf(`"publicIpAddresses":[{"id":%q}]`, n.standard(region, name+"-ip")), `"sku":{"name":"Standard"}`))
+			}
 			name := fmt.Sprintf("s%d", s)
 			subnets = append(subnets, fmt.Sprintf(`{"name":%q,"properties":{%s}}`, name, p))
 			sub := id + "/subnets/" + name
 			n.subnets = append(n.subnets, sub)
+			n.region[sub] = region
 			n.prefix[sub], n.next[sub] = fmt.Sprintf("10.%d.%d.", v, s), 4
 		}
-		n.add("Microsoft.Network/virtualNetworks", fmt.Sprintf("vnet%d", v),
+		n.addIn(region, "Microsoft.Network/virtualNetworks", fmt.Sprintf("vnet%d", v),
 			fmt.Sprintf(`"addressSpace":{"addressPrefixes":["10.%d.0.0/16"]},"subnets":[%s]`, v, strings.Join(subnets, ",")))
 	}
 }
@@ -175,6 +189,14 @@ func (n *randomNetwork) public(name string) string {
 	return id
 }
 
+// standard makes a public address of SKU Standard.
+func (n *randomNetwork) standard(region, name string) string {
+	id := n.addIn(region, "Microsoft.Network/publicIPAddresses", name, fmt.Sprintf(`"publicIPAllocationMethod":"Static","ipAddress":"203.0.113.%d"`, len(n.publics)+1),
+		`"sku":{"name":"Standard"}`)
+	n.publics = append(n.publics, id)
+	return id
+}
+
 // balancers makes load balancers, internal ones at .100 of their subnet.
 func (n *randomNetwork) balancers() {
 	for i := range n.rng.IntN(3) {
@@ -187,6 +209,7 @@ func (n *randomNetwork) balancers() {
 			front = fmt.Sprintf(`"privateIPAddress":"%s100","privateIPAllocationMethod":"Static",%s`, n.prefix[sub], link("subnet", sub))
 		} else {
 			front = link("publicIPAddress", n.public(name+"-ip"))
+			n.fronts = append(n.fronts, self+"/frontendIPConfigurations/front")
 		}
 		sides := link("frontendIPConfiguration", self+"/frontendIPConfigurations/front") + "," + link("backendAddressPool", self+"/backendAddressPools/pool")
 		rule := fmt.Sprintf(`%s,"protocol":%q,"frontendPort":443,"backendPort":%s,"loadDistribution":%q`, sides, n.pick("Tcp", "Udp"),
@@ -206,6 +229,24 @@ func (n *randomNetwork) balancers() {
 			`"backendAddressPools":[{"name":"pool"}],"probes":[%s],"loadBalancingRules":[{"name":"rule","properties":{%s}}]`, front, probes, rule), `"sku":{"name":"Standard"}`)
 		n.pools[name] = []string{self + "/backendAddressPools/pool"}
 	}
+}
+
+// global makes a load balancer before the public ones of the regions.
+func (n *randomNetwork) global() {
+	if len(n.fronts) == 0 || n.one(2) {
+		return
+	}
+	var members []string
+	for i, front := range n.fronts {
+		members = append(members, fmt.Sprintf(`{"name":"r%d","properties":{%s}}`, i, link("loadBalancerFrontendIPConfiguration", front)))
+	}
+	self := randomScope + "Microsoft.Network/loadBalancers/world"
+	n.add("Microsoft.Network/loadBalancers", "world", fmt.Sprintf(`"frontendIPConfigurations":[{"name":"front","properties":{%s}}],`+
+		`"backendAddressPools":[{"name":"pool","properties":{"loadBalancerBackendAddresses":[%s]}}],"loadBalancingRules":[{"name":"rule","properties":{`+
+		`%s,%s,"protocol":"Tcp","frontendPort":443,"backendPort":443,"loadDistribution":%q}}]`,
+		link("publicIPAddress", n.standard("westeurope", "world-ip")), strings.Join(members, ","),
+		link("frontendIPConfiguration", self+"/frontendIPConfigurations/front"), link("backendAddressPool", self+"/backendAddressPools/pool"),
+		n.pick("Default", "SourceIP")), `"sku":{"name":"Standard","tier":"Global"}`)
 }
 
 // interfaces makes hosts, some of them appliances, members of pools, public.
@@ -241,9 +282,9 @@ func (n *randomNetwork) interfaces() {
 				tags["cerulean-stateful"] = "false"
 			}
 			text, _ := json.Marshal(tags)
-			nic := n.add("Microsoft.Network/networkInterfaces", name, p, `"tags":`+string(text))
+			nic := n.addIn(n.region[sub], "Microsoft.Network/networkInterfaces", name, p, `"tags":`+string(text))
 			n.nics = append(n.nics, nic)
-			n.add("Microsoft.Compute/virtualMachines", "vm-"+name, fmt.Sprintf(`"networkProfile":{"networkInterfaces":[{"id":%q}]}`, nic))
+			n.addIn(n.region[sub], "Microsoft.Compute/virtualMachines", "vm-"+name, fmt.Sprintf(`"networkProfile":{"networkInterfaces":[{"id":%q}]}`, nic))
 		}
 	}
 }
