@@ -229,6 +229,10 @@ func (c *call) tenantLevel(path []string) *Fault {
 			return f
 		}
 		return c.roleDefinition(path[2])
+	case strings.EqualFold(t, "Microsoft.Resources/checkResourceName") && len(path) == 2:
+		return c.checkResourceName()
+	case strings.EqualFold(t, "Microsoft.Resources/calculateTemplateHash") && len(path) == 2:
+		return c.templateHash()
 	case strings.EqualFold(path[1], "operations") && len(path) == 2:
 		return c.operationsOf(path[0])
 	case len(path) == 5 && strings.EqualFold(path[1], "locations") && strings.EqualFold(path[3], "operations"):

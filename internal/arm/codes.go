@@ -29,6 +29,8 @@ const (
 	codeFrontendSource       = "LoadBalancerFrontendIPConfigInvalid" // unconfirmed
 	codeFrontendPort         = "RulesUseSameFrontendPortProtocol"    // unconfirmed
 	codePrefixFull           = "PublicIPPrefixOutOfIpAddresses"      // unconfirmed
+	codeTooManyChildren      = "ChildResourceCountLimitReached"      // unconfirmed
+	codeTooManyPrefixes      = "AddressPrefixCountLimitReached"      // unconfirmed
 	codeFloatingPort         = "FloatingIPRulePortsMustMatch"        // unconfirmed
 )
 

@@ -2,8 +2,6 @@ package arm
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -199,8 +197,11 @@ func (c *call) readRollout(id model.ID) (ro *rollout, ok bool, f *Fault) {
 	if err := json.Unmarshal(raw, &typed); err != nil {
 		return nil, false, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized: '%v'.", err)
 	}
-	sum := sha256.Sum256(typed.Properties.Template)
-	ro.hash = strconv.FormatUint(binary.BigEndian.Uint64(sum[:]), 10)
+	minified, err := json.Marshal(ro.template) // names in order, as templateHash has them
+	if err != nil {
+		return nil, false, badRequest("InvalidRequestContent", "The request content was invalid and could not be deserialized: '%v'.", err)
+	}
+	ro.hash = hashOfTemplate(minified)
 	err = ro.expand(c, typed.Properties.Template, p, group)
 	var wrong *template.Error
 	switch {

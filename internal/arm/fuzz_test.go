@@ -1,11 +1,18 @@
 package arm_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ceruleannet/cerulean/internal/arm"
+	"github.com/ceruleannet/cerulean/internal/state"
 )
 
 // FuzzRequest: whatever is sent, the server answers with JSON that has an error
@@ -77,6 +84,64 @@ func FuzzRequest(f *testing.F) {
 		}
 		if again := send("PUT", u, got.Body.String()); again.Code != 200 {
 			t.Errorf("what was read cannot be written: %d %s\n%s", again.Code, again.Body, got.Body)
+		}
+	})
+}
+
+// FuzzRefused: a request that is refused, or that only asks, leaves the store as
+// it was, to the byte: no half of a write, no new etag, no allocation.
+func FuzzRefused(f *testing.F) {
+	c := newCloud(f).withGroup()
+	c.must("PUT", network+"/virtualNetworks/v", vnetBody)
+	c.must("PUT", network+"/networkInterfaces/n", nicBody(network+"/virtualNetworks/v/subnets/app", ""))
+	c.must("PUT", network+"/virtualNetworks/v/providers/Microsoft.Authorization/locks/keep", `{"properties":{"level":"CanNotDelete"}}`)
+	var backup bytes.Buffer
+	if err := arm.Export(&backup, c.store.View()); err != nil {
+		f.Fatal(err)
+	}
+	subnet := network + "/virtualNetworks/v/subnets/app"
+	for _, seed := range [][3]string{
+		{"PUT", network + "/virtualNetworks/v", strings.Replace(vnetBody, "10.0.2.0/24", "10.0.1.0/25", 1)},
+		{"PUT", network + "/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[]}}`},
+		{"PUT", network + "/virtualNetworks/v/subnets/x", `{"properties":{"addressPrefix":"10.0.1.0/24"}}`},
+		{"PUT", network + "/virtualNetworks/v/virtualNetworkPeerings/p", `{"properties":{"remoteVirtualNetwork":{"id":"` + network + `/virtualNetworks/none"}}}`},
+		{"PUT", network + "/networkInterfaces/m", nicBody(subnet, `,"privateIPAddress":"10.0.1.4","privateIPAllocationMethod":"Static"`)},
+		{"PUT", network + "/networkInterfaces/n", nicBody(subnet, "") + "x"},
+		{"PUT", network + "/privateEndpoints/e", `{"location":"westeurope","properties":{"subnet":{"id":"` + subnet + `"},"privateLinkServiceConnections":[{"name":"c","properties":{"privateLinkServiceId":"` + network + `/privateLinkServices/none"}}]}}`},
+		{"PUT", network + "/loadBalancers/b", `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f","properties":{"subnet":{"id":"` + subnet + `"}}}],"loadBalancingRules":[{"name":"r","properties":{"protocol":"Tcp"}}]}}`},
+		{"PUT", network + "/azureFirewalls/f", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"c","properties":{"subnet":{"id":"` + subnet + `"}}}]}}`},
+		{"PUT", network + "/networkWatchers/other", `{"location":"westeurope"}`},
+		{"PUT", deployments + "d", deploymentBody("Incremental", `{"resources":[{"type":"Microsoft.Network/none","apiVersion":"2025-01-01","name":"n"}]}`, "{}")},
+		{"POST", deployments + "d/validate", deploymentBody("Complete", twoTables, "{}")},
+		{"POST", deployments + "d/whatIf", deploymentBody("Complete", twoTables, "{}")},
+		{"PATCH", network + "/virtualNetworks/v", `{"tags":{"a":7}}`},
+		{"PATCH", group, `{"location":"eastus"}`},
+		{"DELETE", network + "/virtualNetworks/v", ""},
+		{"DELETE", subnet, ""},
+		{"DELETE", group, ""},
+		{"PUT", group + "/providers/Microsoft.Authorization/roleAssignments/x", `{"properties":{}}`},
+		{"GET", network + "/virtualNetworks/v", ""},
+		{"HEAD", group, ""},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	before := dump(c.store)
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		if _, err := url.Parse(c.base + path); err != nil || !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") {
+			return
+		}
+		a, raw := c.handle(t, method, path, strings.NewReader(body), nil)
+		asks := method == "GET" || method == "HEAD" || strings.HasSuffix(path, "/validate") || strings.HasSuffix(path, "/whatIf")
+		after := dump(c.store)
+		if diff := cmp.Diff(before, after); diff != "" && (a.status >= 400 || asks) {
+			t.Errorf("%s %s: %d, yet something changed: %s\n%s", method, path, a.status, diff, raw)
+		}
+		if !slices.Equal(before, after) {
+			c.server.Close() // deployments it began have ended
+			if _, err := arm.Import(bytes.NewReader(backup.Bytes()), c.store, state.Actor{}, true); err != nil {
+				t.Fatal(err)
+			}
+			before = dump(c.store)
 		}
 	})
 }

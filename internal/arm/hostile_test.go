@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -48,6 +49,35 @@ func TestHostile(t *testing.T) {
 		{"method override", "GET", network + "/virtualNetworks/none", "", 404, []string{"X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE"}},
 		{"another host", "DELETE", vnet, "", 421, []string{"Host: evil.example"}},
 		{"no token", "DELETE", vnet, "", 401, []string{"Authorization: "}},
+		{"two tokens", "DELETE", vnet, "", 400, []string{"+Authorization: Bearer x"}},
+		{"two etags", "DELETE", vnet, "", 400, []string{`If-Match: *`, `+If-Match: W/"x"`}},
+		{"two media types", "PUT", vnet, vnetBody, 400, []string{"Content-Type: application/json", "+Content-Type: text/plain"}},
+		{"two versions", "DELETE", vnet + "?api-version=2025-01-01&API-VERSION=latest", "", 400, nil},
+		{"a token in the query", "DELETE", vnet + "?api-version=2025-01-01&access_token=x", "", 401, []string{"Authorization: "}},
+		{"a token of another scheme", "DELETE", vnet, "", 401, []string{"Authorization: Basic eDp4"}},
+		{"a token without a signature", "DELETE", vnet, "", 401, []string{"Authorization: Bearer eyJhbGciOiJub25lIn0.eyJvaWQiOiJ4In0."}},
+		{"a long token", "DELETE", vnet, "", 401, []string{"Authorization: Bearer " + strings.Repeat("a", 60_000)}},
+		{"NUL in a name", "PUT", network + "/virtualNetworks/a%00b", vnetBody, 400, nil},
+		{"newline in a name", "PUT", network + "/virtualNetworks/a%0d%0ab", vnetBody, 400, nil},
+		{"NUL in a value", "PUT", network + "/routeTables/t", "{\"location\":\"west\\u0000europe\"}", 400, nil},
+		{"dots as a name", "PUT", network + "/virtualNetworks/...", vnetBody, 400, nil},
+		{"escaped twice", "PUT", network + "/virtualNetworks/%252e%252e", vnetBody, 400, nil},
+		{"long name of a resource", "PUT", network + "/virtualNetworks/" + strings.Repeat("a", 81), vnetBody, 400, nil},
+		{"many segments", "PUT", group + strings.Repeat("/providers/a/b/c", 200), "{}", 404, nil},
+		{"a long reference", "PUT", vnet + "/subnets/x", `{"properties":{"addressPrefix":"10.0.9.0/24","routeTable":{"id":"` + group + "/" + strings.Repeat("x", 1<<20) + `"}}}`, 400, nil},
+		{"a reference out of its place", "PUT", vnet + "/subnets/x", `{"properties":{"addressPrefix":"10.0.9.0/24","routeTable":{"id":"` + network + `/routeTables/../virtualNetworks/v"}}}`, 400, nil},
+		{"100,000 subnets", "PUT", vnet, `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/8"]},"subnets":[` + many(100_000, `{"name":"s%d"}`) + `]}}`, 400, nil},
+		{"100,000 routes", "PUT", network + "/routeTables/t", `{"location":"westeurope","properties":{"routes":[` + many(100_000, `{"name":"r%d"}`) + `]}}`, 400, nil},
+		{"100,000 rules", "PUT", network + "/networkSecurityGroups/g", `{"location":"westeurope","properties":{"securityRules":[` + many(100_000, `{"name":"r%d"}`) + `]}}`, 400, nil},
+		{"100,000 configurations", "PUT", network + "/networkInterfaces/n", `{"location":"westeurope","properties":{"ipConfigurations":[` + many(100_000, `{"name":"c%d"}`) + `]}}`, 400, nil},
+		{"100,000 pools", "PUT", network + "/loadBalancers/b", `{"location":"westeurope","properties":{"backendAddressPools":[` + many(100_000, `{"name":"p%d"}`) + `]}}`, 400, nil},
+		{"100,000 prefixes", "PUT", vnet, `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":[` + many(100_000, `"10.%d.0.0/16"`) + `]}}}`, 400, nil},
+		{"100,000 tags", "PUT", network + "/routeTables/t", `{"location":"westeurope","tags":{` + many(100_000, `"t%d":"x"`) + `}}`, 400, nil},
+		{"100,000 listeners that are nowhere", "PUT", network + "/applicationGateways/a", `{"location":"westeurope","properties":{"httpListeners":[` + many(40_000, `{"name":"l%d","properties":{"frontendPort":{"id":"`+"x"+`"}}}`) + `]}}`, 400, nil},
+		{"a filter without end", "GET", subscription + "/resources?api-version=2025-01-01&$filter=" + strings.Repeat("(", 3000), "", 400, nil},
+		{"a page of nobody", "GET", subscription + "/resources?api-version=2025-01-01&$skiptoken=AAAA", "", 400, nil},
+		{"a version of the future", "DELETE", vnet + "?api-version=9999-01-01", "", 400, nil},
+		{"a version with more", "DELETE", vnet + "?api-version=2025-01-01%00", "", 400, nil},
 		{"no version", "DELETE", vnet + "?x=y", "", 400, nil},
 		{"version of words", "DELETE", vnet + "?api-version=latest", "", 400, nil},
 		{"no such day", "DELETE", vnet + "?api-version=2025-02-30", "", 400, nil},
@@ -71,6 +101,18 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// many is a form n times, numbered, with commas.
+func many(n int, form string) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strings.Replace(form, "%d", strconv.Itoa(i), 1))
+	}
+	return b.String()
+}
+
 // handle gives a request to the server past the client library, which would not
 // send all of them.
 func (c *cloud) handle(t *testing.T, method, path string, body io.Reader, headers []string) (answer, string) {
@@ -89,6 +131,10 @@ func (c *cloud) handle(t *testing.T, method, path string, body io.Reader, header
 		name, value, _ := strings.Cut(h, ": ")
 		if name == "Host" {
 			r.Host = value
+			continue
+		}
+		if more, ok := strings.CutPrefix(name, "+"); ok {
+			r.Header.Add(more, value)
 			continue
 		}
 		r.Header.Set(name, value)

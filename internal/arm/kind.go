@@ -47,6 +47,8 @@ type kind struct {
 	// Shared means that the property holds children of several kinds, told apart
 	// by their "type".
 	Shared bool
+	// Most is how many elements the property may hold; 0 means [maxInline].
+	Most int
 
 	State      bool // has properties.provisioningState
 	GUID       bool // has properties.resourceGuid
@@ -61,6 +63,7 @@ type kind struct {
 	Block      bool // as a child, keeps its parent from being deleted on its own
 	ReadOnly   bool // clients cannot write it
 	Untracked  bool // not among the resources of a group or subscription
+	Fixed      bool // stays in its resource group ("Move operation support for resources")
 
 	// Write answers PUT, and Read answers GET, in place of the store.
 	Write, Read func(*call, *kind, model.ID) *Fault
@@ -111,6 +114,18 @@ type kind struct {
 	refs     []reference // Refs and those of inline children
 }
 
+// maxInline is how many children a document may hold of a kind whose limit Azure
+// does not publish; the bound is ours.
+const maxInline = 2000
+
+// most is how many children of the kind a document may hold.
+func (k *kind) most() int {
+	if k.Most > 0 {
+		return k.Most
+	}
+	return maxInline
+}
+
 // setting is a default: a property below "properties", and its value if absent.
 type setting struct {
 	path  string // dots between names
@@ -144,7 +159,7 @@ func newKindSet() kindSet {
 	ks := kindSet{}
 	for _, list := range [][]*kind{
 		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
-		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), logKinds(), databaseKinds(), deploymentKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), logKinds(), captureKinds(), databaseKinds(), deploymentKinds(),
 	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k

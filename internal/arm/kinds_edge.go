@@ -36,7 +36,7 @@ func edgeKinds() []*kind {
 			Show: showBack(back{"publicIPAddresses", model.TypePublicIP}),
 		},
 		{
-			Type: typeDDoSPlan, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Type: typeDDoSPlan, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"virtualNetworks", "publicIPAddresses"},
 			InUse:    inUse("DdosProtectionPlanInUse", "DDoS protection plan %s is in use by %s and cannot be deleted."), // code unconfirmed
 			Show: func(r *reading, p map[string]any) {
@@ -45,7 +45,7 @@ func edgeKinds() []*kind {
 			},
 		},
 		{
-			Type: typeBastion, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: typeBastion, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Defaults: []setting{{"scaleUnits", json.Number("2")}, {"disableCopyPaste", false}, {"enableTunneling", false}, {"enableIpConnect", false}, {"enableShareableLink", false}, {"enableKerberos", false}, {"enableFileCopy", false}},
 			Refs:     ipConfigurationRefs(),
 			Check:    checkBastion, Fill: fillBastion,
@@ -74,7 +74,7 @@ func edgeKinds() []*kind {
 			Fill:     fillMonitor,
 		},
 		{
-			Type: typeWAFPolicy, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: typeWAFPolicy, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"applicationGateways", "httpListeners", "pathBasedRules", "resourceState"},
 			Defaults: []setting{
 				{"customRules", []any{}},
@@ -97,7 +97,7 @@ func edgeKinds() []*kind {
 			Show:  showBack(back{"applicationGateways", typeAppGateway}),
 		},
 		{
-			Type: typeAppGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Type: typeAppGateway, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"operationalState"},
 			Defaults: gatewayDefaults(),
 			Verbs:    []verb{changing("start", gatewayState("Running")), changing("stop", gatewayState("Stopped"))},
@@ -308,6 +308,9 @@ func (c *change) checkGatewaySubnet() *Fault {
 // completeParts gives the named elements of a list their heads and notes their
 // IDs.
 func (c *change) completeParts(parent model.ID, props map[string]any, list string, known map[string]bool) *Fault {
+	if n := len(objects(props, list)); n > maxInline {
+		return badRequest(codeTooManyChildren, "Resource %s would have %d %s; at most %d are allowed.", c.id, n, list, maxInline)
+	}
 	for _, o := range objects(props, list) {
 		name := text(o, "name")
 		if !networkName.MatchString(name) {

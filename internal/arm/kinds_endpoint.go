@@ -30,7 +30,7 @@ func endpointKinds() []*kind {
 			Check: checkZoneGroup, Settle: settleZoneGroup, Show: showZoneGroup,
 		},
 		{
-			Type: model.TypePrivateLinkService, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: model.TypePrivateLinkService, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"alias", "privateEndpointConnections", "networkInterfaces"},
 			Refs: append(ipConfigurationRefs(),
 				regionalRef(typeFrontend, "properties.loadBalancerFrontendIpConfigurations.*.id")),

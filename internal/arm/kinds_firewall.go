@@ -6,7 +6,7 @@ import "github.com/ceruleannet/cerulean/model"
 func firewallKinds() []*kind {
 	return []*kind{
 		{
-			Type: model.TypeFirewall, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: model.TypeFirewall, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Defaults: []setting{{"sku.name", "AZFW_VNet"}, {"sku.tier", "Standard"}, {"threatIntelMode", "Alert"}, {"applicationRuleCollections", []any{}}, {"natRuleCollections", []any{}}, {"networkRuleCollections", []any{}}, {"additionalProperties", map[string]any{}}},
 			Refs: append(ipConfigurationRefs(),
 				// A policy may be of another region.

@@ -80,7 +80,7 @@ func gatewayKinds() []*kind {
 			Check: checkConnection, Show: showConnection, Verbs: sharedKeyVerbs(),
 		},
 		{
-			Type: typeCircuit, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: typeCircuit, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Defaults: []setting{{"allowClassicOperations", false}, {"globalReachEnabled", false}, {"gatewayManagerEtag", ""}, {"peerings", []any{}}, {"authorizations", []any{}}},
 			InUse:    inUse("CircuitInUse", "ExpressRoute circuit %s is in use by %s and cannot be deleted."), // code unconfirmed
 			Fill:     fillCircuit, Show: showCircuit,
@@ -104,14 +104,14 @@ func gatewayKinds() []*kind {
 			Computed: []string{"authorizationKey", "authorizationUseStatus"},
 		},
 		{
-			Type: typeVirtualWAN, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: typeVirtualWAN, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"virtualHubs", "vpnSites"},
 			Defaults: []setting{{"disableVpnEncryption", false}, {"allowBranchToBranchTraffic", true}, {"office365LocalBreakoutCategory", "None"}, {"type", "Standard"}},
 			InUse:    inUse(codeResourceInUse, "Virtual WAN %s is in use by %s and cannot be deleted."),
 			Show:     showBack(back{"virtualHubs", typeVirtualHub}),
 		},
 		{
-			Type: typeVirtualHub, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: typeVirtualHub, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"routingState", "virtualRouterIps", "ipConfigurations", "bgpConnections"},
 			Defaults: []setting{
 				{"allowBranchToBranchTraffic", false},

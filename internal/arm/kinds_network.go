@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 )
 
 // groupKinds are Resource Manager's own.
@@ -33,7 +34,7 @@ func networkKinds() []*kind {
 			Verbs: networkVerbs(),
 		},
 		{
-			Type: model.TypeSubnet, Name: networkName, Inline: "subnets", KeepAbsent: true, State: true,
+			Type: model.TypeSubnet, Name: networkName, Inline: "subnets", Most: catalog.MaxSubnetsPerVNet, KeepAbsent: true, State: true,
 			Computed: []string{"ipConfigurations", "privateEndpoints", "serviceAssociationLinks", "resourceNavigationLinks", "purpose"},
 			Defaults: []setting{
 				{"privateEndpointNetworkPolicies", "Disabled"},
@@ -50,7 +51,7 @@ func networkKinds() []*kind {
 			InUse: subnetInUse, Show: showSubnet,
 		},
 		{
-			Type: model.TypePeering, Name: networkName, Inline: "virtualNetworkPeerings", KeepAbsent: true, State: true, GUID: true,
+			Type: model.TypePeering, Name: networkName, Inline: "virtualNetworkPeerings", Most: catalog.MaxPeeringsPerVNet, KeepAbsent: true, State: true, GUID: true,
 			Computed: []string{"peeringState", "peeringSyncLevel", "remoteAddressSpace", "remoteVirtualNetworkAddressSpace"},
 			Defaults: []setting{
 				{"allowVirtualNetworkAccess", true},
@@ -71,7 +72,7 @@ func networkKinds() []*kind {
 			Check: checkSecurityRules, Show: showNSG,
 		},
 		{
-			Type: model.TypeSecurityRule, Name: networkName, Inline: "securityRules", State: true,
+			Type: model.TypeSecurityRule, Name: networkName, Inline: "securityRules", Most: catalog.MaxRulesPerNSG, State: true,
 			Defaults: []setting{
 				{"sourcePortRanges", []any{}},
 				{"destinationPortRanges", []any{}},
@@ -96,7 +97,7 @@ func networkKinds() []*kind {
 			},
 			Check: checkRoutes, Show: showRouteTable,
 		},
-		{Type: model.TypeRoute, Name: networkName, Inline: "routes", State: true, Computed: []string{"hasBgpOverride"}, Defaults: []setting{{"hasBgpOverride", false}}},
+		{Type: model.TypeRoute, Name: networkName, Inline: "routes", Most: catalog.MaxRoutesPerTable, State: true, Computed: []string{"hasBgpOverride"}, Defaults: []setting{{"hasBgpOverride", false}}},
 		{
 			Type: model.TypeNIC, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"virtualMachine", "hostedWorkloads", "appliedDnsServers"},
@@ -122,7 +123,7 @@ func networkKinds() []*kind {
 			InUse: inUse("NicInUse", "Network Interface %s is used by existing resource %s. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic."),
 			Check: checkNIC, Fill: fillNIC, Terms: addressTerms, Hold: holdNIC, Show: showNIC, Verbs: append(nicVerbs(), balancersOfNIC),
 		},
-		{Type: typeNICConfig, Name: networkName, Inline: "ipConfigurations", State: true, ReadOnly: true},
+		{Type: typeNICConfig, Name: networkName, Inline: "ipConfigurations", Most: catalog.MaxIPsPerNIC, State: true, ReadOnly: true},
 		{
 			Type: model.TypePublicIP, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Verbs:    []verb{ddosOfPublic},
@@ -142,7 +143,7 @@ func networkKinds() []*kind {
 			Check: checkPublicIP, Fill: fillPublicIP, Terms: publicTerms, Show: showPublicIP,
 		},
 		{
-			Type: model.TypeNATGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Type: model.TypeNATGateway, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"subnets"},
 			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}},
 			Refs: []reference{

@@ -33,6 +33,7 @@ const (
 	operationWrite  operationKind = 0       // the resource, or nothing
 	operationCommit operationKind = 1 << 15 // a network manager's commit
 	operationAnswer operationKind = 1 << 14 // what an action answers
+	operationAbsent operationKind = 3 << 14 // nothing, at Resource Manager's own results, too
 )
 
 func (o *operations) name(kind operationKind, end time.Time) string {

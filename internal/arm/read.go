@@ -3,6 +3,7 @@ package arm
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -238,6 +239,11 @@ func (c *call) newPage() (*page, *Fault) {
 	}
 	if t := q.Get("$skiptoken"); t != "" {
 		b, err := base64.RawURLEncoding.DecodeString(t)
+		if key := strings.Fields(string(b)); err == nil && len(key) > 0 {
+			_, err = model.ParseID(key[len(key)-1])
+		} else {
+			err = errors.Join(err, errors.New("no key"))
+		}
 		if err != nil {
 			return nil, badRequest("InvalidSkipToken", "The value of $skiptoken is invalid; use nextLink as it was given.")
 		}

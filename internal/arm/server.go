@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -208,6 +209,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if f := checkOnce(r); f != nil {
+		writeFault(w, f)
+		return
+	}
 	base, f := s.baseOf(r)
 	if f != nil {
 		writeFault(w, f)
@@ -241,6 +246,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f != nil {
 		writeFault(w, f)
 	}
+}
+
+// onceHeaders are those whose second value could be meant as well as the first.
+var onceHeaders = []string{"Authorization", "Content-Type", "If-Match", "If-None-Match"}
+
+// checkOnce refuses requests that say one thing twice: what is checked must be
+// what was meant.
+func checkOnce(r *http.Request) *Fault {
+	for _, name := range onceHeaders {
+		if n := len(r.Header.Values(name)); n > 1 {
+			return badRequest("InvalidHeader", "The request has the header '%s' %d times; send it once.", name, n) // code unconfirmed
+		}
+	}
+	var version []string
+	for name, values := range r.URL.Query() {
+		if strings.EqualFold(name, "api-version") {
+			version = append(version, values...)
+		}
+	}
+	if slices.Sort(version); len(slices.Compact(version)) > 1 {
+		return badRequest("InvalidApiVersionParameter", "The request has more than one api-version: '%.100s'.", strings.Join(version, "', '"))
+	}
+	return nil
 }
 
 // baseOf returns the start of absolute URLs. A request must be addressed to one

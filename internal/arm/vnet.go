@@ -57,6 +57,10 @@ func spaceOf(doc map[string]any) []netip.Prefix {
 	return out
 }
 
+// maxAddressSpaces is how many prefixes the space of a virtual network may have;
+// the bound is ours.
+const maxAddressSpaces = 1000
+
 func checkVirtualNetwork(c *change) *Fault {
 	if f := c.allocateNetwork(); f != nil {
 		return f
@@ -67,6 +71,9 @@ func checkVirtualNetwork(c *change) *Fault {
 	}
 	if len(texts) == 0 {
 		return badRequest("NetcfgInvalidVirtualNetworkSite", "Virtual network %s has no address space; set properties.addressSpace.addressPrefixes.", c.id)
+	}
+	if len(texts) > maxAddressSpaces {
+		return badRequest(codeTooManyPrefixes, "Virtual network %s has %d address prefixes; at most %d are allowed.", c.id, len(texts), maxAddressSpaces)
 	}
 	space, f := parsePrefixes(c.id, texts)
 	if f != nil {
