@@ -409,7 +409,7 @@ func (d *doctor) hops(way string, hops []proof.Hop, stops bool, verdict string) 
 			}
 			kind = "route"
 		}
-		s := DoctorStep{Step: way + kind, State: stepOK, Place: h.Place, What: strings.TrimSpace(fmt.Sprintf("%s: %s %s: %s", h.Port, h.Stage, h.Match, h.Result))}
+		s := DoctorStep{Step: way + kind, State: stepOK, Place: h.Place, What: fmt.Sprintf("%s: %s: %s", h.Port, strings.TrimSpace(h.Stage+" "+h.Match), h.Result)}
 		if stops && i == len(hops)-1 {
 			s.State = failed
 		}
@@ -434,11 +434,17 @@ func (d *doctor) connect(ctx context.Context) {
 		var denied *live.DeniedError
 		switch {
 		case errors.As(err, &denied):
-			s.What = fmt.Sprintf("TCP to %s: %s: %s", to, denied.Verdict, denied.Text)
-			if denied.Reply {
-				s.What = fmt.Sprintf("TCP to %s: the reply: %s: %s", to, denied.Verdict, denied.Text)
+			// The place says enough where there is one.
+			origin := d.img.OriginOf(denied.Reason)
+			text := denied.Text
+			if origin.Place != "" {
+				text = strings.Replace(text, origin.Resource+", ", "", 1)
 			}
-			d.causes = append(d.causes, DoctorCause{What: denied.Text, Place: d.img.OriginOf(denied.Reason).Place})
+			s.What = fmt.Sprintf("TCP to %s: %s: %s", to, denied.Verdict, text)
+			if denied.Reply {
+				s.What = fmt.Sprintf("TCP to %s: the reply: %s: %s", to, denied.Verdict, text)
+			}
+			d.causes = append(d.causes, DoctorCause{What: text, Place: origin.Place})
 		case errors.Is(err, live.ErrRefused):
 			s.What = fmt.Sprintf("TCP to %s: the packets get there, and nobody listens at port %d", to, d.port)
 			d.causes = append(d.causes, DoctorCause{What: s.What, Fix: fmt.Sprintf("start what should listen at port %d, or connect to another", d.port)})
