@@ -89,6 +89,7 @@ func (b *builder) expectation(spec Expectation) (model.Expectation, bool) {
 		}
 		b.claim(&e, model.Verb(verb), t)
 	}
+	b.statuses(&e, spec)
 	if spec.From.IsSet() && e.Verb != model.Resolves {
 		b.problem(spec.From.Pos, "write the source before the arrow", "from belongs to resolves only")
 	}
@@ -104,6 +105,10 @@ func (b *builder) expectation(spec Expectation) (model.Expectation, bool) {
 // claim reads the sentence of an expectation.
 func (b *builder) claim(e *model.Expectation, verb model.Verb, t Text) {
 	e.Verb, e.Text, e.Pos = verb, string(verb)+" "+strings.Join(strings.Fields(t.Value), " "), t.Pos
+	if u, from, ok := urlOf(t.Value); ok {
+		b.request(e, Text{from, t.Pos}, u, t)
+		return
+	}
 	s, c := parseSentence(t.Value)
 	if c != nil {
 		b.problem(t.Pos, c.fix, "%s", c.what)

@@ -364,8 +364,10 @@ type Expectation struct {
 	Name Text `yaml:"name"`
 	// Sentence: no packet of this traffic is delivered.
 	Deny Text `yaml:"deny"`
-	// Sentence: every connection of this traffic works.
+	// Sentence: every connection of this traffic works. Towards a URL, as in client -> https://shop.example/api, the gateway that listens for it can be reached, and members behind it; a running network sends the request, too.
 	Allow Text `yaml:"allow"`
+	// Statuses that the answer to a URL may have, as "200-299" or "403"; default all below 500.
+	Status Texts `yaml:"status"`
 	// Sentence: traffic and its replies pass the same stateful devices.
 	Symmetric Text `yaml:"symmetric"`
 	// DNS name, or names, that must resolve to private addresses.

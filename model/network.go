@@ -1,6 +1,10 @@
 package model
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
 
 // Network is a declared network: what should exist, what runs in it, and what
 // must be true of it.
@@ -234,6 +238,31 @@ type Waypoint struct {
 	Name string // lower case, for the named kinds
 }
 
+// Request is a request over HTTP that a claim speaks of beside its packets.
+type Request struct {
+	URL      string   // absolute, of http or https
+	Statuses []string // that its answer may have, "200-299" or "403"; none means below 500
+}
+
+// Fits reports whether a status is one that the claim means.
+func (r *Request) Fits(status int) bool {
+	if len(r.Statuses) == 0 {
+		return status > 0 && status < 500
+	}
+	for _, s := range r.Statuses {
+		low, high, ranged := strings.Cut(s, "-")
+		a, err := strconv.Atoi(low)
+		b := a
+		if ranged {
+			b, _ = strconv.Atoi(high)
+		}
+		if err == nil && status >= a && status <= b {
+			return true
+		}
+	}
+	return false
+}
+
 // Expectation is a declared claim about the network.
 type Expectation struct {
 	Name     string // what people call it; the sentence itself if none was given
@@ -249,6 +278,8 @@ type Expectation struct {
 	// of allow what works must not, of deny only what passes one is denied.
 	NotThrough []Waypoint
 	Names      []string // resolves only: DNS names without trailing dot
+	// Request is sent besides: To is then the gateway that takes it.
+	Request *Request
 	// Baseline is the declared network to compare with, a path relative to the
 	// file the expectation is in. No-more only.
 	Baseline string

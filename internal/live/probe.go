@@ -34,7 +34,8 @@ type ProbeResult struct {
 
 // Probe is one real exchange between two hosts, or one DNS query.
 type Probe struct {
-	From, To string // host names; To is the DNS name of a query
+	From, To string // host names; To is the DNS name of a query, the URL of a request
+	Request  bool   // a request over HTTP
 	Packet   fabric.Packet
 	// Verdict and Reason are what the packets met: of the reply if the first
 	// packet was delivered and the reply was not.

@@ -34,6 +34,7 @@ func (d *Design) Check() *Report {
 func (d *Design) report(findings []proof.Finding, begin time.Time) *Report {
 	r := &Report{Findings: findings, Notes: d.Image.Notes, image: d.Image, network: d.Network().Name}
 	d.baselines(r.Findings)
+	d.follow(r.Findings)
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		if f.Witness == nil || f.Internal != nil {

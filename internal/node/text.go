@@ -148,6 +148,9 @@ func (s *System) WriteProbes(w io.Writer, color bool) error {
 			packets = "none to try"
 		}
 		fmt.Fprintf(w, "%-66s  %s  %s\n", name, paint(code, fmt.Sprintf("%-8s", verdict)), packets)
+		for _, line := range r.Requests {
+			fmt.Fprintln(w, paint("31", "  REQUEST: ")+line)
+		}
 		if r.Contradiction != "" {
 			for line := range strings.SplitSeq(r.Contradiction, "\n") {
 				fmt.Fprintln(w, paint("31", "  DISAGREEMENT: ")+line)

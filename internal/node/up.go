@@ -164,6 +164,7 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 		return nil, err
 	}
 	s.Probes = s.Net.Probe(ctx, n.Expectations)
+	s.request(ctx)
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -319,6 +320,8 @@ type ProbeRow struct {
 	Probes        int    `json:"probes"`
 	Confirmed     int    `json:"confirmed"`
 	Contradiction string `json:"contradiction,omitempty"`
+	// Requests are those whose answers are not as claimed.
+	Requests []string `json:"requests,omitempty"`
 }
 
 // Rows returns proof and packets side by side.
@@ -332,6 +335,11 @@ func (s *System) Rows() []ProbeRow {
 		}
 		if f.Status != proof.Holds {
 			row.Why = f.Why
+		}
+		for _, p := range r.Probes {
+			if p.Request && !p.Holds {
+				row.Requests = append(row.Requests, fmt.Sprintf("%s from %s: %s", p.To, p.From, p.Said))
+			}
 		}
 		for _, p := range r.Probes {
 			if p.Holds && p.Disagreement == nil {

@@ -40,6 +40,8 @@ type Source struct {
 	// Own is the network's own authority, for clients' certificates.
 	Own      *x509.CertPool
 	Policies []model.AppGatewayPolicy
+	// Routes means that only routes are wanted: certificates are not looked for.
+	Routes bool
 }
 
 // Convert returns the configuration of a gateway, and what of the documents is
@@ -220,6 +222,9 @@ func (c *converter) settings() {
 
 // authority adds the certificates of an authority to a pool.
 func (c *converter) authority(to *x509.CertPool, list, name string, i int, v *wire.Certificate) {
+	if c.source.Routes {
+		return
+	}
 	at := fmt.Sprintf("/properties/%s/%d", list, i)
 	content, err := []byte(nil), error(nil)
 	switch {
@@ -290,6 +295,9 @@ func keyPair(content []byte, password string) (tls.Certificate, error) {
 
 // certificate returns that of a listener.
 func (c *converter) certificate(ref *wire.Ref, hosts []string, at string) (tls.Certificate, bool) {
+	if c.source.Routes {
+		return tls.Certificate{}, true
+	}
 	x, i := part(c, "sslCertificates", c.p.Certificates, ref, at+"/properties/sslCertificate")
 	if x == nil {
 		return tls.Certificate{}, false
