@@ -9,7 +9,7 @@
 //  2. router.go compiles it: listeners by address and host, rules by priority,
 //     path maps in listed order. [Router.Decide] says where a request goes, and
 //     why not elsewhere; it has no I/O.
-//  3. server.go and quic.go listen, terminate TLS, and gives a request to the router in
+//  3. server.go and quic.go listen, end TLS, and give a request to the router in
 //     force. Another router takes over whole, without a connection lost.
 //  4. policy.go and firewall.go keep out what may not pass.
 //  5. rewrite.go changes headers, path and query as the rule says.

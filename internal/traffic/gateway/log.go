@@ -95,11 +95,15 @@ func (r *Record) end(x *exchange, w *countedWriter, body *countedBody, took time
 type countedBody struct {
 	io.ReadCloser
 	bytes int64
+	err   error // why it could not be read to its end
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
 	return n, err
 }
 

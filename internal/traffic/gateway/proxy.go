@@ -37,6 +37,7 @@ type exchange struct {
 	compress bool
 	caching  *cache.Policy
 	failed   error
+	body     *countedBody
 
 	inspection *waf.Inspection // nil without a firewall
 }
@@ -51,6 +52,7 @@ func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request
 	x.scope = scope{req: r, original: &original, host: r.Host, port: at.Port()}
 	x.record.begin(begin, at, r)
 	counted := &countedBody{ReadCloser: r.Body}
+	x.body = counted
 	if r.Body != nil {
 		r.Body = counted
 	}
@@ -65,7 +67,7 @@ func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request
 }
 
 func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodConnect || !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "*" {
+	if r.Method == http.MethodConnect || strings.Contains(r.RequestURI, "#") || !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "*" {
 		respond(w, http.StatusBadRequest)
 		return
 	}
@@ -230,6 +232,9 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 	done := sync.OnceFunc(func() { stop(); cancel(); pick.Done(nil) })
 	out := req.Clone(ctx)
 	out.Body = req.Body
+	if t := x.scope.req; t != nil && len(t.Trailer) > 0 {
+		out.Trailer = t.Trailer // the client's own: its values come after the body
+	}
 	out.URL.Scheme = strings.ToLower(string(b.settings.Protocol))
 	out.URL.Host = e.String()
 	if h := b.hostFor(e); h != "" {
@@ -306,6 +311,9 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusGatewayTimeout
 	}
 	var tooLarge *http.MaxBytesError
+	if x.body.err != nil {
+		status = http.StatusBadRequest // the client's body is not as it should be
+	}
 	if errors.As(err, &tooLarge) || errors.Is(err, waf.ErrTooLarge) {
 		status = http.StatusRequestEntityTooLarge
 	}
