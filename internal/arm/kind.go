@@ -60,10 +60,13 @@ type kind struct {
 	Updated    int  // status of a change by PUT; 0 means 200
 	MaybeBody  bool // PUT without a body is PUT of {}
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
-	Block      bool // as a child, keeps its parent from being deleted on its own
-	ReadOnly   bool // clients cannot write it
-	Untracked  bool // not among the resources of a group or subscription
-	Fixed      bool // stays in its resource group ("Move operation support for resources")
+	// Whole are dictionaries in "properties" that PATCH sets as a whole, as it does
+	// tags: otherwise no entry could be removed.
+	Whole     []string
+	Block     bool // as a child, keeps its parent from being deleted on its own
+	ReadOnly  bool // clients cannot write it
+	Untracked bool // not among the resources of a group or subscription
+	Fixed     bool // stays in its resource group ("Move operation support for resources")
 
 	// Write answers PUT, and Read answers GET, in place of the store.
 	Write, Read func(*call, *kind, model.ID) *Fault

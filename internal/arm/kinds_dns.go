@@ -6,7 +6,7 @@ import "github.com/ceruleannet/cerulean/model"
 func dnsKinds() []*kind {
 	record := func(t string) *kind {
 		return &kind{
-			Type: t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true,
+			Type: t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"},
 			Computed: []string{"fqdn", "isAutoRegistered"},
 			Check:    checkRecordSet, Show: showRecordSet,
 		}

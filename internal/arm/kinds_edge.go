@@ -143,7 +143,7 @@ func publicZoneKinds() []*kind {
 	}}
 	for _, t := range recordTypes(zone) {
 		kinds = append(kinds, &kind{
-			Type: zone + "/" + t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, State: true,
+			Type: zone + "/" + t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"}, State: true,
 			Computed: []string{"fqdn"}, Check: checkRecordSet, Show: showRecordSet,
 			Refs: []reference{looseRef(model.TypePublicIP, "properties.targetResource.id")},
 		})

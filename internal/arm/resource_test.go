@@ -418,6 +418,16 @@ func TestPatchReplacesTags(t *testing.T) {
 	if tags, _ := c.get(manager)["tags"].(map[string]any); len(tags) != 1 || tags["b"] != "3" {
 		t.Errorf("tags %v", tags)
 	}
+	// So it does the metadata of record sets.
+	for zone, set := range map[string]string{network + "/dnsZones/example.org": "/NS/sub", network + "/privateDnsZones/example.org": "/A/www"} {
+		c.must("PUT", zone, `{"location":"global"}`)
+		c.must("PUT", zone+set, `{"properties":{"TTL":60,"metadata":{"a":"1","b":"2"}}}`)
+		c.must("PATCH", zone+set, `{"properties":{"metadata":{"b":"3"}}}`)
+		p, _ := c.get(zone + set)["properties"].(map[string]any)
+		if m, _ := p["metadata"].(map[string]any); len(m) != 1 || m["b"] != "3" || p["TTL"] == nil && p["ttl"] == nil {
+			t.Errorf("%s: %v", set, p)
+		}
+	}
 	c.must("PUT", subscription+"/providers/Microsoft.Network/networkManagerConnections/c", `{"properties":{"networkManagerId":"`+manager+`"}}`)
 	if got := str(c.get(subscription+"/providers/Microsoft.Network/networkManagerConnections/c"), "properties", "connectionState"); got != "Pending" {
 		t.Errorf("state %q", got)

@@ -282,7 +282,12 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		} else if k.MergePatch {
 			merged, _ := mergePatch(model.CloneJSON(ch.old), body).(map[string]any)
 			if tags, given := body["tags"].(map[string]any); given {
-				merged["tags"] = tags // as a whole: otherwise none could be removed
+				merged["tags"] = tags
+			}
+			for _, name := range k.Whole {
+				if given, ok := object(body, "properties")[name].(map[string]any); ok {
+					merged["properties"].(map[string]any)[name] = given
+				}
 			}
 			ch.doc = merged
 		} else {
