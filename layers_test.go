@@ -70,7 +70,7 @@ var rooms = []room{
 // import paths. A module not named here may be imported by any room but those
 // of the standard library only.
 var quarantine = map[string][]string{
-	"github.com/Azure/azure-sdk-for-go": {"internal/plan/azure", "internal/arm (tests)", "internal/node (tests)", "internal/paas (tests)", "lab (tests)"},
+	"github.com/Azure/azure-sdk-for-go": {"internal/plan/azure", "internal/arm (tests)", "internal/node (tests)", "internal/paas (tests)", "lab (tests)", "interop (tests)"},
 	"gvisor.dev/gvisor":                 {"internal/live"},
 	"github.com/goccy/go-yaml":          {"intent", "internal/traffic/gateway", "internal/traffic/waf (tests)"},
 	"github.com/invopop/jsonschema":     {"intent"},

@@ -13,7 +13,11 @@ import (
 func (b *builder) expectations() []model.Expectation {
 	var out []model.Expectation
 	seen := map[string]Text{}
+	var specs []Expectation
 	for _, spec := range b.doc.Expectations {
+		specs = append(specs, b.overTargets(spec)...)
+	}
+	for _, spec := range specs {
 		// A sentence with {region} is a claim about each region; names to
 		// resolve are one claim about them all.
 		regions := []string{""}

@@ -17,7 +17,7 @@ type names struct {
 	kinds map[string][]model.LabelKind // by lower-case name
 	shown []string                     // names as spelt, for suggestions
 	// managed are the DNS names of Traffic Manager profiles.
-	managed map[string]managed
+	managed map[string][]string
 }
 
 // namesOf collects the names of resources.
@@ -162,8 +162,8 @@ func (n *names) selector(text string) (model.Selector, *complaint) {
 		sel.OnPrem = true
 		return sel, nil
 	}
-	if side, c, ok := n.managedSide(text); ok {
-		return side, c
+	if c := n.managedSide(text); c != nil {
+		return sel, c
 	}
 	words := strings.Fields(text)
 	prefixes := 0

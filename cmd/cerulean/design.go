@@ -158,6 +158,7 @@ box ends where the certificate says. Exits with an error if anything of it is no
 
 func newExplain() *cobra.Command {
 	var rules, all, live bool
+	var asker string
 	var ask node.Ask
 	cmd := &cobra.Command{
 		Use:   "explain FROM TO[:PORT]",
@@ -171,13 +172,18 @@ network, and all that they would open besides. Of traffic that works, --close sh
 changes that stop it, and what each would stop besides. --all follows every packet between
 the two places and says what becomes of which. --live asks the running network what it did
 with a flow, by its number in 'cerulean flows' or by its two ends, and holds that against the
-design.
+design. Of a Traffic Manager name, with or without a place before it, it says which endpoint
+it means there and why the others not, with the states of the network if it runs.
+Of a URL it says where its name leads, what its packets meet, and which listener, rule,
+path, pool and member of an application gateway take it, and why the others not.
 Exits with 1 when the traffic does not get there and back.`,
 		Example: `  cerulean explain shop-prod-eastus db-prod-westeurope:5432 -n examples/globojava
   cerulean explain shop-prod-eastus db-prod-westeurope:5432 --close -n examples/globojava
   cerulean explain all-prod-spokes all-nonprod-spokes --all -n examples/globojava
   cerulean explain internet edge-westeurope:22 --rules -n examples/globojava
   cerulean explain internet edge-westeurope:22 -n examples/globojava -o json
+  cerulean explain shop.trafficmanager.net -n examples/fiscal
+  cerulean explain https://api.shop.example/orders/7 --from internet -n examples/api-gateway
   cerulean explain --live shop-prod-eastus db-prod-eastus:5432 -n examples/globojava`,
 		Args: cobra.RangeArgs(1, 2),
 	}
@@ -191,6 +197,10 @@ Exits with 1 when the traffic does not get there and back.`,
 				name = *network
 			}
 			return explainLive(cmd, name, args, *output)
+		case node.IsURL(args[len(args)-1]):
+			return explainURL(cmd, *network, args, asker, *output)
+		case node.IsManagedName(args[len(args)-1]):
+			return explainName(cmd, *network, args, *output)
 		case len(args) != 2:
 			return errors.New("name two places: FROM TO[:PORT]; only --live takes the number of a flow")
 		}
@@ -217,6 +227,7 @@ Exits with 1 when the traffic does not get there and back.`,
 		return err
 	}
 	output = outputFlag(cmd, "text", "json")
+	cmd.Flags().StringVar(&asker, "from", "", "who asks for a URL; FROM before it means the same")
 	cmd.Flags().BoolVar(&live, "live", false, "what a running network did, and whether the design agrees")
 	cmd.Flags().BoolVar(&all, "all", false, "follow all packets between the two places, not one flow")
 	cmd.Flags().BoolVar(&ask.Close, "close", false, "of traffic that works: show the changes that would stop it")
@@ -225,6 +236,56 @@ Exits with 1 when the traffic does not get there and back.`,
 	cmd.MarkFlagsMutuallyExclusive("live", "close")
 	cmd.MarkFlagsMutuallyExclusive("live", "rules")
 	return cmd
+}
+
+// explainURL says what becomes of a request.
+func explainURL(cmd *cobra.Command, network string, args []string, from, output string) error {
+	switch {
+	case len(args) == 2 && from != "":
+		return errors.New("name who asks once: FROM URL, or URL --from FROM")
+	case len(args) == 2:
+		from = args[0]
+	case from == "":
+		return errors.New("say who asks: FROM URL, or URL --from FROM")
+	}
+	d, err := node.Open(network, node.LockRead)
+	if err != nil {
+		return err
+	}
+	x, err := d.ExplainURL(from, args[len(args)-1])
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	if output == "json" {
+		err = x.WriteJSON(w)
+	} else {
+		err = x.WriteText(w)
+	}
+	if err == nil && !x.OK {
+		err = errFalse
+	}
+	return err
+}
+
+// explainName says what a Traffic Manager name means, and why.
+func explainName(cmd *cobra.Command, network string, args []string, output string) error {
+	d, err := node.Open(network, node.LockRead)
+	if err != nil {
+		return err
+	}
+	from := ""
+	if len(args) == 2 {
+		from = args[0]
+	}
+	x, err := d.ExplainName(cmd.Context(), network, args[len(args)-1], from)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return x.WriteJSON(cmd.OutOrStdout())
+	}
+	return x.WriteText(cmd.OutOrStdout())
 }
 
 // explainLive says what a running network did with a flow.

@@ -93,11 +93,12 @@ with 1 when the network did worse than predicted.`,
 func newHealth() *cobra.Command {
 	var output *string
 	cmd := &cobra.Command{
-		Use:   "health [BALANCER]",
-		Short: "Show what health probes find out about the members of load balancers",
+		Use:   "health [NAME]",
+		Short: "Show what health probes find out about members and endpoints",
 		Long: `Shows the state of every member that a load balancer of the running network
-probes, since when, why, and the latency of its last answer; -o json has the last
-answers. Exits with 1 when a member is down.`,
+probes, and of every endpoint of its Traffic Manager profiles: since when, why, and
+the latency of its last answer; -o json has the last answers. NAME is a load balancer
+or a profile. Exits with 1 when a member is down or an endpoint degraded.`,
 		Example: `  cerulean health
   cerulean health shop-front -o json
   cerulean health -n examples/landing-zone`,
@@ -122,8 +123,8 @@ answers. Exits with 1 when a member is down.`,
 		if err != nil {
 			return err
 		}
-		if name != "" && len(h.Members) == 0 {
-			return fmt.Errorf("no load balancer %q probes a member", name)
+		if name != "" && len(h.Members)+len(h.Managers) == 0 {
+			return fmt.Errorf("no load balancer or Traffic Manager profile %q probes anything", name)
 		}
 		if *output == "json" {
 			err = writeJSON(cmd.OutOrStdout(), h)

@@ -17,6 +17,7 @@ import (
 // drilling adds what tries out a running network's failures.
 func (s *System) drilling(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/health", s.health)
+	mux.HandleFunc("GET /v1/managers", s.managerStates)
 	mux.HandleFunc("GET /v1/drill", s.targets)
 	mux.HandleFunc("POST /v1/drill", s.drill)
 	mux.HandleFunc("POST /v1/doctor", s.diagnose)

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/live"
+	"github.com/ceruleannet/cerulean/internal/traffic/trafficmanager"
 )
 
 // MemberHealth is what health probes found of one member of a load balancer.
@@ -45,6 +47,8 @@ type Health struct {
 	Network string         `json:"network"`
 	Pace    float64        `json:"pace"` // how much faster than declared they are sent
 	Members []MemberHealth `json:"members"`
+	// Managers are the Traffic Manager profiles.
+	Managers []ManagerHealth `json:"trafficManagers,omitempty"`
 }
 
 // Health returns what health probes found: of the load balancer of that name,
@@ -56,6 +60,11 @@ func (s *System) Health(balancer string) *Health {
 			continue
 		}
 		out.Members = append(out.Members, memberHealth(&m))
+	}
+	for _, m := range s.Net.Managers() {
+		if balancer == "" || strings.EqualFold(balancer, m.Profile.Name) {
+			out.Managers = append(out.Managers, managerHealth(&m))
+		}
 	}
 	return out
 }
@@ -88,10 +97,17 @@ func (r *Remote) Health(ctx context.Context, balancer string) (*Health, error) {
 	return out, err
 }
 
-// Failed reports whether a member is down.
+// Failed reports whether a member is down or an endpoint degraded.
 func (h *Health) Failed() bool {
 	for i := range h.Members {
 		if !h.Members[i].Up {
+			return true
+		}
+	}
+	for i := range h.Managers {
+		if slices.ContainsFunc(h.Managers[i].Endpoints, func(e ManagerEndpointHealth) bool {
+			return e.Status == string(trafficmanager.Degraded)
+		}) {
 			return true
 		}
 	}
@@ -100,6 +116,12 @@ func (h *Health) Failed() bool {
 
 // WriteText writes the health for people.
 func (h *Health) WriteText(w io.Writer, now time.Time) error {
+	if len(h.Managers) > 0 {
+		if err := writeManagers(w, h.Managers, now); err != nil || len(h.Members) == 0 {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
 	if len(h.Members) == 0 {
 		_, err := fmt.Fprintln(w, "no load balancer probes a member")
 		return err
