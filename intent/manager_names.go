@@ -91,6 +91,9 @@ func (b *builder) overTargets(spec Expectation) []Expectation {
 			targets := b.managedTargets(Text{word, t.Pos})
 			out = nil
 			for _, target := range targets {
+				if _, err := netip.ParseAddr(target); err == nil && strings.HasPrefix(strings.TrimSpace(t.Value), "internet ") {
+					continue // from outside to outside: nothing of the network
+				}
 				one := spec
 				*field(&one) = Text{strings.Replace(t.Value, word, target, 1), t.Pos}
 				one.Name = Text{spec.Name.Or(t.Value, t.Pos).Value + " (" + target + ")", t.Pos}

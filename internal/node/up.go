@@ -234,7 +234,7 @@ func (s *System) run(o UpOptions) error {
 	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{
 		OnFlow: s.feed.OnFlow, OnClose: s.feed.OnClose,
 		Latency: o.Latency, Pace: cmp.Or(o.Pace, 1), Underlay: s.Design.Network().Underlay,
-		Services: services, Internet: s.Design.Network().Internet,
+		Services: services, Internet: s.Design.Network().Internet, Managers: s.Design.Managers,
 	})
 	if err != nil {
 		return err
