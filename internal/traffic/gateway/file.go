@@ -186,6 +186,13 @@ type policyDoc struct {
 	Deadline  string
 	Compress  bool
 	Cache     *cacheDoc
+	Breaker   *breakerDoc
+}
+
+type breakerDoc struct {
+	Requests       int
+	Failures       float64
+	Interval, Open string
 }
 
 type cacheDoc struct {
@@ -587,6 +594,12 @@ func (b *builder) policy(d *policyDoc) Policy {
 				b.add(d.spot, "cache: maxObject: %v", err)
 			}
 			p.Cache.MaxObject = n
+		}
+	}
+	if x := d.Breaker; x != nil {
+		p.Breaker = &Breaker{
+			Requests: x.Requests, Failures: x.Failures,
+			Interval: b.duration(d.spot, "breaker: interval", x.Interval), Open: b.duration(d.spot, "breaker: open", x.Open),
 		}
 	}
 	if r := d.RateLimit; r != nil {

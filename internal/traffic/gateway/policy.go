@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/ceruleannet/cerulean/balance"
 	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 )
 
@@ -26,6 +27,7 @@ type Policy struct {
 	MaxBody   int64         // of requests, in bytes; more gets 413. 0 means no limit
 	Deadline  time.Duration // of the whole exchange; beyond it 504. 0 means none
 	Compress  bool          // answers, as the client accepts and their type allows
+	Breaker   *Breaker
 	Cache     *cache.Policy // keeps answers; nil keeps none
 }
 
@@ -82,6 +84,7 @@ func (k *checker) policy(at Place, what string, p *Policy) {
 		k.add(at, "%s: a body of %d bytes at most; use 1 to %d", what, p.MaxBody, int64(maxPolicyBody))
 	}
 	k.within(at, what+": deadline", p.Deadline, time.Millisecond, day)
+	k.breaker(at, what, p.Breaker)
 	if l := p.RateLimit; l != nil {
 		if l.Requests < 1 || l.Requests > maxRate {
 			k.add(at, "%s: rate limit of %d requests; use 1 to %d", what, l.Requests, maxRate)
@@ -153,6 +156,7 @@ type guard struct {
 	policy *Policy
 	rate   *limiter
 	token  *verifier
+	breaks *balance.Breaker
 }
 
 // admit lets a request pass, or answers it. It reports false if it did.

@@ -258,6 +258,9 @@ func (s *Server) guard(router *Router) map[string]*guard {
 		if p.Token != nil {
 			g.token = newVerifier(s, p.Token)
 		}
+		if p.Breaker != nil {
+			g.breaks = newBreaker(p.Breaker)
+		}
 		next[t.name] = g
 	}
 	return next
