@@ -50,7 +50,11 @@ const maxRuns = 256
 // have noticed, by following its first packet and the reply through the image:
 // with every choice that load balancers could make.
 func Follow(img *fabric.Image, f *fabric.Failure, from fabric.PortID, p fabric.Packet) (Forecast, string) {
-	after := img.WhatIf(f)
+	return follow(img.WhatIf(f), f, from, p)
+}
+
+// follow is Follow in the image that the failure has left.
+func follow(after *fabric.Image, f *fabric.Failure, from fabric.PortID, p fabric.Packet) (Forecast, string) {
 	works, fails := 0, 0
 	why := ""
 	queue := [][]fabric.Choice{nil}

@@ -113,6 +113,9 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 			known[key] = x
 		}
 		x.Comparison, x.Said = Compare(&x.Timeline, x.Kind, x.Forecast)
+		if x.Forecast == Works && !x.Works && x.Back && r.unnoticed(img, f, &x) {
+			x.Comparison, x.Said = NotJudged, tooShort
+		}
 		r.Flows = append(r.Flows, x)
 		r.count(&x)
 	}
@@ -135,6 +138,23 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 	}
 }
 
+// tooShort is said of a flow that needs probes which had no time.
+const tooShort = "the failure was over before health probes must notice it"
+
+// unnoticed reports whether a new flow works only once probes have noticed the
+// failure, and it did not last that long.
+func (r *Report) unnoticed(img *fabric.Image, f *fabric.Failure, x *FlowReport) bool {
+	if r.Held >= r.Detect || x.Kind == live.SteadyStream {
+		return false
+	}
+	p := x.Packet
+	if p.SrcPort == 0 {
+		p.SrcPort = 50000
+	}
+	forecast, _ := follow(img.WithFailure(f), f, x.At, p)
+	return forecast != Works
+}
+
 func (r *Report) count(x *FlowReport) {
 	e := &r.Expectations[x.Expectation]
 	e.Flows++
@@ -154,14 +174,14 @@ func (r *Report) count(x *FlowReport) {
 		e.Comparison = AsPredicted
 	}
 	// The proof speaks of every pair: what it says to hold must work.
-	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && r.cuts() == "" && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && e.Comparison != Worse {
+	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && r.cuts() == "" && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && x.Said != tooShort && e.Comparison != Worse {
 		e.Comparison, e.Said = Worse, fmt.Sprintf("%s: proved to hold, and is %s: %s", x.String(), x.Outcome, x.Why)
 	}
 }
 
 // some judges an expectation of which one pair that works is enough.
 func (e *ExpectationReport) some(r *Report) {
-	if e.Expectation.Quantity != model.Some || e.Predicted != proof.Holds || e.Comparison == Worse || e.Flows == e.Streams || r.cuts() != "" {
+	if e.Expectation.Quantity != model.Some || e.Predicted != proof.Holds || e.Comparison == Worse || e.Flows == e.Streams || r.cuts() != "" || r.Held < r.Detect {
 		return
 	}
 	if e.Working == 0 {
