@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -81,7 +82,7 @@ func (r *Record) end(x *exchange, w *countedWriter, body *countedBody, took time
 	r.BackendPoolName, r.BackendSettingName = d.Pool, d.Settings
 	req := x.scope.req
 	r.Host, r.RequestURI, r.RequestQuery = req.Host, req.URL.EscapedPath(), req.URL.RawQuery
-	r.HTTPStatus, r.SentBytes, r.ReceivedBytes = w.status, w.bytes, body.bytes
+	r.HTTPStatus, r.SentBytes, r.ReceivedBytes = w.status, w.bytes, body.bytes.Load()
 	if r.gone {
 		r.HTTPStatus = clientClosed
 	}
@@ -91,18 +92,19 @@ func (r *Record) end(x *exchange, w *countedWriter, body *countedBody, took time
 	r.TimeTaken = took.Seconds()
 }
 
-// countedBody counts what a client sends.
+// countedBody counts what a client sends. It may still be read when the answer has
+// ended.
 type countedBody struct {
 	io.ReadCloser
-	bytes int64
-	err   error // why it could not be read to its end
+	bytes atomic.Int64
+	broke atomic.Bool // it could not be read to its end
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.bytes += int64(n)
+	b.bytes.Add(int64(n))
 	if err != nil && err != io.EOF {
-		b.err = err
+		b.broke.Store(true)
 	}
 	return n, err
 }

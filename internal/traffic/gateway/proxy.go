@@ -261,8 +261,29 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 		done()
 		return nil, err
 	}
+	if via == b.grpc {
+		trailersOnly(resp)
+	}
 	resp.Body = endOf(resp.Body, done)
 	return resp, nil
+}
+
+// trailersOnly gives an answer of gRPC that is one block of headers and nothing else
+// trailers: such a block must end the stream ("gRPC over HTTP2", Trailers-Only), but
+// what copies it may flush the headers first, and then a client misses them.
+func trailersOnly(resp *http.Response) {
+	if resp.Header.Get("Grpc-Status") == "" {
+		return
+	}
+	trailer := http.Header{}
+	for name, values := range resp.Header {
+		if name != "Content-Type" && name != "Date" && name != "Content-Length" {
+			trailer[name] = values
+			delete(resp.Header, name)
+		}
+	}
+	resp.Header.Del("Content-Length")
+	resp.Trailer, resp.ContentLength = trailer, -1
 }
 
 func (b *backend) cookieName() string {
@@ -316,7 +337,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusGatewayTimeout
 	}
 	var tooLarge *http.MaxBytesError
-	if x.body.err != nil {
+	if x.body.broke.Load() {
 		status = http.StatusBadRequest // the client's body is not as it should be
 	}
 	if errors.As(err, &tooLarge) || errors.Is(err, waf.ErrTooLarge) {
