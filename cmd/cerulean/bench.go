@@ -15,7 +15,7 @@ func newBench() *cobra.Command {
 	var rules []int
 	var path string
 	cmd := &cobra.Command{
-		Use:   "bench up|prove|engine|cloud|datapath",
+		Use:   "bench up|prove|engine|cloud|datapath|dns",
 		Short: "Measure this machine: the main job, proofs, packets, the cloud, programs",
 		Long: `  up      the main job with latency off, each stage; the median of several rounds
   prove   four sections, on one core but for the first: a generated network of many
@@ -28,13 +28,14 @@ func newBench() *cobra.Command {
           percentile of reads and writes, memory, cold start
   datapath  real programs in namespaces: one stream and round trips against Open vSwitch
           and a bare veth pair, connections against HAProxy; a thousand hosts; a
-          packet. Linux, as root, with iperf3`,
+          packet. Linux, as root, with iperf3
+  dns     processor time of a query, beside gdnsd. Linux, with dnsperf and gdnsd`,
 		Example: `  cerulean bench up --network examples/globojava
   cerulean bench prove --spokes 1000 -o json
   cerulean bench prove --size 10000 --rules 1000,9000   (a million rules in security groups)
   cerulean bench cloud --resources 10000 --writers 64`,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"up", "prove", "engine", "cloud", "datapath"},
+		ValidArgs: []string{"up", "prove", "engine", "cloud", "datapath", "dns"},
 	}
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -55,12 +56,14 @@ func newBench() *cobra.Command {
 			return benchSections(w, *output == "json", func(each func(*node.Bench) error) error {
 				return node.BenchDatapath(cmd.Context(), rounds, each)
 			})
+		case "dns":
+			result, err = node.BenchDNS(cmd.Context(), rounds)
 		case "engine":
 			result, err = node.BenchEngine(cmd.Context(), rounds)
 		case "cloud":
 			result, err = node.BenchCloud(cmd.Context(), sizes, rounds)
 		default:
-			return fmt.Errorf("unknown benchmark %q; use up, prove, engine, cloud or datapath", args[0])
+			return fmt.Errorf("unknown benchmark %q; use up, prove, engine, cloud, datapath or dns", args[0])
 		}
 		if err != nil {
 			return err

@@ -236,6 +236,9 @@ func zoneSOA(name string) mdns.RR {
 	}
 }
 
+// zoneHead is what a zone without records of its own begins with.
+func zoneHead(name string) []mdns.RR { return []mdns.RR{zoneSOA(name)} }
+
 // zonesOf returns the zones of a network: the private ones of a virtual network,
 // or of all, and the public names, each in the zone above it.
 func zonesOf(img *fabric.Image, view string) ([]dns.Zone, error) {
@@ -270,7 +273,7 @@ func zonesOf(img *fabric.Image, view string) ([]dns.Zone, error) {
 				continue
 			case !known:
 				from[name] = key
-				byName[name] = &dns.Zone{Name: name, Records: []mdns.RR{zoneSOA(name)}}
+				byName[name] = &dns.Zone{Name: name, Records: zoneHead(name)}
 				if !public {
 					byName[name].Records = []mdns.RR{parsed(name, z.SOA)}
 				}
@@ -332,7 +335,7 @@ func parsed(name string, d fabric.Data) mdns.RR {
 
 // managedZone is the zone of Traffic Manager's names, with their states.
 func managedZone(d *trafficmanager.Directory, where places) dns.Zone {
-	z := dns.Zone{Name: trafficmanager.Zone, Records: []mdns.RR{zoneSOA(trafficmanager.Zone + ".")}}
+	z := dns.Zone{Name: trafficmanager.Zone, Records: zoneHead(trafficmanager.Zone + ".")}
 	for _, name := range d.Names() {
 		z.Managed = append(z.Managed, managedName(d, name, where))
 	}
