@@ -140,6 +140,8 @@ type NATGateway struct {
 	Region Text `yaml:"region"`
 	// Public address; assigned when absent.
 	PublicIP PublicIP `yaml:"public-ip"`
+	// Availability zone it is in, 1, 2 or 3, and fails with; default none.
+	Zone Int `yaml:"zone" jsonschema:"minimum=1,maximum=3"`
 	// Minutes until a silent flow is forgotten; default 4.
 	IdleTimeout Int       `yaml:"idle-timeout" jsonschema:"minimum=4,maximum=120"`
 	Pos         model.Pos `yaml:"-"`

@@ -2,6 +2,7 @@ package intent
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -81,13 +82,20 @@ func (b *builder) natGatewayOf(s *subnet) *wire.Ref {
 func (b *builder) emitNATGateways() {
 	for _, g := range b.natGateways {
 		public := b.emitPublicIP(g.region, g.name, "Standard", g.public, g.spec.PublicIP.Pos, g.spec.Name.Pos)
-		b.emit(g.id, object{
+		doc := object{
 			"location": g.region, "sku": object{"name": "Standard"},
 			"properties": object{
 				"idleTimeoutInMinutes": b.inRange(g.spec.IdleTimeout, idleDefault, idleDefault, idleMaxOutbound, "a number of minutes for a NAT gateway"),
 				"publicIpAddresses":    list{ref(public)},
 			},
-		}, g.spec.Name.Pos, nil)
+		}
+		if g.spec.Zone.IsSet() {
+			if info, ok := catalog.Region(g.region); ok && g.spec.Zone.Value > info.Zones {
+				b.problem(g.spec.Zone.Pos, "leave zone out", "NAT gateway %s is in zone %d, and %s has %d zones", g.name, g.spec.Zone.Value, info.Name, info.Zones)
+			}
+			doc["zones"] = list{strconv.Itoa(b.inRange(g.spec.Zone, 1, 1, 3, "a zone"))}
+		}
+		b.emit(g.id, doc, g.spec.Name.Pos, nil)
 		if g.vnet == nil {
 			b.warn(g.spec.Name.Pos, "name it in a subnet or remove it", "NAT gateway %s is not used anywhere", g.name)
 		}

@@ -77,7 +77,11 @@ func start(t *testing.T, yaml string, o live.Options) (*live.Network, *model.Net
 
 func drilled(t *testing.T, yaml, target string) *Report {
 	t.Helper()
-	n, declared := start(t, yaml, live.Options{Pace: 20})
+	declaration, err := intent.Parse([]intent.File{{Name: "network.yaml", Data: []byte(yaml)}}, nil, intent.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, declared := start(t, yaml, live.Options{Pace: 20, Internet: declaration.Network.Internet, Underlay: declaration.Network.Underlay})
 	what, err := Parse(n.Declared(), target)
 	if err != nil {
 		t.Fatal(err)

@@ -134,6 +134,7 @@ func crosses(img *fabric.Image, f *fabric.Failure, paths ...[]fabric.PortID) (fa
 		return fabric.Cut{}, false
 	}
 	for _, path := range paths {
+		path = img.Places(path)
 		for i := 1; i < len(path); i++ {
 			if c, ok := f.Broken(img, path[i-1], path[i]); ok {
 				return c, true
@@ -158,6 +159,11 @@ func Established(img *fabric.Image, f *fabric.Failure, forward, reply []fabric.P
 			if dead[at] {
 				return Fails, f.Name + " is down at " + img.Ports[at].Name
 			}
+		}
+	}
+	for i, at := range forward[:len(forward)-1] {
+		if o := img.Ports[at].Outbound; f.Stops(o) && img.Ports[forward[i+1]].Space == fabric.None {
+			return Fails, f.Name + " is down with the " + o.What + " of " + img.Ports[at].Name
 		}
 	}
 	if c, ok := crosses(img, f, forward, reply); ok {

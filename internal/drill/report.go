@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -22,11 +21,13 @@ type Report struct {
 	Detect      time.Duration // how long probes need to notice, at most
 	Took        time.Duration // the whole drill
 	Interrupted bool
+	Already     string // what was down before; empty: nothing
 
 	Expectations []ExpectationReport
 	Flows        []FlowReport
 	Members      []MemberReport
 
+	cut         bool // a link is cut, of which the proof knows nothing
 	network     *live.Network
 	predictions []Prediction
 }
@@ -174,27 +175,19 @@ func (r *Report) count(x *FlowReport) {
 		e.Comparison = AsPredicted
 	}
 	// The proof speaks of every pair: what it says to hold must work.
-	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && r.cuts() == "" && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && x.Said != tooShort && e.Comparison != Worse {
+	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && !r.cut && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && x.Said != tooShort && e.Comparison != Worse {
 		e.Comparison, e.Said = Worse, fmt.Sprintf("%s: proved to hold, and is %s: %s", x.String(), x.Outcome, x.Why)
 	}
 }
 
 // some judges an expectation of which one pair that works is enough.
 func (e *ExpectationReport) some(r *Report) {
-	if e.Expectation.Quantity != model.Some || e.Predicted != proof.Holds || e.Comparison == Worse || e.Flows == e.Streams || r.cuts() != "" || r.Held < r.Detect {
+	if e.Expectation.Quantity != model.Some || e.Predicted != proof.Holds || e.Comparison == Worse || e.Flows == e.Streams || r.cut || r.Held < r.Detect {
 		return
 	}
 	if e.Working == 0 {
 		e.Comparison, e.Said = Worse, "proved to hold of one pair at least, and none works"
 	}
-}
-
-// cuts says whether the target is a link, of which the proof knows nothing.
-func (r *Report) cuts() string {
-	if strings.HasPrefix(r.Target, "link ") {
-		return r.Target
-	}
-	return ""
 }
 
 // WriteText writes the report for people.
@@ -204,6 +197,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(w, "; health probes ran at %g times their declared pace", r.Pace)
 	}
 	fmt.Fprintln(w)
+	if r.Already != "" {
+		fmt.Fprintf(w, "before it, and all the time: %s\n", r.Already)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(r.Members) > 0 {
 		fmt.Fprintln(w)
@@ -220,10 +216,13 @@ func (r *Report) WriteText(w io.Writer) error {
 	for i := range r.Expectations {
 		e := &r.Expectations[i]
 		if e.Flows == 0 {
+			if e.Expectation.Verb == model.Allow {
+				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\tnothing serves it here\n", e.Expectation.Name, e.Predicted)
+			}
 			continue
 		}
 		predicted := e.Predicted.String()
-		if r.cuts() != "" {
+		if r.cut {
 			predicted = "by flow"
 		}
 		streams := "-"
@@ -328,6 +327,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Target       string        `json:"target"`
 		OK           bool          `json:"ok"`
 		Interrupted  bool          `json:"interrupted,omitempty"`
+		Already      string        `json:"downBefore,omitempty"`
 		Pace         float64       `json:"pace"`
 		Held         float64       `json:"heldMs"`
 		Detect       float64       `json:"detectMs"`
@@ -336,7 +336,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Expectations []expectation `json:"expectations"`
 		Flows        []flow        `json:"flows"`
 	}{
-		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Pace: r.Pace,
+		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Already: r.Already, Pace: r.Pace,
 		Held: *ms(r.Held), Detect: *ms(r.Detect), Took: *ms(r.Took),
 		Members: []member{}, Expectations: []expectation{}, Flows: []flow{},
 	}

@@ -58,18 +58,25 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 			o.On(Event{stage, fmt.Sprintf(format, args...)})
 		}
 	}
-	img := n.Declared()
+	if _, err := target.Failure(n.Declared()); err != nil {
+		return nil, err
+	}
+	if err := n.Probed(ctx); err != nil {
+		return nil, err
+	}
+	// What is predicted follows from the network as it is: with what is down
+	// already, and what probes have found.
+	img, already := n.Image(), n.Failed()
 	failure, err := target.Failure(img)
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Target: target.String(), Pace: n.Pace(), network: n}
+	r := &Report{Target: target.String(), Pace: n.Pace(), Already: already.Name, network: n}
 	r.predictions = Predict(img, exps, &failure)
+	failure.Cuts = append(failure.Cuts, already.Cuts...)
+	r.cut = len(failure.Cuts) > 0
 	say("predict", "%s", r.predicted())
 
-	if err := n.Probed(ctx); err != nil {
-		return nil, err
-	}
 	detect := noticing(n)
 	hold := o.For
 	if hold == 0 {

@@ -70,10 +70,29 @@ func (t Target) Failure(img *fabric.Image) (fabric.Failure, error) {
 			names = append(names, name)
 		}
 	}
-	if len(f.Ports) == 0 {
+	if t.Kind == "zone" {
+		f.Places = t.places(img, &names)
+	}
+	if len(f.Ports)+len(f.Places) == 0 {
 		return f, unknownName(t.Kind, t.Names[0], names)
 	}
 	return f, nil
+}
+
+// places returns the zone itself if something that is no port stands in it, such
+// as a NAT gateway.
+func (t Target) places(img *fabric.Image, names *[]string) (out []fabric.Label) {
+	for i := range img.Ports {
+		o := img.Ports[i].Outbound
+		if o == nil || o.Place.Kind != string(model.LabelZone) {
+			continue
+		}
+		*names = append(*names, o.Place.Name)
+		if o.Place.Name == t.Names[0] && len(out) == 0 {
+			out = append(out, o.Place)
+		}
+	}
+	return out
 }
 
 // namesOf returns the names by which a kind of target means a port.
@@ -215,6 +234,9 @@ func All(img *fabric.Image) []Target {
 			for i := range img.Ports {
 				for _, name := range (Target{Kind: kind}).namesOf(img, &img.Ports[i]) {
 					add(Target{kind, []string{name}})
+				}
+				if o := img.Ports[i].Outbound; kind == "zone" && o != nil && o.Place.Kind == kind {
+					add(Target{kind, []string{o.Place.Name}})
 				}
 			}
 		}

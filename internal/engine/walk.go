@@ -713,8 +713,17 @@ func (w *walk) contains(set fabric.SetID, a netip.Addr) bool {
 func (w *walk) delay() time.Duration {
 	var d time.Duration
 	img := w.prog.img
-	for i := 1; i < len(w.hops); i++ {
-		a, b := img.Ports[w.hops[i-1].at].Region, img.Ports[w.hops[i].at].Region
+	if len(w.hops) == 0 {
+		return 0
+	}
+	before := &img.Ports[w.hops[0].at]
+	for _, h := range w.hops[1:] {
+		p := &img.Ports[h.at]
+		if p.Anywhere() {
+			continue
+		}
+		a, b := before.Region, p.Region
+		before = p
 		if a != fabric.None && b != fabric.None {
 			d += img.Delay[a][b]
 		}

@@ -56,8 +56,8 @@ func (img *Image) Describe(w io.Writer) error {
 			fmt.Fprintf(b, "  names from %v\n", p.Servers)
 		}
 		if o := p.Outbound; o != nil {
-			fmt.Fprintf(b, "  outbound %s %s %v %v barred %v ports %v shared %v per host %v timers %v reset %s\n",
-				o.What, o.Origin.text(), o.Pairs, o.Pool, o.Barred, o.Ports, o.Shared, o.PerHost, o.Timers, o.Reset)
+			fmt.Fprintf(b, "  outbound %s %s %v %v barred %v ports %v shared %v per host %v timers %v reset %s at %s %s\n",
+				o.What, o.Origin.text(), o.Pairs, o.Pool, o.Barred, o.Ports, o.Shared, o.PerHost, o.Timers, o.Reset, o.Place.Kind, o.Place.Name)
 		}
 		if f := p.Forward; f != nil {
 			fmt.Fprintf(b, "  forward %v stateful %v own %v private %d\n", f.Policy, f.Stateful, f.Own, f.Private)

@@ -11,6 +11,8 @@ type Failure struct {
 	Ports []PortID
 	// Probes get no answer although their members are well.
 	Probes []Asked
+	// Places are down: with them what translates there ([Outbound.Place]).
+	Places []Label
 	// Cuts are links that carry nothing.
 	Cuts []Cut
 }
@@ -20,7 +22,12 @@ type Failure struct {
 type Cut struct{ A, B Label }
 
 // None reports whether nothing failed.
-func (f *Failure) None() bool { return len(f.Ports)+len(f.Probes)+len(f.Cuts) == 0 }
+func (f *Failure) None() bool { return len(f.Ports)+len(f.Probes)+len(f.Places)+len(f.Cuts) == 0 }
+
+// Stops reports whether the failure takes an outbound translation down.
+func (f *Failure) Stops(o *Outbound) bool {
+	return o != nil && o.Place != Label{} && slices.Contains(f.Places, o.Place)
+}
 
 // Broken returns the cut between two ports that follow each other on a packet's
 // path, if there is one.
@@ -47,12 +54,28 @@ func (p *Port) At(img *Image, place Label) bool {
 	}
 }
 
+// Anywhere reports whether the port stands in no place of its own: it is the
+// frontend of a global balancer, whose address is announced everywhere. A packet
+// goes from the port before it to the one after it, over what lies between those.
+func (p *Port) Anywhere() bool { return p.Kind == PortBalancer && p.Region == None }
+
+// Places returns the ports of a path without those that are anywhere: each two in
+// a row are what a packet travels between.
+func (img *Image) Places(path []PortID) []PortID {
+	anywhere := func(at PortID) bool { return img.Ports[at].Anywhere() }
+	if !slices.ContainsFunc(path, anywhere) {
+		return path
+	}
+	return slices.DeleteFunc(slices.Clone(path), anywhere)
+}
+
 // WithFailure returns the image of the network at the moment of a failure: the
 // dead ports drop everything, established flows included, and nobody has
 // noticed. Links and probes are no part of an image; see [Image.Noticed] for
 // what follows. It shares everything else with the image, and the epoch stays.
 func (img *Image) WithFailure(f *Failure) *Image {
-	if len(f.Ports) == 0 {
+	stops := func(p Port) bool { return f.Stops(p.Outbound) }
+	if len(f.Ports) == 0 && !slices.ContainsFunc(img.Ports, stops) {
 		return img
 	}
 	out := *img
@@ -61,6 +84,13 @@ func (img *Image) WithFailure(f *Failure) *Image {
 	})
 	dead := []FilterID{FilterID(len(out.Filters) - 1)}
 	out.Ports = slices.Clone(img.Ports)
+	for i := range out.Ports {
+		if p := &out.Ports[i]; f.Stops(p.Outbound) {
+			dark := *p.Outbound
+			dark.What, dark.Pairs, dark.Pool, dark.Ports = p.Outbound.What+" that is down ("+f.Name+")", nil, nil, nil
+			p.Outbound = &dark
+		}
+	}
 	for _, id := range f.Ports {
 		p := &out.Ports[id]
 		p.Egress, p.Ingress = dead, dead

@@ -31,6 +31,9 @@ type Outbound struct {
 	PerHost bool
 	Timers  Timers
 	Reset   Reset
+	// Place is where it stands, of a device that is not a port: with that place it
+	// fails. The zero value is a device that no place's failure takes down.
+	Place Label
 }
 
 // PoolFirst is the first source port of pools: 64,512 a public address ("Azure

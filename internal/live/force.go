@@ -51,6 +51,13 @@ func (n *Network) Declared() *fabric.Image {
 	return n.base
 }
 
+// Failed returns what is out of order now, all of it.
+func (n *Network) Failed() fabric.Failure {
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	return n.failure
+}
+
 // TLS returns what a client needs to trust the certificates of the network's
 // services. The caller may change it.
 func (n *Network) TLS() *tls.Config { return n.authority.clientConfig() }
@@ -70,6 +77,7 @@ func (n *Network) fail() {
 			}
 		}
 		n.failure.Probes = append(n.failure.Probes, f.Probes...)
+		n.failure.Places = append(n.failure.Places, f.Places...)
 		n.failure.Cuts = append(n.failure.Cuts, f.Cuts...)
 	}
 	n.wire.under.cut(n.failure.Cuts)

@@ -150,7 +150,7 @@ func (s *Steady) Stop() {
 func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation) {
 	byAttempt := map[attempt][]pair{}
 	var order []attempt
-	for _, p := range s.net.pairs(img, e) {
+	for _, p := range s.net.toPublicHosts(s.net.pairs(img, e)) {
 		for _, a := range attempts(e, p.to, p.dst.Is4()) {
 			if a.proto != fabric.ProtoTCP && a.proto != fabric.ProtoUDP {
 				continue
@@ -184,6 +184,27 @@ func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation)
 			}
 		}
 	}
+}
+
+// toPublicHosts puts the declared hosts of the internet in the place of the
+// internet as an end: only they have services.
+func (n *Network) toPublicHosts(pairs []pair) []pair {
+	var out []pair
+	for _, p := range pairs {
+		if p.to != n.internet || p.to == nil {
+			out = append(out, p)
+			continue
+		}
+		for _, h := range n.public.list {
+			for _, a := range h.public {
+				if a.Is4() == p.src.Is4() {
+					out = append(out, pair{p.from, h, p.src, a})
+					break
+				}
+			}
+		}
+	}
+	return out
 }
 
 // steadyProgram is what a real program serves whose protocol nobody declared:

@@ -117,6 +117,7 @@ func (u *underlay) route(path []fabric.PortID) int32 {
 	w := way{}
 	special := false
 	key := ""
+	path = img.Places(path)
 	for i := 1; i < len(path); i++ {
 		from, to := path[i-1], path[i]
 		if c := (fabric.Failure{Cuts: u.cuts}); len(u.cuts) > 0 {

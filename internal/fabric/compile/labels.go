@@ -80,7 +80,7 @@ func (c *compiler) deviceLabels(p *port, subnet []fabric.Label) []fabric.Label {
 	switch {
 	case p.balancer != nil:
 		list = append(slices.Clone(subnet), label(model.LabelBalancer, p.balancer.res.ID.Name()))
-		if p.subnet.vnet.item == nil {
+		if p.subnet.vnet.item == nil && !p.balancer.isGlobal() {
 			list = append(list, label(model.LabelRegion, p.balancer.res.Location()))
 		}
 		list = append(list, tagLabels(p.balancer.view.Tags)...)

@@ -179,6 +179,9 @@ func (c *compiler) frontendPorts(b *balancer, dynamic *[]pending) {
 				continue // reported
 			}
 			at = c.platformIn(b.res)
+			if b.isGlobal() {
+				at = c.platformIn(nil) // its region is one of documents only
+			}
 		} else if at.reserved != nil {
 			c.problem(b.res, f.pointer+"/properties/subnet", fmt.Sprintf("subnet %q takes no load balancers", at.name), "use an ordinary subnet")
 			continue

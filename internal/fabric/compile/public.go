@@ -230,6 +230,9 @@ func (c *compiler) natGateways(use useFunc) map[*item[wire.NATGateway]]*fabric.O
 			Origin: origin(it.res, "", ""), What: "NAT gateway",
 			Shared: true, Timers: gatewayTimers(it.view.Properties.IdleTimeout), Reset: fabric.ResetLate,
 		}
+		for _, zone := range zoneLabels(it.res) {
+			o.Place = zone // a zonal gateway fails with its zone ("NAT gateway and availability zones")
+		}
 		for i := range it.view.Properties.PublicIPAddresses {
 			at := fmt.Sprintf("/properties/publicIpAddresses/%d", i)
 			if p, ok := c.publicOf(it.res, at, &it.view.Properties.PublicIPAddresses[i]); ok {
