@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/ref"
 	"github.com/ceruleannet/cerulean/internal/live"
 	"github.com/ceruleannet/cerulean/internal/proof"
 	"github.com/ceruleannet/cerulean/model"
@@ -114,6 +115,9 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 			known[key] = x
 		}
 		x.Comparison, x.Said = Compare(&x.Timeline, x.Kind, x.Forecast)
+		if loss := r.loses(img, &x); x.Comparison == Worse && x.Outcome != Down && loss > 0 {
+			x.Comparison, x.Said = NotJudged, fmt.Sprintf("it crosses links that lose %.0f %% of its packets", 100*loss)
+		}
 		if x.Forecast == Works && !x.Works && x.Back && r.unnoticed(img, f, &x) {
 			x.Comparison, x.Said = NotJudged, tooShort
 		}
@@ -137,6 +141,17 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 		}
 		r.Members = append(r.Members, x)
 	}
+}
+
+// loses returns the share of a flow's packets that declared links lose, there and
+// back.
+func (r *Report) loses(img *fabric.Image, x *FlowReport) float64 {
+	p := x.Packet
+	if p.SrcPort == 0 {
+		p.SrcPort = 50000
+	}
+	c := ref.Connect(img, x.At, p)
+	return 1 - (1-r.network.Loss(c.Forward.Path))*(1-r.network.Loss(c.Reply.Path))
 }
 
 // tooShort is said of a flow that needs probes which had no time.
@@ -175,7 +190,7 @@ func (r *Report) count(x *FlowReport) {
 		e.Comparison = AsPredicted
 	}
 	// The proof speaks of every pair: what it says to hold must work.
-	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && !r.cut && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && x.Said != tooShort && e.Comparison != Worse {
+	if e.Predicted == proof.Holds && e.Expectation.Quantity == model.All && !r.cut && x.Kind != live.SteadyStream && x.Outcome != Before && !x.Works && (x.Comparison != NotJudged || x.Forecast == Unknown) && e.Comparison != Worse {
 		e.Comparison, e.Said = Worse, fmt.Sprintf("%s: proved to hold, and is %s: %s", x.String(), x.Outcome, x.Why)
 	}
 }

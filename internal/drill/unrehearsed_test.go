@@ -192,10 +192,8 @@ func TestDrillOverALossyLink(t *testing.T) {
 	t.Parallel()
 	lossy := strings.Replace(world, "expectations:\n", "underlay:\n  seed: 3\n  links: [{between: [westeurope, northeurope], loss: 30%}]\nexpectations:\n", 1)
 	r := drilled(t, lossy, "host west-1")
-	for i := range r.Flows {
-		if f := &r.Flows[i]; f.Comparison == Worse && f.From != "desk" {
-			t.Errorf("%s: %s", f, f.Said)
-		}
+	if !r.OK() {
+		t.Error("worse than predicted")
 	}
 	wanted{"connect app -> ": fine, "connect crawler -> ": fine}.check(t, r)
 }

@@ -224,6 +224,22 @@ func between(img *fabric.Image, l *model.UnderlayLink, from, to fabric.PortID) (
 	return 0, false
 }
 
+// Loss returns the share of packets, 0 to 1, that the declared links below a path
+// lose.
+func (n *Network) Loss(path []fabric.PortID) float64 {
+	img, kept := n.Image(), 1.0
+	path = img.Places(path)
+	for i := 1; i < len(path); i++ {
+		for j := range n.opts.Underlay.Links {
+			l := &n.opts.Underlay.Links[j]
+			if _, crossed := between(img, l, path[i-1], path[i]); crossed {
+				kept *= 1 - l.Loss
+			}
+		}
+	}
+	return 1 - kept
+}
+
 // cut takes links out. The caller holds wire.mu, and the engine composes every
 // path anew afterwards.
 func (u *underlay) cut(cuts []fabric.Cut) { u.cuts = cuts }
