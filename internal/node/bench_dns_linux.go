@@ -191,9 +191,9 @@ func (b *dnsBench) startPeer(ctx context.Context, checked uint16) (*peer, error)
 	_ = probe.Close()
 	var config strings.Builder
 	fmt.Fprintf(&config, "options => { listen => [ \"127.0.0.1:%d\" ] udp_threads => 1 tcp_threads => 1 run_dir => %q state_dir => %q }\n", p.port, filepath.Join(b.dir, "run"), filepath.Join(b.dir, "state"))
-	fmt.Fprintf(&config, "service_types => { up => { plugin => \"tcp_connect\" port => %d interval => 10 } }\nplugins => { simplefo => {\n", checked)
+	fmt.Fprintf(&config, "service_types => { checked => { plugin => \"tcp_connect\" port => %d interval => 10 } }\nplugins => { simplefo => {\n", checked)
 	for i := range benchProfiles {
-		fmt.Fprintf(&config, "r%d => { service_types => up, primary => 127.0.0.1, secondary => 127.0.0.2 }\n", i)
+		fmt.Fprintf(&config, "r%d => { service_types => checked, primary => 127.0.0.1, secondary => 127.0.0.2 }\n", i)
 	}
 	config.WriteString("} }\n")
 	if err := os.WriteFile(filepath.Join(b.dir, "etc/config"), []byte(config.String()), 0o600); err != nil {
