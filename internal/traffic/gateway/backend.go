@@ -59,6 +59,8 @@ type presence struct {
 	ctx  context.Context // ends when the drain time after its removal is over
 	end  context.CancelFunc
 	kick context.CancelFunc // ends its prober
+
+	lines lines // the short way's connections
 }
 
 func newBackend(s *Server, pool *Pool, settings *Settings, probe Probe) *backend {
@@ -107,6 +109,7 @@ func (b *backend) update(ctx context.Context, s *Server, pool *Pool) {
 		delete(b.members, e)
 		delete(b.checks, e)
 		p.kick()
+		p.lines.sweep(time.Time{}, true)
 		if b.settings.Drain > 0 {
 			time.AfterFunc(b.settings.Drain, p.end)
 		}
@@ -253,6 +256,7 @@ func (b *backend) close() {
 	b.mu.Lock()
 	for _, p := range b.members {
 		p.kick()
+		p.lines.sweep(time.Time{}, true)
 		if b.settings.Drain > 0 {
 			time.AfterFunc(b.settings.Drain, p.end)
 		}

@@ -88,8 +88,9 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 		changed := j.hear(c.Healthy)
 		c.Healthy, c.Failures = j.healthy, j.failures
 		b.mu.Lock()
-		if b.members[e] != nil {
+		if p := b.members[e]; p != nil {
 			b.checks[e] = c
+			p.lines.sweep(time.Now(), false)
 		}
 		b.mu.Unlock()
 		if changed {

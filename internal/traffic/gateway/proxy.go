@@ -348,14 +348,19 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // respond answers by the gateway itself.
 func respond(w http.ResponseWriter, status int) {
-	text := http.StatusText(status)
-	page := "<!doctype html>\n<title>" + strconv.Itoa(status) + " " + text + "</title>\n<h1>" + strconv.Itoa(status) + " " + text + "</h1>\n"
+	page := pageOf(status)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(page)))
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, page)
+}
+
+// pageOf is the page of a status.
+func pageOf(status int) string {
+	line := strconv.Itoa(status) + " " + http.StatusText(status)
+	return "<!doctype html>\n<title>" + line + "</title>\n<h1>" + line + "</h1>\n"
 }
 
 // buffers are what bodies are copied through.

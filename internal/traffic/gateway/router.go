@@ -47,6 +47,7 @@ type target struct {
 	rewrites []rewriter
 	name     string // of the rule, and the path
 	firewall string // the most specific one; empty for none
+	fast     bool   // the short way is enough
 }
 
 // NewRouter returns the router of a configuration, or its [Problems].
@@ -76,6 +77,10 @@ func NewRouter(c *Config) (*Router, error) {
 				bare, prefix := strings.CutSuffix(lower, "*")
 				x.paths = append(x.paths, pathRoute{bare, prefix, p, t})
 			}
+		}
+		x.fallback.fast = x.fallback.quick()
+		for i := range x.paths {
+			x.paths[i].target.fast = x.paths[i].target.quick()
 		}
 		i := slices.IndexFunc(r.fronts, func(f front) bool { return f.address == l.Address })
 		if i < 0 {

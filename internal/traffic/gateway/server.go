@@ -36,6 +36,8 @@ type Options struct {
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	// ListenPacket is how listeners with HTTP/3 reach theirs.
+	// LongWay lets net/http handle every request, also the plain ones.
+	LongWay      bool
 	ListenPacket func(ctx context.Context, network, address string) (net.PacketConn, error)
 	// OnRequest hears of every request that has ended, OnHealth of every change of
 	// a member's health. They must be quick.
@@ -91,6 +93,7 @@ type listening struct {
 	server   *http.Server
 	done     chan struct{}
 	quic     *quicFront // nil without HTTP/3
+	fast     *fastFront // nil with TLS
 }
 
 // NewServer returns a gateway that listens nowhere yet. Close it after use.
@@ -296,6 +299,10 @@ func (s *Server) open(at netip.AddrPort, l net.Listener) {
 			GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return s.tlsFor(at, hello) },
 		}
 	}
+	if f.server.TLSConfig == nil && !s.options.LongWay {
+		f.fast = newFastFront(s, at, l)
+		l = f.fast.others
+	}
 	go func() {
 		defer close(f.done)
 		if f.server.TLSConfig != nil {
@@ -348,10 +355,16 @@ func (s *Server) tlsFor(at netip.AddrPort, hello *tls.ClientHelloInfo) (*tls.Con
 func (f *listening) shut(most time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
+	if f.fast != nil {
+		f.fast.stop()
+	}
 	if f.server.Shutdown(ctx) != nil {
 		_ = f.server.Close()
 	}
 	<-f.done
+	if f.fast != nil {
+		f.fast.wait(ctx.Done())
+	}
 	if q := f.quic; q != nil {
 		q.shut(most)
 	}
