@@ -265,15 +265,25 @@ func (r *Remote) Exec(ctx context.Context, o ExecOptions) (code int, err error) 
 		return 0, datapath.ErrUnsupported
 	}
 	messages := datapath.NewMessages(unix, nil)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
 	p, err := enter(messages, o)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return 0, cause
+	}
 	if err != nil {
 		return 0, err
 	}
 	defer p.Close()
-	// Whatever comes from here on is the program's.
+	// Whatever comes from here on is the program's; what came before is not lost.
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
+	if !stop() {
+		p.Close()
+		_, _ = p.Wait()
+		return 0, context.Cause(ctx)
+	}
 	if err := p.Run(); err != nil {
 		return 0, err
 	}
