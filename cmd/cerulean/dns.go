@@ -58,7 +58,7 @@ nothing. Runs until Ctrl-C.`,
 	cmd.Flags().StringArrayVarP(&o.Files, "file", "f", nil, "master `FILE` of a zone")
 	cmd.Flags().StringVarP(&o.Network, "network", "n", "", "`PATH` of a declared network")
 	cmd.Flags().StringVar(&o.View, "view", "", "virtual `NETWORK` whose private zones are served (default: all)")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:5353", "`ADDRESS:PORT`; 0.0.0.0 and [::] mean every address")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:5353", "`ADDRESS` and port; 0.0.0.0 means all")
 	cmd.Flags().StringArrayVar(&clients, "client", nil, "where clients are: `PREFIX=REGION`")
 	cmd.Flags().IntVar(&o.RateLimit, "rate-limit", 0, "equal answers to a network (/24, /56) in a second; 0 is no limit")
 	cmd.Flags().StringVar(&o.Metrics, "metrics", "", "`ADDRESS:PORT` where Prometheus may scrape")

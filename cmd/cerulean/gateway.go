@@ -21,8 +21,9 @@ func newGateway() *cobra.Command {
 		Long: `Runs an HTTP reverse proxy that routes by host, path and priority as Azure
 Application Gateway does: listeners with TLS and client certificates, path maps,
 rewrites, redirects, cookie affinity, probes, draining, end-to-end TLS, HTTP/2,
-WebSocket, gRPC and a web application firewall. It reads the file again when that changes: a good one takes
-over without a connection lost, a wrong one changes nothing. Runs until Ctrl-C.`,
+HTTP/3, WebSocket, gRPC, a cache and a web application firewall. It reads the file
+again when that changes: a good one takes over without a connection lost, a wrong
+one changes nothing. Runs until Ctrl-C.`,
 		Example: `  cerulean gateway -f gateway.yaml
   cerulean gateway -f gateway.yaml --log access.json --waf-log waf.json
   cerulean gateway check -f gateway.yaml
