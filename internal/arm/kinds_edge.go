@@ -100,7 +100,7 @@ func edgeKinds() []*kind {
 			Type: typeAppGateway, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"operationalState"},
 			Defaults: gatewayDefaults(),
-			Verbs:    []verb{changing("start", gatewayState("Running")), changing("stop", gatewayState("Stopped"))},
+			Verbs:    []verb{changing("start", gatewayState("Running")), changing("stop", gatewayState("Stopped")), {name: "backendhealth", long: true, answer: backendHealth}},
 			Refs: []reference{
 				regionalSubnetRef("properties.gatewayIPConfigurations.*.properties.subnet.id"),
 				regionalSubnetRef("properties.frontendIPConfigurations.*.properties.subnet.id"),

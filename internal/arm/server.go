@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/state"
@@ -66,6 +67,7 @@ type Server struct {
 	compiled      compiled
 	answers       answers
 	rollouts      rollouts
+	running       atomic.Pointer[Running]
 	index         func(*model.Resource) []string
 }
 

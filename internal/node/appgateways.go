@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ceruleannet/cerulean/internal/arm"
 	"github.com/ceruleannet/cerulean/internal/live"
 	"github.com/ceruleannet/cerulean/internal/observe"
 	"github.com/ceruleannet/cerulean/internal/traffic/appgateway"
@@ -67,7 +68,36 @@ func (s *System) startAppGateways(o UpOptions, services live.Services) error {
 	g.secrets, _ = services.(secretHolder)
 	g.meter = observe.NewGateways(s.Design.Network().Name, g.members)
 	s.gateways = g
+	if s.Cloud.server != nil {
+		s.Cloud.server.Run(g)
+		return g.follow(placed(s.Cloud.Snapshot(), s.Design.Network().Resources))
+	}
 	return g.follow(s.Design.Network().Resources)
+}
+
+// BackendHealth implements [arm.Running].
+func (g *appGateways) BackendHealth(id model.ID) ([]arm.BackendMember, bool) {
+	for _, run := range g.all() {
+		if !run.id.Equal(id) {
+			continue
+		}
+		var out []arm.BackendMember
+		for _, c := range run.server.Health() {
+			m := arm.BackendMember{Pool: c.Pool, Settings: c.Settings, Health: "Up", Log: c.Said}
+			switch {
+			case c.Checked.IsZero():
+				m.Health = "Unknown"
+			case !c.Healthy:
+				m.Health = "Down"
+			}
+			if m.Address, _, _ = net.SplitHostPort(c.Member); m.Address == "" {
+				m.Address = c.Member
+			}
+			out = append(out, m)
+		}
+		return out, true
+	}
+	return nil, false
 }
 
 // follow makes the gateways those of some resources. The error is of those whose

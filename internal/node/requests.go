@@ -236,6 +236,9 @@ func (d *Design) followOne(f *proof.Finding) {
 		return
 	case x.decision.Redirect != "":
 		return // the gateway answers itself
+	case refused(e.Request):
+		f.Why += fmt.Sprintf("; rule %s: whether it is refused is asked where it runs", x.decision.Rule)
+		return
 	}
 	legs := d.legs(x)
 	reached, bad := 0, ""
@@ -269,6 +272,17 @@ func (d *Design) followOne(f *proof.Finding) {
 	default:
 		f.Why += fmt.Sprintf("; rule %s, pool %s: the gateway reaches every member", x.decision.Rule, x.decision.Pool)
 	}
+}
+
+// refused reports whether a claim is that the gateway refuses a request, so that no
+// member need be reached.
+func refused(r *model.Request) bool {
+	for status := 100; status < 400; status++ {
+		if r.Fits(status) {
+			return false
+		}
+	}
+	return true
 }
 
 // outside reports whether a selector speaks of somebody on the internet.

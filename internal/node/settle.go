@@ -25,7 +25,7 @@ func settle(declared, cloud []*model.Resource) ([]*model.Resource, bool) {
 			chosen = choose(c.Properties(), there.Properties(), "ipAddress")
 		case r.ID.Is(model.TypeNIC), r.ID.Is(model.TypeFirewall), r.ID.Is(model.TypePrivateLinkService):
 			chosen = chooseConfigurations(c.Properties(), there.Properties(), "ipConfigurations")
-		case r.ID.Is(model.TypeLoadBalancer):
+		case r.ID.Is(model.TypeLoadBalancer), r.ID.Is(model.TypeAppGateway):
 			chosen = chooseConfigurations(c.Properties(), there.Properties(), "frontendIPConfigurations")
 		}
 		if chosen {

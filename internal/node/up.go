@@ -74,6 +74,8 @@ type System struct {
 	meter    *observe.Meter
 	metrics  *observe.Metrics
 	gateways *appGateways
+	// following ends when the network no longer follows its cloud.
+	following sync.WaitGroup
 	scraped  *scraped // nil unless asked for
 	// rehearsing is held by a drill: one at a time.
 	rehearsing sync.Mutex
@@ -141,6 +143,7 @@ func Up(ctx context.Context, path string, o UpOptions, on func(Event)) (_ *Syste
 		return nil, err
 	}
 	s.started = time.Now()
+	s.follow()
 	if o.Control {
 		if err := s.openControl(); err != nil {
 			return nil, err
@@ -387,6 +390,10 @@ func (s *System) Close() error {
 		}
 		if s.recorder != nil {
 			s.err = errors.Join(s.err, s.recorder.Close())
+		}
+		s.following.Wait()
+		if s.Cloud != nil && s.Cloud.server != nil {
+			s.Cloud.server.Run(nil)
 		}
 		s.gateways.close()
 		if s.Net != nil {
