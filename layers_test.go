@@ -31,6 +31,7 @@ var rooms = []room{
 	{path: "model", duty: "The nouns: Azure resources as Go values, IDs, references, expectations; `model/catalog` has Azure's published facts, `model/wire` typed views of the documents"},
 	{path: "intent", duty: "Declared languages in, resources out: the YAML network with its lock file", may: []string{"model"}, tests: []string{"internal/fabric", "internal/fabric/compile", "internal/proof"}},
 	{path: "lab", duty: "A virtual network inside your Go test: declare, dial, prove, assert", may: []string{"model", "intent", "internal/fabric", "internal/fabric/compile", "internal/proof", "internal/engine", "internal/live", "internal/drill", "internal/state", "internal/arm", "internal/paas"}},
+	{path: "discovery", duty: "A registry of services with leases and watches, and its client; importable by any Go program"},
 	{path: "balance", duty: "Choosing a healthy member; importable by any Go program"},
 	{path: "internal/fabric", duty: "The compiled image of a network: what every interpreter reads. Besides `balance`, standard library only", may: []string{"balance"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "internal/fabric/ref", duty: "The reference evaluator: the definition of correct", may: []string{"internal/fabric"}, tests: []string{"internal/fabric/fabrictest"}},
