@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -38,7 +39,8 @@ func Parse(img *fabric.Image, words ...string) (Target, error) {
 		t.Names = append(t.Names, strings.ToLower(w))
 	}
 	if want := map[bool]int{true: 2, false: 1}[t.Kind == "link"]; len(t.Names) != want {
-		return Target{}, fmt.Errorf("%s: %d names given, %d wanted", t.Kind, len(t.Names), want)
+		named := map[string]string{"zone": "zone REGION/ZONE", "link": "link A B", "probe": "probe BALANCER/HOST"}
+		return Target{}, fmt.Errorf("%s: %d names given, %d wanted; write %s", t.Kind, len(t.Names), want, cmp.Or(named[t.Kind], t.Kind+" NAME"))
 	}
 	_, err := t.Failure(img)
 	return t, err

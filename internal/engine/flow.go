@@ -65,6 +65,8 @@ type Flow struct {
 	Closed  bool          // TCP: both ends finished, or one reset it
 	Forward Direction
 	Reply   Direction // meaningless unless the first packet was delivered
+	// Platform means that the platform opened it: a health probe.
+	Platform bool
 	// Choices are the targets that redirects chose for it, as positions in the
 	// image in force; empty if another image composed its action.
 	Choices []fabric.Choice
@@ -130,7 +132,7 @@ func (e *Engine) export(n uint32, f *flow) Flow {
 			}
 		}
 	}
-	out := Flow{ID: id(n, f), Choices: choices, Began: f.began, Seen: f.seen, Idle: f.idle, Closed: f.closed(), Forward: way(forward)}
+	out := Flow{ID: id(n, f), Choices: choices, Began: f.began, Seen: f.seen, Idle: f.idle, Closed: f.closed(), Platform: f.ways[forward].key.platform(), Forward: way(forward)}
 	if f.state&delivered != 0 {
 		out.Reply = way(backward)
 	}

@@ -2,9 +2,13 @@ package engine
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/fabric/fabrictest"
+	"github.com/ceruleannet/cerulean/internal/fabric/ref"
 )
 
 // What the platform sends by itself meets the port's ingress filters ("Azure
@@ -44,6 +48,41 @@ func TestPlatformSends(t *testing.T) {
 	}
 	if r := send(portA, true, Answer(ask.Reverse())); r.Verdict != fabric.VerdictAllow || r.Out != portA {
 		t.Errorf("answer to the question: %s %s", r.Verdict, r.Reason.Code)
+	}
+}
+
+// What the platform sends fares at every port of random images as the reference
+// says.
+func TestPlatformEqualsRef(t *testing.T) {
+	verdicts := map[fabric.Verdict]int{}
+	for seed := range uint64(400) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		img := fabrictest.Random(rng)
+		e := New(img, Options{})
+		for i := range 16 {
+			at, p := fabrictest.Packet(rng, img)
+			if own := img.Sets[img.Ports[at].Addrs]; len(own) > 0 && rng.IntN(4) > 0 {
+				p.Dst = own.Min().Addr()
+			}
+			p.Src = netip.MustParseAddr("168.63.129.16")
+			if !p.Dst.Is4() || p.Proto == fabric.ProtoICMPv6 {
+				continue
+			}
+			if p.HasPorts() {
+				p.SrcPort = uint16(50000 + i)
+			}
+			want := ref.FromPlatform(img, at, p)
+			var r [1]Result
+			e.ProcessBatch(0, []Frame{{At: at, Platform: true, Packet: First(p)}}, r[:])
+			if r[0].Fault != fabric.FaultNone || r[0].Verdict != want.Verdict || r[0].Reason != want.Reason {
+				t.Fatalf("seed %d: %s to %s: %s because %s, the reference %s because %s", seed, p, img.Ports[at].Name,
+					r[0].Verdict, r[0].Reason.Code, want.Verdict, want.Reason.Code)
+			}
+			verdicts[want.Verdict]++
+		}
+	}
+	if verdicts[fabric.VerdictAllow] < 100 || verdicts[fabric.VerdictDeny] < 100 {
+		t.Errorf("the packets exercise nothing: %v", verdicts)
 	}
 }
 

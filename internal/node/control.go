@@ -44,6 +44,7 @@ func (s *System) controlMux() *http.ServeMux {
 	s.observing(mux)
 	s.drilling(mux)
 	mux.HandleFunc("POST /v1/dial", s.dial)
+	mux.HandleFunc("GET /v1/host", s.at)
 	mux.HandleFunc("GET /v1/wait", s.wait)
 	return mux
 }

@@ -127,6 +127,15 @@ func (r *Remote) Dial(ctx context.Context, from, address string) (net.Conn, erro
 	return c, err
 }
 
+// at handles the question whether connections can be made from a host.
+func (s *System) at(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.Net.Host(r.URL.Query().Get("host")); err != nil {
+		refuse(w, http.StatusNotFound, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
 // wait handles a request that is answered when the network ends.
 func (s *System) wait(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
@@ -135,6 +144,15 @@ func (s *System) wait(w http.ResponseWriter, r *http.Request) {
 	case <-s.running.Done():
 	case <-r.Context().Done():
 	}
+}
+
+// Has fails if the running network has no host of a name, and says which it has.
+func (r *Remote) Has(ctx context.Context, host string) error {
+	body, err := r.Stream(ctx, http.MethodGet, "/v1/host?"+url.Values{"host": {host}}.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	return body.Close()
 }
 
 // Wait returns when ctx ends, or with [ErrNetworkEnded] when the running network

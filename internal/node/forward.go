@@ -83,6 +83,9 @@ func (b *Bridge) Forward(f Forward, from string) (net.Addr, error) {
 	if from == "" {
 		from = f.Host
 	}
+	if err := b.remote.Has(b.ctx, from); err != nil {
+		return nil, err
+	}
 	address := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port)))
 	return b.listen(fmt.Sprintf("127.0.0.1:%d", f.Local), func(c net.Conn) {
 		inside, err := b.remote.Dial(b.ctx, from, address)
@@ -98,6 +101,9 @@ func (b *Bridge) Forward(f Forward, from string) (net.Addr, error) {
 // SOCKS opens a SOCKS5 server (RFC 1928) at an address of this machine; its
 // connections are made inside the network from a host. It returns its address.
 func (b *Bridge) SOCKS(address, from string) (net.Addr, error) {
+	if err := b.remote.Has(b.ctx, from); err != nil {
+		return nil, err
+	}
 	return b.listen(address, func(c net.Conn) {
 		target, err := readSOCKS(c)
 		if err != nil {

@@ -10,6 +10,9 @@ import (
 // that redirects chose for it. If the image is not the one under which the flow
 // began, it says what the image would do with the flow as a new one.
 func Retrace(img *fabric.Image, f *engine.Flow) fabric.Trace {
+	if f.Platform {
+		return ref.FromPlatform(img, f.Forward.From, f.Forward.Packet)
+	}
 	return ref.TraceBy(img, f.Forward.From, f.Forward.Packet, chosen(img, f))
 }
 

@@ -16,7 +16,7 @@ import (
 type FlowRow struct {
 	ID    uint64 `json:"id"`
 	State string `json:"state"` // "open"; "closing" once TCP has ended; "denied"
-	From  string `json:"from"`  // the port where it enters
+	From  string `json:"from"`  // the port where it enters, or "platform" of a health probe
 	To    string `json:"to"`    // the port where it ends or was stopped
 	// Protocol, Source and Destination are of the flow as it enters;
 	// Translated is the flow as it arrives, where that differs.
@@ -52,6 +52,9 @@ func Row(img *fabric.Image, f *engine.Flow, now, connect time.Duration) FlowRow 
 		Source: end(p, p.Src, p.SrcPort), Destination: end(p, p.Dst, p.DstPort),
 		PacketsOut: f.Forward.Packets, BytesOut: f.Forward.Bytes, PacketsBack: f.Reply.Packets, BytesBack: f.Reply.Bytes,
 		AgeMS: millis(now - f.Began), IdleMS: millis(now - f.Seen),
+	}
+	if f.Platform {
+		r.From = "platform"
 	}
 	t := Retrace(img, f)
 	r.Rules = RuleNames(img, MetBy(&t))

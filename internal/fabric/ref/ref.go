@@ -35,6 +35,22 @@ func TraceBy(img *fabric.Image, from fabric.PortID, p fabric.Packet, choose fabr
 	return w.t
 }
 
+// FromPlatform follows a packet that the platform sends to a port: a health probe.
+// It meets the filters of the port, and no route.
+func FromPlatform(img *fabric.Image, to fabric.PortID, p fabric.Packet) fabric.Trace {
+	w := &walk{img: img, p: p, t: fabric.Trace{From: to, Packet: p}}
+	w.enter(to)
+	switch port := &img.Ports[to]; {
+	case !w.filters(to, fabric.In, port.Ingress):
+	case !w.contains(port.Addrs, p.Dst):
+		w.end(fabric.VerdictDeny, fabric.At(fabric.CodeNotForwarding, to))
+	default:
+		w.end(fabric.VerdictAllow, fabric.At(fabric.CodeDelivered, to))
+	}
+	w.t.Final = w.p
+	return w.t
+}
+
 // Reply follows the reply to a delivered packet, with the flow established.
 func Reply(img *fabric.Image, forward *fabric.Trace) fabric.Trace {
 	return ReplyBy(img, forward, fabric.NewChooser(img).Pick)
