@@ -59,8 +59,12 @@ func TestSDKPrivateLink(t *testing.T) {
 			if _, err := wait(f.NewInterfacesClient().BeginDelete(ctx, groupName, nic, nil)); codeOf(err) != "NicInUseWithPrivateEndpoint" {
 				t.Errorf("deleting its NIC: %v", err)
 			}
-			if _, err := f.NewInterfacesClient().UpdateTags(ctx, groupName, nic, tagsObject, nil); codeOf(err) != "CannotModifyNicAttachedToPrivateEndpoint" {
-				t.Errorf("tagging its NIC: %v", err)
+			tagged, err := f.NewInterfacesClient().UpdateTags(ctx, groupName, nic, tagsObject, nil)
+			if err != nil {
+				t.Fatalf("tagging its NIC: %v", err)
+			}
+			if _, err := wait(f.NewInterfacesClient().BeginCreateOrUpdate(ctx, groupName, nic, tagged.Interface, nil)); codeOf(err) != "CannotModifyNicAttachedToPrivateEndpoint" {
+				t.Errorf("writing its NIC: %v", err)
 			}
 			server, err := servers.NewServersClient().Get(ctx, groupName, "sql1", nil)
 			if err != nil {

@@ -58,9 +58,6 @@ func (c *call) tagsOf(scope model.ID) *Fault {
 		if !ok {
 			return notFound(scope, false)
 		}
-		if f := k.held(r.ID, r.Doc, false); f != nil {
-			return f
-		}
 		ch := c.s.newChange(tx, k, r.ID, c.actor())
 		ch.old = r.Doc
 		ch.doc = shallow(ch.old)

@@ -269,8 +269,8 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		if f := c.conditions(e.Resource.ID, e.Resource.Doc); f != nil {
 			return f
 		}
-		if f := k.held(e.Resource.ID, e.Resource.Doc, false); f != nil {
-			return f
+		if f := k.held(e.Resource.ID, e.Resource.Doc, false); f != nil && (k.Amend != nil || k.MergePatch) {
+			return f // tags alone are the client's own
 		}
 		ch := c.newChange(tx, k, e.Resource.ID)
 		ch.old = e.Resource.Doc
