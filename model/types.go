@@ -38,6 +38,7 @@ const (
 	TypeEndpointPolicy      = "Microsoft.Network/serviceEndpointPolicies"
 	TypeStorageAccount      = "Microsoft.Storage/storageAccounts"
 	TypeSQLServer           = "Microsoft.Sql/servers"
+	TypeSQLFailoverGroup    = "Microsoft.Sql/servers/failoverGroups"
 	TypeSQLFirewallRule     = "Microsoft.Sql/servers/firewallRules"
 	TypeSQLNetworkRule      = "Microsoft.Sql/servers/virtualNetworkRules"
 	TypeKeyVault            = "Microsoft.KeyVault/vaults"

@@ -27,6 +27,7 @@ type Report struct {
 	Expectations []ExpectationReport
 	Flows        []FlowReport
 	Members      []MemberReport
+	Names        []NameReport
 
 	cut         bool // a link is cut, of which the proof knows nothing
 	network     *live.Network
@@ -226,6 +227,20 @@ func (r *Report) WriteText(w io.Writer) error {
 			return err
 		}
 	}
+	if len(r.Names) > 0 {
+		fmt.Fprintln(w)
+		fmt.Fprintln(t, "NAME\tFROM\tMOVED AFTER\tAT MOST\tTO\tBACK AFTER")
+		for _, x := range r.Names {
+			to := x.While
+			if to == "" {
+				to = "nothing"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", x.Name, x.Region, after(x.Moved), round(x.Within), to, after(x.Back))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(t, "EXPECTATION\tPREDICTED\tFLOWS\tWORKED\tSTREAMS KEPT\tRESULT")
 	for i := range r.Expectations {
@@ -308,6 +323,15 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Back     *float64 `json:"backMs"`
 		Why      string   `json:"why,omitempty"`
 	}
+	type name struct {
+		Name   string   `json:"name"`
+		Region string   `json:"from"`
+		Before string   `json:"before"`
+		While  string   `json:"while"`
+		Moved  *float64 `json:"movedMs"`
+		Within *float64 `json:"atMostMs"`
+		Back   *float64 `json:"backMs"`
+	}
 	type expectation struct {
 		Name      string     `json:"expectation"`
 		Place     string     `json:"place,omitempty"`
@@ -348,6 +372,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Detect       float64       `json:"detectMs"`
 		Took         float64       `json:"tookMs"`
 		Members      []member      `json:"members"`
+		Names        []name        `json:"names,omitempty"`
 		Expectations []expectation `json:"expectations"`
 		Flows        []flow        `json:"flows"`
 	}{
@@ -357,6 +382,9 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	}
 	for _, m := range r.Members {
 		doc.Members = append(doc.Members, member{m.Balancer, m.Member, m.Probe, ms(m.Noticed), ms(m.Back), m.Why})
+	}
+	for _, x := range r.Names {
+		doc.Names = append(doc.Names, name{x.Name, x.Region, x.Before, x.While, ms(x.Moved), ms(x.Within), ms(x.Back)})
 	}
 	for i := range r.Expectations {
 		e := &r.Expectations[i]

@@ -83,6 +83,8 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 		hold = 2*detect + o.Grace
 	}
 	r.Detect, r.Held = detect, hold
+	names := watchNames(n)
+	defer names.end()
 	steady := n.Steady(exps, o.Steady)
 	defer steady.Stop()
 	var m Moments
@@ -111,10 +113,12 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	restore()
 	say("restore", "%s is back", target)
 	if err == nil {
-		err = recovered(ctx, n, steady, m, before, o.Grace)
+		err = recovered(ctx, n, steady, names, m, before, o.Grace)
 	}
 	m.Ended = time.Now()
 	steady.Stop()
+	names.end()
+	r.Names = names.report(m)
 	r.finish(img, &failure, steady.Flows(), m, before, health, n.Health())
 	say("recover", "after %s", m.Ended.Sub(m.Restored).Round(time.Millisecond))
 	if err == nil && ctx.Err() != nil {
@@ -131,6 +135,9 @@ func noticing(n *live.Network) time.Duration {
 	for _, m := range n.Health() {
 		d := time.Duration(float64(m.Probe.Interval)*float64(m.Probe.Threshold+1)/n.Pace()) + live.Patience(&m.Probe, n.Pace())
 		most = max(most, d)
+	}
+	for _, a := range n.NameAnswers(time.Now()) {
+		most = max(most, a.Within)
 	}
 	return most
 }
@@ -160,7 +167,7 @@ func begun(ctx context.Context, s *live.Steady, grace time.Duration) error {
 
 // recovered waits until members are up that were, and all flows that worked
 // before the failure, and have not ended, work.
-func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, before []live.MemberHealth, grace time.Duration) error {
+func recovered(ctx context.Context, n *live.Network, s *live.Steady, names *nameWatch, m Moments, before []live.MemberHealth, grace time.Duration) error {
 	up := func(list []live.MemberHealth) (out []string) {
 		for _, x := range list {
 			if x.Up {
@@ -189,7 +196,7 @@ func recovered(ctx context.Context, n *live.Network, s *live.Steady, m Moments, 
 				ready = false
 			}
 		}
-		if ready {
+		if ready && names.back(m) {
 			return pause(ctx, grace/4)
 		}
 		if err := pause(ctx, look); err != nil {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -303,4 +304,46 @@ func (n *Network) nameNow(img *fabric.Image, at fabric.PortID) func(string) (*fa
 		region = img.Regions[r]
 	}
 	return func(name string) (*fabric.Record, bool) { return n.director.resolve(region, name, time.Now()) }
+}
+
+// NameAnswer is what the resolver of a region answers for a name.
+type NameAnswer struct {
+	Name, Region string
+	To           string // the alias or the addresses; empty: nothing
+	// Within is how soon the name moves at the latest when its endpoint stops to
+	// answer: until probes notice, and the TTL.
+	Within time.Duration
+	// Chance means that it changes by chance as well.
+	Chance bool
+}
+
+// NameAnswers returns what the resolvers of the network's regions answer for the
+// names of profiles: the names in the order of the profiles, for each the
+// regions.
+func (n *Network) NameAnswers(now time.Time) []NameAnswer {
+	d := n.director
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	profiles, pace := d.profiles, d.pace
+	d.mu.Unlock()
+	var out []NameAnswer
+	for i := range profiles {
+		p := &profiles[i]
+		for _, region := range n.Declared().Regions {
+			a := NameAnswer{Name: p.FQDN, Region: region, Chance: p.Method == trafficmanager.Weighted || p.Method == trafficmanager.MultiValue}
+			if r, known := d.resolve(region, p.FQDN, now); known && r != nil {
+				a.To = r.Alias
+				for _, addr := range r.Addrs {
+					a.To = strings.TrimSpace(a.To + " " + addr.String())
+				}
+			}
+			if pace > 0 {
+				a.Within = p.Monitor.Noticing(pace) + trafficmanager.Scaled(time.Duration(p.TTL)*time.Second, pace)
+			}
+			out = append(out, a)
+		}
+	}
+	return out
 }

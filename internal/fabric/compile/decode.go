@@ -80,7 +80,8 @@ type documents struct {
 	hubConfigs     table[wire.HubIPConfiguration]
 	bgpConnections table[wire.BGPConnection]
 
-	managers table[struct{}] // Traffic Manager profiles
+	managers       table[struct{}] // Traffic Manager profiles
+	failoverGroups table[struct{}] // of SQL servers
 
 	unmodelled []*item[struct{}]
 	managed    []*model.Resource // for package avnm
@@ -139,6 +140,7 @@ func (c *compiler) decode(resources []*model.Resource) {
 		typeHubIP:                     reader(c, &d.hubConfigs),
 		typeBGPConnection:             reader(c, &d.bgpConnections),
 		model.TypeTrafficManager:      reader(c, &d.managers),
+		model.TypeSQLFailoverGroup:    reader(c, &d.failoverGroups),
 	}
 	for _, owner := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypePrivateLinkService} {
 		readers[owner+"/privateEndpointConnections"] = reader(c, &d.approvals)
