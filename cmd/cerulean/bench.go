@@ -15,7 +15,7 @@ func newBench() *cobra.Command {
 	var rules []int
 	var path string
 	cmd := &cobra.Command{
-		Use:   "bench up|prove|engine|cloud|datapath|dns",
+		Use:   "bench up|prove|engine|cloud|datapath|dns|traffic",
 		Short: "Measure this machine: the main job, proofs, packets, the cloud, programs",
 		Long: `  up      the main job with latency off, each stage; the median of several rounds
   prove   four sections, on one core but for the first: a generated network of many
@@ -29,13 +29,15 @@ func newBench() *cobra.Command {
   datapath  real programs in namespaces: one stream and round trips against Open vSwitch
           and a bare veth pair, connections against HAProxy; a thousand hosts; a
           packet. Linux, as root, with iperf3
-  dns     processor time of a query, beside gdnsd. Linux, with dnsperf and gdnsd`,
+  dns     processor time of a query, beside gdnsd. Linux, with dnsperf and gdnsd
+  traffic  processor time of a request through the gateway, beside haproxy, nginx and
+          httputil.ReverseProxy; memory of idle connections. Linux`,
 		Example: `  cerulean bench up --network examples/globojava
   cerulean bench prove --spokes 1000 -o json
   cerulean bench prove --size 10000 --rules 1000,9000   (a million rules in security groups)
   cerulean bench cloud --resources 10000 --writers 64`,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"up", "prove", "engine", "cloud", "datapath", "dns"},
+		ValidArgs: []string{"up", "prove", "engine", "cloud", "datapath", "dns", "traffic"},
 	}
 	var output *string
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -56,6 +58,10 @@ func newBench() *cobra.Command {
 			return benchSections(w, *output == "json", func(each func(*node.Bench) error) error {
 				return node.BenchDatapath(cmd.Context(), rounds, each)
 			})
+		case "traffic":
+			return benchSections(w, *output == "json", func(each func(*node.Bench) error) error {
+				return node.BenchTraffic(cmd.Context(), rounds, each)
+			})
 		case "dns":
 			result, err = node.BenchDNS(cmd.Context(), rounds)
 		case "engine":
@@ -63,7 +69,7 @@ func newBench() *cobra.Command {
 		case "cloud":
 			result, err = node.BenchCloud(cmd.Context(), sizes, rounds)
 		default:
-			return fmt.Errorf("unknown benchmark %q; use up, prove, engine, cloud, datapath or dns", args[0])
+			return fmt.Errorf("unknown benchmark %q; use up, prove, engine, cloud, datapath, dns or traffic", args[0])
 		}
 		if err != nil {
 			return err
@@ -74,6 +80,11 @@ func newBench() *cobra.Command {
 		return result.WriteText(w)
 	}
 	output = outputFlag(cmd, "text", "json")
+	cmd.AddCommand(&cobra.Command{
+		Use: "reverse-proxy ADDRESS MEMBER", Short: "What bench traffic measures beside the gateway", Hidden: true,
+		Args: cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error { return node.ServeReverseProxy(args[0], args[1]) },
+	})
 	cmd.Flags().IntVar(&spokes, "spokes", 1000, "prove: how many spokes to generate")
 	cmd.Flags().IntVar(&size, "size", 1000, "prove: virtual networks to isolate, of 10 subnets each")
 	cmd.Flags().IntSliceVar(&rules, "rules", []int{1000}, "prove: how long the lists of rules are")

@@ -110,6 +110,7 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 			o.Event(fmt.Sprintf("member %s of %s is %s: %s", c.Member, c.Pool, state, c.Said))
 		},
 	})
+	defer g.flush()
 	defer g.server.Close(o.Drain)
 	if err := g.server.Load(config); err != nil {
 		return err
@@ -142,6 +143,7 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 			return c.close()
 		case <-tick.C:
 		}
+		g.flush()
 		now := stampOf(abs)
 		if now == last {
 			continue
@@ -167,6 +169,7 @@ type runningGateway struct {
 
 	mu      sync.Mutex
 	log     io.Writer
+	lines   []byte // of the log, not written yet
 	waf     io.Writer
 	name    string
 	since   time.Time
@@ -200,13 +203,30 @@ func (g *runningGateway) request(r *gateway.Record) {
 	if g.log == nil {
 		return
 	}
-	b, err := json.Marshal(r)
-	if err != nil {
-		return
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, _ = g.log.Write(append(b, '\n'))
+	g.lines = append(r.AppendJSON(g.lines), '\n')
+	if len(g.lines) >= logBuffer {
+		g.writeLog()
+	}
+}
+
+// logBuffer is how much of the access log waits at most to be written; what waits
+// is written every gatewayLook.
+const logBuffer = 32 << 10
+
+// writeLog writes what waits; mu is held.
+func (g *runningGateway) writeLog() {
+	if len(g.lines) > 0 {
+		_, _ = g.log.Write(g.lines)
+		g.lines = g.lines[:0]
+	}
+}
+
+func (g *runningGateway) flush() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.writeLog()
 }
 
 // matched writes a line of the firewall log for each rule.
