@@ -31,6 +31,7 @@ func newRandomNetwork(rng *rand.Rand) *randomNetwork {
 	n.filters()
 	n.networks()
 	n.peerings()
+	n.gateway()
 	n.balancers()
 	n.global()
 	n.interfaces()
