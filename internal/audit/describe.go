@@ -40,6 +40,12 @@ func Describe(rule string) string {
 		return "A route's next hop does not forward."
 	case RuleUnusedRoute:
 		return "A user route is never used."
+	case RuleGatewayManager:
+		return "A security group keeps the platform from an application gateway."
+	case RuleGatewayDefaultRoute:
+		return "A default route takes what a public application gateway sends elsewhere."
+	case RuleGatewaySubnet:
+		return "A subnet has fewer addresses than its application gateway may have instances."
 	case RuleSubnetFull:
 		return "A subnet has few addresses left."
 	case RuleLoop:

@@ -1,6 +1,7 @@
 // Package audit finds what is legal in a network and still likely to hurt:
 // published limits that it approaches or breaks ([Limits]), full subnets
-// ([Subnets]), connections whose two directions take different ways
+// ([Subnets]), application gateways that Azure cannot run ([AppGateways]),
+// connections whose two directions take different ways
 // ([Asymmetry]), routes that lead nowhere or are never used ([Routes]), loops and
 // black holes ([Lost]), and groups and tables without effect ([Unattached]).
 //

@@ -16,7 +16,7 @@ var kinds = map[string]string{
 	"lb": model.TypeLoadBalancer, "nsg": model.TypeNSG, "fw": model.TypeFirewall, "pe": model.TypePrivateEndpoint, "store": model.TypeStorageAccount,
 	"vgw": "Microsoft.Network/virtualNetworkGateways", "lng": "Microsoft.Network/localNetworkGateways", "conn": "Microsoft.Network/connections",
 	"vhub": "Microsoft.Network/virtualHubs", "nm": model.TypeNetworkManager, "nat": model.TypeNATGateway,
-	"circuit": "Microsoft.Network/expressRouteCircuits",
+	"circuit": "Microsoft.Network/expressRouteCircuits", "agw": model.TypeAppGateway,
 }
 
 // net is a small network in the making. In its documents "~vnet/hub" stands for

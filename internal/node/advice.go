@@ -17,7 +17,7 @@ func (r *Report) Advise(d *Design) {
 	resources := d.Network().Resources
 	r.Advice = slices.Concat(
 		audit.Limits(resources, d.Image), audit.Subnets(resources, d.Image), audit.Asymmetry(resources, d.Image),
-		audit.Routes(resources, d.Image), audit.Lost(resources, d.Image, d.Prover.Faults()), audit.Unattached(resources))
+		audit.Routes(resources, d.Image), audit.Lost(resources, d.Image, d.Prover.Faults()), audit.Unattached(resources), audit.AppGateways(resources, d.Image))
 }
 
 // Refused reports whether the advice has errors: what Azure will refuse.
