@@ -65,7 +65,7 @@ func TestCommands(t *testing.T) {
 		})
 	}
 	for _, args := range []string{
-		"status", "health", "flows", "doctor desk www.small.internal:80", "explain --live desk front:80", "drill probe front/web-2 --pace 50",
+		"status", "health", "flows", "doctor desk www.small.internal:80", "explain --live desk front:80", "drill probe front/web-2 --pace 50 --for 1s",
 	} {
 		cmd := n.command(t.Context(), append(strings.Fields(args), "-o", "json")...)
 		out, err := cmd.Output()
