@@ -58,6 +58,7 @@ type kind struct {
 	SyncDelete bool // deletions do
 	Created    int  // status of a creation; 0 means 201
 	Updated    int  // status of a change by PUT; 0 means 200
+	Patched    int  // status of a change by PATCH that goes on as an operation; 0 means 200 and none
 	MaybeBody  bool // PUT without a body is PUT of {}
 	MergePatch bool // PATCH merges the document (RFC 7396); otherwise it sets tags
 	// Whole are dictionaries in "properties" that PATCH sets as a whole, as it does

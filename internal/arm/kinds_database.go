@@ -2,6 +2,7 @@ package arm
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -20,6 +21,8 @@ var postgresName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
 func databaseKinds() []*kind {
 	return []*kind{{
 		Type: typePostgres, Place: inGroup, Location: locationRequired, Name: postgresName, NoEtag: true, SystemData: true, MergePatch: true,
+		// The only statuses its clients take ("Servers - Create Or Update", "Update").
+		Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted,
 		// The password is taken and never told; how the server was made is not kept.
 		Computed: []string{"administratorLoginPassword", "createMode", "state", "fullyQualifiedDomainName", "privateEndpointConnections"},
 		Defaults: []setting{

@@ -123,3 +123,31 @@ func TestRealisticTiming(t *testing.T) {
 		t.Errorf("Retry-After: %s", a.header.Get("Retry-After"))
 	}
 }
+
+// TestDatabaseServer: servers of PostgreSQL answer 202 to every write, which is
+// all that their clients take, and say where to ask ("Servers - Create Or Update",
+// "Update").
+func TestDatabaseServer(t *testing.T) {
+	c := newCloud(t).withGroup()
+	server := group + "/providers/Microsoft.DBforPostgreSQL/flexibleServers/db1"
+	for _, w := range []struct{ method, body string }{
+		{"PUT", `{"location":"westeurope","sku":{"name":"Standard_D2s_v3","tier":"GeneralPurpose"},"properties":{"administratorLogin":"me","administratorLoginPassword":"x","version":"16"}}`},
+		{"PUT", `{"location":"westeurope","properties":{"administratorLogin":"me","version":"16"}}`},
+		{"PUT", `{"location":"westeurope","properties":{"administratorLogin":"me","version":"16"}}`},
+		{"PATCH", `{"properties":{"storage":{"storageSizeGB":64}}}`},
+		{"DELETE", ``},
+	} {
+		a := c.do(w.method, server, w.body)
+		if a.status != 202 || a.header.Get("Azure-AsyncOperation") == "" {
+			t.Errorf("%s: %d %v %s", w.method, a.status, a.header, a.raw)
+			continue
+		}
+		if s := c.get(a.header.Get("Azure-AsyncOperation")); str(s, "status") != "Succeeded" {
+			t.Errorf("%s: %v", w.method, s)
+		}
+		if doc := c.do("GET", server, ""); w.method != "DELETE" && (doc.status != 200 || strings.Contains(string(doc.raw), "Password\":\"")) {
+			t.Errorf("%s: %s", w.method, doc.raw)
+		}
+	}
+	c.refused(404, "ResourceNotFound", "GET", server, "")
+}

@@ -92,7 +92,8 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
-	async := changed && !k.Sync
+	// 202 without an operation to ask would never end.
+	async := !k.Sync && (changed || !created && k.Updated == http.StatusAccepted)
 	if async {
 		takes := c.s.takes(k.Type, timedChange)
 		if created {
@@ -305,6 +306,10 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 	})
 	if f != nil {
 		return f
+	}
+	if k.Patched != 0 {
+		c.accept(operationWrite, c.s.takes(k.Type, timedChange), k.namespace(), c.locationOf(out), true)
+		return c.answer(k.Patched, k, out, false)
 	}
 	return c.answer(http.StatusOK, k, out, false)
 }
