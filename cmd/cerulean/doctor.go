@@ -7,7 +7,7 @@ import (
 func newDoctor() *cobra.Command {
 	var output *string
 	cmd := &cobra.Command{
-		Use:   "doctor FROM TO:PORT",
+		Use:   "doctor FROM TO:PORT|URL",
 		Short: "Find out why a host does not reach something",
 		Long: `Walks the way from a host to a target of the running network: the name is
 really asked for, with every alias; the routes and rules that decide are named with
@@ -15,9 +15,11 @@ the line they come from; the TCP connection is really made, and TLS where the
 server speaks it. If something is wrong it names the cause and the smallest fix.
 
 TO is the name of a host, private endpoint, service, load balancer or site, a DNS
-name, or an address. Exits with 1 when the target cannot be reached.`,
+name, or an address. Of a URL it says which rule and pool of an application gateway take
+it, how the members are, and asks for it. Exits with 1 when the target cannot be reached.`,
 		Example: `  cerulean doctor app database:1433
   cerulean doctor app database:1433 -n examples/unreachable-database/nsg-denies
+  cerulean doctor app http://api.shop.example/orders/7 -n examples/api-gateway
   cerulean doctor web-1 orders-sql.database.windows.net:1433 -o json`,
 		Args: cobra.ExactArgs(2),
 	}

@@ -199,7 +199,9 @@ func TestGatewayFollowsTheCloud(t *testing.T) {
 	if now := s.Gateways()[0]; !now.Loaded.After(before) || now.Problem != "" {
 		t.Errorf("%+v", now)
 	}
-	put(func(text string) string { return strings.ReplaceAll(text, `"redirectType":"Permanent"`, `"redirectType":"Sometimes"`) })
+	put(func(text string) string {
+		return strings.ReplaceAll(text, `"redirectType":"Permanent"`, `"redirectType":"Sometimes"`)
+	})
 	if now := s.Gateways()[0]; !strings.Contains(now.Problem, "Sometimes") {
 		t.Errorf("problem %q", now.Problem)
 	}

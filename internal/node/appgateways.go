@@ -94,6 +94,19 @@ func (g *appGateways) BackendHealth(id model.ID) ([]arm.BackendMember, bool) {
 				m.Address = c.Member
 			}
 			out = append(out, m)
+			// Where shares divide requests, members are in one pool of all of them.
+			run.mu.Lock()
+			config := run.config
+			run.mu.Unlock()
+			if config == nil || !appgateway.Shared(c.Pool) {
+				continue
+			}
+			for _, p := range config.Pools {
+				if slices.ContainsFunc(p.Members, func(x gateway.Member) bool { return strings.EqualFold(x.Host, m.Address) }) {
+					m.Pool = p.Name
+					out = append(out, m)
+				}
+			}
 		}
 		return out, true
 	}

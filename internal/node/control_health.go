@@ -14,7 +14,8 @@ import (
 	"github.com/ceruleannet/cerulean/internal/traffic/trafficmanager"
 )
 
-// MemberHealth is what health probes found of one member of a load balancer.
+// MemberHealth is what health probes found of one member of a load balancer, or of
+// an application gateway.
 type MemberHealth struct {
 	Balancer  string         `json:"balancer"`
 	Probe     string         `json:"probe"`
@@ -61,6 +62,7 @@ func (s *System) Health(balancer string) *Health {
 		}
 		out.Members = append(out.Members, memberHealth(&m))
 	}
+	out.Members = append(out.Members, s.gateways.health(balancer)...)
 	for _, m := range s.Net.Managers() {
 		if balancer == "" || strings.EqualFold(balancer, m.Profile.Name) {
 			out.Managers = append(out.Managers, managerHealth(&m))

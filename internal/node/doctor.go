@@ -78,8 +78,11 @@ type doctor struct {
 // name is really asked for, the connection really made, and what decides on the
 // way is read from the network as it is now, failures and health included. to is
 // "NAME:PORT" with the name of a host, private endpoint, service, load balancer
-// or site, a DNS name, or an address.
+// or site, a DNS name, or an address; or a URL, which is then asked for.
 func (s *System) Doctor(ctx context.Context, from, to string) (*Diagnosis, error) {
+	if IsURL(to) {
+		return s.doctorURL(ctx, from, to)
+	}
 	h, err := s.Net.Host(from)
 	if err != nil {
 		return nil, fmt.Errorf("FROM: %w", err)

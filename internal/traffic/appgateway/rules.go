@@ -96,10 +96,17 @@ func (c *converter) action(n named, at string) gateway.Action {
 	return a
 }
 
+// sharedPrefix begins the names of pools that stand for load distribution
+// policies.
+const sharedPrefix = "load distribution "
+
+// Shared reports whether a pool stands for a load distribution policy.
+func Shared(pool string) bool { return strings.HasPrefix(pool, sharedPrefix) }
+
 // share returns the pool that stands for a load distribution policy: all members
 // of its pools, with the weight that the policy gives each.
 func (c *converter) share(d *wire.AppGatewayPart[wire.LoadDistribution], i int) string {
-	name := "load distribution " + d.Name
+	name := sharedPrefix + d.Name
 	if slices.ContainsFunc(c.config.Pools, func(p gateway.Pool) bool { return p.Name == name }) {
 		return name
 	}

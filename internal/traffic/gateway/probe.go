@@ -19,9 +19,11 @@ type Check struct {
 	Healthy        bool
 	Checked        time.Time // zero: not yet
 	Took           time.Duration
-	Status         int    // of the response; 0 if there was none
-	Said           string // why it counts as it does
-	Failures       int    // in a row
+	Status         int       // of the response; 0 if there was none
+	Said           string    // why it counts as it does
+	Failures       int       // in a row
+	Since          time.Time // it is in its state
+	Sent, Failed   uint64    // probes in all
 }
 
 // judge is the state of one member as its probe sees it; it has no clock.
@@ -73,6 +75,7 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 	j := judge{threshold: b.probe.Threshold, healthy: true}
 	client := b.probeClient(s, e)
 	defer client.CloseIdleConnections()
+	since, sent, failed := time.Now(), uint64(0), uint64(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -85,8 +88,14 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 		if ctx.Err() != nil {
 			return
 		}
+		if sent++; !c.Healthy {
+			failed++
+		}
 		changed := j.hear(c.Healthy)
-		c.Healthy, c.Failures = j.healthy, j.failures
+		if changed {
+			since = c.Checked
+		}
+		c.Healthy, c.Failures, c.Since, c.Sent, c.Failed = j.healthy, j.failures, since, sent, failed
 		b.mu.Lock()
 		if p := b.members[e]; p != nil {
 			b.checks[e] = c
