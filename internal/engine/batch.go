@@ -60,7 +60,12 @@ func (e *Engine) vector(now time.Duration, frames []Frame, results []Result) {
 	var touched uint32
 	for i := range frames {
 		h := &e.heads[i]
-		results[i].Fault = e.read(h, &frames[i])
+		f := &frames[i]
+		results[i].Fault = e.read(h, f.At, f.Packet)
+		if f.Platform {
+			h.key.tail |= byPlatform
+		}
+		h.partial = f.Offload.Partial
 		e.hashes[i] = h.key.hash()
 		touched ^= e.table.slots[e.hashes[i]&mask].ref // fetches the line
 	}
@@ -79,6 +84,6 @@ func (e *Engine) vector(now time.Duration, frames []Frame, results []Result) {
 			results[i] = e.fault(f)
 			continue
 		}
-		e.process(now, &e.heads[i], e.hashes[i], &frames[i], &results[i])
+		e.process(now, &e.heads[i], e.hashes[i], frames[i].Packet, &results[i])
 	}
 }

@@ -110,31 +110,24 @@ func (e *Engine) Hits(id fabric.FilterID) []uint64 {
 func (e *Engine) Process(now time.Duration, at fabric.PortID, pkt []byte) (r Result) {
 	e.now = now
 	h := &e.heads[0]
-	f := Frame{At: at, Packet: pkt}
-	if fault := e.read(h, &f); fault != fabric.FaultNone {
+	if fault := e.read(h, at, pkt); fault != fabric.FaultNone {
 		return e.fault(fault)
 	}
-	e.process(now, h, h.key.hash(), &f, &r)
+	e.process(now, h, h.key.hash(), pkt, &r)
 	return r
 }
 
 // read counts and parses a packet.
-func (e *Engine) read(h *header, f *Frame) fabric.Fault {
+func (e *Engine) read(h *header, at fabric.PortID, pkt []byte) fabric.Fault {
 	e.stats.Packets++
-	e.stats.Bytes += uint64(len(f.Packet))
-	if uint(f.At) >= uint(len(e.prog.img.Ports)) || f.At >= maxPorts {
+	e.stats.Bytes += uint64(len(pkt))
+	if uint(at) >= uint(len(e.prog.img.Ports)) || at >= maxPorts {
 		return fabric.FaultNoPort
 	}
-	fault := h.parse(f.At, f.Packet)
-	if f.Platform {
-		h.key.tail |= byPlatform
-	}
-	h.partial = f.Offload.Partial
-	return fault
+	return h.parse(at, pkt)
 }
 
-func (e *Engine) process(now time.Duration, h *header, hash uint32, frame *Frame, r *Result) {
-	pkt := frame.Packet
+func (e *Engine) process(now time.Duration, h *header, hash uint32, pkt []byte, r *Result) {
 	if h.icmpError && e.quote(now, h, pkt, r) {
 		return
 	}

@@ -102,8 +102,10 @@ func (k *key) hash() uint32 {
 	const a, b, c, d = 0x9e3779b97f4a7c15, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3, 0x589965cc75374cc3
 	hi, lo := bits.Mul64(k.src.Lo^a, k.dst.Lo^b)
 	h := hi ^ lo
-	hi, lo = bits.Mul64(k.src.Hi^c, k.dst.Hi^d)
-	h ^= hi ^ lo
+	if k.src.Hi|k.dst.Hi != 0 { // IPv6
+		hi, lo = bits.Mul64(k.src.Hi^c, k.dst.Hi^d)
+		h ^= hi ^ lo
+	}
 	hi, lo = bits.Mul64(k.tail^b, h^a)
 	h = hi ^ lo
 	return uint32(h>>32) ^ uint32(h)
