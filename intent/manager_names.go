@@ -2,6 +2,7 @@ package intent
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -40,7 +41,7 @@ func (b *builder) targetsOf(m *manager, seen map[*manager]bool) []string {
 	for _, e := range m.spec.Endpoints {
 		switch {
 		case e.Value.Target.IsSet():
-			out = append(out, e.Value.Target.Value)
+			out = append(out, b.publicOwner(e.Value.Target.Value))
 		case e.Value.Profile.IsSet():
 			if child, ok := b.managerCalled(e.Value.Profile); ok {
 				out = append(out, b.targetsOf(child, seen)...)
@@ -50,6 +51,21 @@ func (b *builder) targetsOf(m *manager, seen map[*manager]bool) []string {
 		}
 	}
 	return out
+}
+
+// publicOwner is the name of what has a public address, with its kind where the
+// name alone is ambiguous.
+func (b *builder) publicOwner(name string) string {
+	kinds := b.names.kinds[strings.ToLower(name)]
+	if len(kinds) < 2 {
+		return name
+	}
+	for _, k := range []model.LabelKind{model.LabelHost, model.LabelBalancer, model.LabelAppGateway, model.LabelFirewall} {
+		if slices.Contains(kinds, k) {
+			return string(k) + ":" + name
+		}
+	}
+	return name
 }
 
 // outsideAddresses are the addresses of an external endpoint: itself, or those of

@@ -284,11 +284,11 @@ func (srv *Server) serveOneByOne(c *net.UDPConn, count *counters) {
 			continue // a message of ICMP about an earlier answer
 		}
 		out = w.answer(srv.snapshot.Load(), out, in[:n], from.Addr().Unmap(), srv.second())
+		w.tell(count) // before anybody has the answer and looks
 		if len(out) > 0 {
 			if _, err := c.WriteToUDPAddrPort(out, from); err != nil {
 				w.local.unsent++
 			}
 		}
-		w.tell(count)
 	}
 }

@@ -188,6 +188,7 @@ func (srv *Server) serveUDP(c *net.UDPConn, count *counters) {
 				answers++
 			}
 		}
+		w.tell(count) // before anybody has an answer and looks
 		for pending = d.out[:answers]; len(pending) > 0; {
 			if err := raw.Write(transmit); err != nil {
 				return
@@ -199,7 +200,6 @@ func (srv *Server) serveUDP(c *net.UDPConn, count *counters) {
 			pending = pending[sent:]
 		}
 		d.ready(got)
-		w.tell(count)
 	}
 }
 
