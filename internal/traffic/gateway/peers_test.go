@@ -51,34 +51,31 @@ func newRawMember(t testing.TB) *rawMember {
 func (m *rawMember) serve(c net.Conn) {
 	defer c.Close()
 	r := bufio.NewReader(c)
-	for {
-		var head bytes.Buffer
-		for !bytes.HasSuffix(head.Bytes(), []byte("\r\n\r\n")) {
-			b, err := r.ReadByte()
-			if err != nil {
-				return
-			}
-			head.WriteByte(b)
-		}
-		body, ok := readRaw(r, head.String())
-		if strings.Contains(head.String(), "cerulean-probe") {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	var head bytes.Buffer
+	for !bytes.HasSuffix(head.Bytes(), []byte("\r\n\r\n")) {
+		b, err := r.ReadByte()
+		if err != nil {
 			return
 		}
-		if !ok {
-			return // no request: it broke off
-		}
-		m.note(head.String(), body)
-		answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-		switch {
-		case strings.HasPrefix(head.String(), "HEAD "):
-			answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
-		case strings.Contains(head.String(), " /early "):
-			answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer
-		}
-		_, _ = io.WriteString(c, answer)
+		head.WriteByte(b)
+	}
+	body, ok := readRaw(r, head.String())
+	if strings.Contains(head.String(), "cerulean-probe") {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		return
 	}
+	if !ok {
+		return // no request: it broke off
+	}
+	m.note(head.String(), body)
+	answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+	switch {
+	case strings.HasPrefix(head.String(), "HEAD "):
+		answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+	case strings.Contains(head.String(), " /early "):
+		answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer
+	}
+	_, _ = io.WriteString(c, answer)
 }
 
 // readRaw reads a body by its head's framing, as plainly as can be.

@@ -1,7 +1,6 @@
 package waf
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -70,7 +69,7 @@ func (e Entry) managed(m types.MatchedRule, group string, action string) Entry {
 		}
 		names = append(names, name)
 	}
-	e.DetailedMessage = cut(fmt.Sprintf("%s at %s", rule.Operator(), strings.Join(names, ", ")))
+	e.DetailedMessage = cut("Matched at " + strings.Join(names, ", "))
 	return e
 }
 

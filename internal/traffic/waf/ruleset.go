@@ -21,8 +21,11 @@ const CoreVersion = "4.25.0"
 // from it, in a later version.
 var known = [...][2]string{
 	{"OWASP", "4.25"},
-	{"OWASP", "3.2"}, {"OWASP", "3.1"}, {"OWASP", "3.0"},
-	{"Microsoft_DefaultRuleSet", "2.2"}, {"Microsoft_DefaultRuleSet", "2.1"},
+	{"OWASP", "3.2"},
+	{"OWASP", "3.1"},
+	{"OWASP", "3.0"},
+	{"Microsoft_DefaultRuleSet", "2.2"},
+	{"Microsoft_DefaultRuleSet", "2.1"},
 }
 
 // StandsFor returns the rule set that answers for one of a type and version, as
