@@ -84,7 +84,7 @@ func newBench() *cobra.Command {
 		Use: "reverse-proxy ADDRESS MEMBER", Short: "What bench traffic measures beside the gateway", Hidden: true,
 		Example: "  cerulean bench reverse-proxy 127.0.0.1:8080 127.0.0.1:8081",
 		Args:    cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return node.ServeReverseProxy(args[0], args[1]) },
+		RunE:    func(_ *cobra.Command, args []string) error { return node.ServeReverseProxy(args[0], args[1]) },
 	})
 	cmd.Flags().IntVar(&spokes, "spokes", 1000, "prove: how many spokes to generate")
 	cmd.Flags().IntVar(&size, "size", 1000, "prove: virtual networks to isolate, of 10 subnets each")
