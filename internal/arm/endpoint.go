@@ -17,6 +17,11 @@ func connectionsOf(p map[string]any) []map[string]any {
 }
 
 func checkPrivateEndpoint(c *change) *Fault {
+	// An endpoint without groups has no list of them: clients that take one away
+	// look for the property.
+	if list, ok := c.props()["applicationSecurityGroups"].([]any); ok && len(list) == 0 {
+		delete(c.props(), "applicationSecurityGroups")
+	}
 	p := c.props()
 	if refID(p, "subnet") == "" {
 		return invalidProperty(c.id, "properties.subnet.id", nil, "a private endpoint needs a subnet")
