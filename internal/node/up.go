@@ -76,7 +76,7 @@ type System struct {
 	gateways *appGateways
 	// following ends when the network no longer follows its cloud.
 	following sync.WaitGroup
-	scraped  *scraped // nil unless asked for
+	scraped   *scraped // nil unless asked for
 	// rehearsing is held by a drill: one at a time.
 	rehearsing sync.Mutex
 
