@@ -89,7 +89,9 @@ func serviceKinds() []*kind {
 				{"databases", []any{}},
 			},
 			Refs: []reference{
-				ref(model.TypeSQLServer, "properties.partnerServers.*.id"), ref(typeSQLDatabase, "properties.databases.*"),
+				// A server that goes takes its groups with it, on both sides; unconfirmed:
+				// Azure may refuse instead.
+				looseRef(model.TypeSQLServer, "properties.partnerServers.*.id"), ref(typeSQLDatabase, "properties.databases.*"),
 			},
 			Check: checkFailoverGroup, Fill: fillFailoverGroup, Settle: settleFailoverGroup,
 			Verbs: []verb{{name: "failover", act: (*call).failOver}, {name: "forceFailoverAllowDataLoss", act: (*call).failOver}},
