@@ -3,7 +3,9 @@ package node
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -265,9 +267,9 @@ func (n *randomNetwork) interfaces() {
 				config += fmt.Sprintf(`,"applicationSecurityGroups":[{"id":%q}]`, n.pick(n.asgs...))
 			}
 			var pools []string
-			for _, list := range n.pools {
+			for _, name := range slices.Sorted(maps.Keys(n.pools)) { // a seed is one network
 				if n.one(2) {
-					pools = append(pools, fmt.Sprintf(`{"id":%q}`, list[0]))
+					pools = append(pools, fmt.Sprintf(`{"id":%q}`, n.pools[name][0]))
 				}
 			}
 			config += `,"loadBalancerBackendAddressPools":[` + strings.Join(pools, ",") + `]`
