@@ -43,7 +43,6 @@ type directed struct {
 	key    trafficmanager.Key
 	target string
 	addr   netip.Addr // invalid: nothing here has the target's name
-	mute   string
 }
 
 // keptName is a name as a region's resolver asks for it.
