@@ -72,7 +72,7 @@ func random(rng *rand.Rand) string {
 // FuzzDrill takes one thing down in a random network: the running network never
 // does worse than the proof predicts.
 func FuzzDrill(f *testing.F) {
-	for seed := range uint64(4) {
+	for _, seed := range []uint64{0, 1, 2, 3, 13} { // 13: a frontend in a subnet that a claim names
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {

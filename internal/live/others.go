@@ -229,9 +229,16 @@ func floated(img *fabric.Image) map[fabric.PortID][]netip.Addr {
 
 // fronts returns the frontends of load balancers that a selector names: the
 // public ones for who comes from outside, else the private ones if there are
-// any. Which member answers is the balancer's choice.
-func (n *Network) fronts(img *fabric.Image, s *model.Selector, outside bool) []selection {
+// any. Which member answers is the balancer's choice. A claim that something works
+// means a balancer only by its name, or by an address, as to the proof.
+func (n *Network) fronts(img *fabric.Image, s *model.Selector, works, outside bool) []selection {
 	if s.Internet || s.Any || s.OnPrem {
+		return nil
+	}
+	named := slices.ContainsFunc(s.All, func(l model.Label) bool {
+		return l.Kind == model.LabelBalancer || l.Kind == model.LabelAppGateway
+	})
+	if works && len(s.All) > 0 && !named {
 		return nil
 	}
 	var out []selection

@@ -35,7 +35,7 @@ func (n *Network) oneWay(img *fabric.Image, e *model.Expectation, from, to *mode
 		if img.Ports[a.port].Silent {
 			continue // it only answers
 		}
-		for _, b := range append(targets[:len(targets):len(targets)], n.fronts(img, to, a.host.edge)...) {
+		for _, b := range append(targets[:len(targets):len(targets)], n.fronts(img, to, e.Verb != model.Deny, a.host.edge)...) {
 			if e.Verb != model.Deny && img.Ports[b.port].Behind {
 				continue // the frontends before it are meant
 			}
