@@ -116,7 +116,10 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 			known[key] = x
 		}
 		x.Comparison, x.Said = Compare(&x.Timeline, x.Kind, x.Forecast)
-		if loss := r.loses(img, &x); x.Comparison == Worse && x.Outcome != Down && loss > 0 {
+		// A stream may be silent for as long as its sender backs off (RFC 6298,
+		// section 5.5); new connections that all fail are no matter of luck.
+		luck := x.Kind == live.SteadyStream || x.Outcome != Down
+		if loss := r.loses(img, &x); x.Comparison == Worse && luck && loss > 0 {
 			x.Comparison, x.Said = NotJudged, fmt.Sprintf("it crosses links that lose %.0f %% of its packets", 100*loss)
 		}
 		if x.Forecast == Works && !x.Works && x.Back && r.unnoticed(img, f, &x) {
