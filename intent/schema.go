@@ -14,7 +14,7 @@ import (
 
 // languageSource holds the files whose comments describe the schema.
 //
-//go:embed language.go language_nouns.go language_services.go language_traffic.go
+//go:embed language*.go
 var languageSource embed.FS
 
 // SchemaID is the address under which the schema is published.
@@ -88,7 +88,12 @@ func (Map[T]) JSONSchemaAlias() any {
 // "Type.Field" for a field.
 func languageComments() (map[string]string, error) {
 	comments := map[string]string{}
-	for _, name := range []string{"language.go", "language_nouns.go", "language_services.go", "language_traffic.go"} {
+	files, err := languageSource.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		name := f.Name()
 		source, err := languageSource.ReadFile(name)
 		if err != nil {
 			return nil, err

@@ -41,7 +41,7 @@ Addresses and ports mean a packet before or after its translation.`,
   cerulean capture -w ring.pcapng --max-size 100 --max-files 10 --duration 1h
   cerulean capture --filter 'verdict deny and rule nothing-else' -c 10`,
 	}
-	reach := runningFlag(cmd)
+	with := runningFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case all && len(args) > 0:
@@ -56,12 +56,7 @@ Addresses and ports mean a packet before or after its translation.`,
 			return errors.New("limits are not negative")
 		}
 		ask.At, ask.Text = args, file == ""
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		defer done()
-		return capture(cmd, r, ask, file, maxSize<<20, maxFiles)
+		return with(func(r *node.Remote) error { return capture(cmd, r, ask, file, maxSize<<20, maxFiles) })
 	}
 	f := cmd.Flags()
 	f.StringVarP(&file, "write", "w", "", "write pcapng to `FILE`; - is standard output")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/ceruleannet/cerulean/internal/node"
 )
 
 func newDoctor() *cobra.Command {
@@ -23,40 +25,33 @@ it, how the members are, and asks for it. Exits with 1 when the target cannot be
   cerulean doctor web-1 orders-sql.database.windows.net:1433 -o json`,
 		Args: cobra.ExactArgs(2),
 	}
-	reach := runningFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if e := done(); err == nil && e != nil {
-				err = falseError{e}
+	with := runningFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return with(func(r *node.Remote) error {
+			d, err := r.Doctor(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return err
 			}
-		}()
-		d, err := r.Doctor(cmd.Context(), args[0], args[1])
-		if err != nil {
+			w := cmd.OutOrStdout()
+			if *output == "json" {
+				err = writeJSON(w, d)
+			} else {
+				p := paint(colour(w))
+				err = d.WriteText(w, func(state, text string) string {
+					switch state {
+					case "fails":
+						return p.bold(text)
+					case "skipped":
+						return p.dim(text)
+					}
+					return text
+				})
+			}
+			if err == nil && !d.OK {
+				err = errFalse
+			}
 			return err
-		}
-		w := cmd.OutOrStdout()
-		if *output == "json" {
-			err = writeJSON(w, d)
-		} else {
-			p := paint(colour(w))
-			err = d.WriteText(w, func(state, text string) string {
-				switch state {
-				case "fails":
-					return p.bold(text)
-				case "skipped":
-					return p.dim(text)
-				}
-				return text
-			})
-		}
-		if err == nil && !d.OK {
-			err = errFalse
-		}
-		return err
+		})
 	}
 	output = outputFlag(cmd, "text", "json")
 	return cmd

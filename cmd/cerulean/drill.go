@@ -35,53 +35,46 @@ with 1 when the network did worse than predicted.`,
   cerulean drill link eastus westeurope -o json -n examples/globojava`,
 		Args: cobra.MaximumNArgs(3),
 	}
-	reach := runningFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if e := done(); err == nil && e != nil {
-				err = falseError{e}
+	with := runningFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return with(func(r *node.Remote) error {
+			w := cmd.OutOrStdout()
+			if len(args) == 0 {
+				targets, err := r.DrillTargets(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if *output == "json" {
+					return writeJSON(w, targets)
+				}
+				for _, t := range targets {
+					fmt.Fprintln(w, t)
+				}
+				return nil
 			}
-		}()
-		w := cmd.OutOrStdout()
-		if len(args) == 0 {
-			targets, err := r.DrillTargets(cmd.Context())
+			o.Target = args
+			p := paint(colour(cmd.ErrOrStderr()))
+			begin := time.Now()
+			result, err := r.Drill(cmd.Context(), o, func(stage, text string) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s %s %s\n", p.dim(fmt.Sprintf("%7s", took(time.Since(begin)))), p.bold(fmt.Sprintf("%-8s", stage)), text)
+			})
+			if result != nil && len(result.Report) > 0 {
+				if *output == "json" {
+					if err := writeJSON(w, result.Report); err != nil {
+						return err
+					}
+				} else {
+					fmt.Fprint(w, "\n", result.Text)
+				}
+			}
 			if err != nil {
 				return err
 			}
-			if *output == "json" {
-				return writeJSON(w, targets)
-			}
-			for _, t := range targets {
-				fmt.Fprintln(w, t)
+			if !result.OK {
+				return errFalse
 			}
 			return nil
-		}
-		o.Target = args
-		p := paint(colour(cmd.ErrOrStderr()))
-		begin := time.Now()
-		result, err := r.Drill(cmd.Context(), o, func(stage, text string) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s %s\n", p.dim(fmt.Sprintf("%7s", took(time.Since(begin)))), p.bold(fmt.Sprintf("%-8s", stage)), text)
 		})
-		if result != nil && len(result.Report) > 0 {
-			if *output == "json" {
-				if err := writeJSON(w, result.Report); err != nil {
-					return err
-				}
-			} else {
-				fmt.Fprint(w, "\n", result.Text)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if !result.OK {
-			return errFalse
-		}
-		return nil
 	}
 	output = outputFlag(cmd, "text", "json")
 	f := cmd.Flags()
@@ -104,37 +97,30 @@ or a profile. Exits with 1 when a member is down or an endpoint degraded.`,
   cerulean health -n examples/landing-zone`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	reach := runningFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if e := done(); err == nil && e != nil {
-				err = falseError{e}
+	with := runningFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return with(func(r *node.Remote) error {
+			name := ""
+			if len(args) > 0 {
+				name = args[0]
 			}
-		}()
-		name := ""
-		if len(args) > 0 {
-			name = args[0]
-		}
-		h, err := r.Health(cmd.Context(), name)
-		if err != nil {
+			h, err := r.Health(cmd.Context(), name)
+			if err != nil {
+				return err
+			}
+			if name != "" && len(h.Members)+len(h.Managers) == 0 {
+				return fmt.Errorf("no load balancer or Traffic Manager profile %q probes anything", name)
+			}
+			if *output == "json" {
+				err = writeJSON(cmd.OutOrStdout(), h)
+			} else {
+				err = h.WriteText(cmd.OutOrStdout(), time.Now())
+			}
+			if err == nil && h.Failed() {
+				err = errFalse
+			}
 			return err
-		}
-		if name != "" && len(h.Members)+len(h.Managers) == 0 {
-			return fmt.Errorf("no load balancer or Traffic Manager profile %q probes anything", name)
-		}
-		if *output == "json" {
-			err = writeJSON(cmd.OutOrStdout(), h)
-		} else {
-			err = h.WriteText(cmd.OutOrStdout(), time.Now())
-		}
-		if err == nil && h.Failed() {
-			err = errFalse
-		}
-		return err
+		})
 	}
 	output = outputFlag(cmd, "text", "json")
 	return cmd

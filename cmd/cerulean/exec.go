@@ -40,28 +40,23 @@ needs --alone. The exit code is the program's: 125 if it could not be started he
 			return nil
 		},
 	}
-	reach := runningFlag(cmd)
+	with := runningFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		code, err := r.Exec(cmd.Context(), node.ExecOptions{
-			Host: args[0], Args: args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-			Alone: alone, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
-			Note: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", text) },
+		return with(func(r *node.Remote) error {
+			code, err := r.Exec(cmd.Context(), node.ExecOptions{
+				Host: args[0], Args: args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+				Alone: alone, Terminal: term.IsTerminal(int(os.Stdin.Fd())),
+				Note: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", text) },
+			})
+			if err != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", err)
+				code = max(code, exitBefore)
+			}
+			if code != 0 {
+				return exitStatus(code)
+			}
+			return nil
 		})
-		if err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", err)
-			code = max(code, exitBefore)
-		}
-		if err := done(); err != nil {
-			return falseError{err}
-		}
-		if code != 0 {
-			return exitStatus(code)
-		}
-		return nil
 	}
 	cmd.Flags().BoolVar(&alone, "alone", false, "stop the host's declared services while the program runs")
 	return cmd

@@ -28,36 +28,33 @@ is denied or ends, until Ctrl-C.`,
   cerulean flows -o json`,
 		Args: cobra.NoArgs,
 	}
-	reach := runningFlag(cmd)
+	with := runningFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		defer done()
-		w := cmd.OutOrStdout()
-		if follow {
-			begun := func() { fmt.Fprintln(cmd.ErrOrStderr(), "following; Ctrl-C ends it") }
-			return r.Follow(cmd.Context(), host, denied, begun, func(n node.FlowNews) error {
-				if *output == "json" {
-					return json.NewEncoder(w).Encode(n)
-				}
-				if n.Missed > 0 {
-					fmt.Fprintf(cmd.ErrOrStderr(), "%d events were missed: they were not read fast enough\n", n.Missed)
-					return nil
-				}
-				_, err := fmt.Fprintln(w, n.Line())
+		return with(func(r *node.Remote) error {
+			w := cmd.OutOrStdout()
+			if follow {
+				begun := func() { fmt.Fprintln(cmd.ErrOrStderr(), "following; Ctrl-C ends it") }
+				return r.Follow(cmd.Context(), host, denied, begun, func(n node.FlowNews) error {
+					if *output == "json" {
+						return json.NewEncoder(w).Encode(n)
+					}
+					if n.Missed > 0 {
+						fmt.Fprintf(cmd.ErrOrStderr(), "%d events were missed: they were not read fast enough\n", n.Missed)
+						return nil
+					}
+					_, err := fmt.Fprintln(w, n.Line())
+					return err
+				})
+			}
+			t, err := r.Flows(cmd.Context(), host, denied)
+			if err != nil {
 				return err
-			})
-		}
-		t, err := r.Flows(cmd.Context(), host, denied)
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return t.WriteJSON(w)
-		}
-		return t.WriteText(w)
+			}
+			if *output == "json" {
+				return t.WriteJSON(w)
+			}
+			return t.WriteText(w)
+		})
 	}
 	output = outputFlag(cmd, "text", "json")
 	f := cmd.Flags()
@@ -77,14 +74,9 @@ to Prometheus.`,
 		Example: "  cerulean metrics\n  cerulean metrics | grep snat",
 		Args:    cobra.NoArgs,
 	}
-	reach := runningFlag(cmd)
+	with := runningFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		defer done()
-		return r.Metrics(cmd.Context(), cmd.OutOrStdout())
+		return with(func(r *node.Remote) error { return r.Metrics(cmd.Context(), cmd.OutOrStdout()) })
 	}
 	return cmd
 }

@@ -27,7 +27,7 @@ With --socks it also serves SOCKS5: connections are made from the host named wit
   cerulean forward --socks 127.0.0.1:1080 --from jump
   curl --proxy socks5h://127.0.0.1:1080 http://web.internal/`,
 	}
-	reach := runningFlag(cmd)
+	with := runningFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 && socks == "" {
 			return errors.New("name what to reach, as HOST:PORT, or a port for SOCKS with --socks")
@@ -42,43 +42,37 @@ With --socks it also serves SOCKS5: connections are made from the host named wit
 				return err
 			}
 		}
-		r, done, err := reach()
-		if err != nil {
-			return err
-		}
-		var mu sync.Mutex
-		b := r.Bridge(func(err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", err)
+		return with(func(r *node.Remote) error {
+			var mu sync.Mutex
+			b := r.Bridge(func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Fprintln(cmd.ErrOrStderr(), "cerulean:", err)
+			})
+			err := func() error {
+				w := cmd.OutOrStdout()
+				for i, f := range forwards {
+					at, err := b.Forward(f, from)
+					if err != nil {
+						return fmt.Errorf("%s: %w; choose another port of this machine with LOCAL:HOST:PORT", args[i], err)
+					}
+					source := from
+					if source == "" {
+						source = "itself"
+					}
+					fmt.Fprintf(w, "%s -> %s port %d, from %s\n", at, f.Host, f.Port, source)
+				}
+				if socks != "" {
+					at, err := b.SOCKS(socks, from)
+					if err != nil {
+						return fmt.Errorf("--socks: %w", err)
+					}
+					fmt.Fprintf(w, "%s -> SOCKS5, from %s\n", at, from)
+				}
+				return r.Wait(cmd.Context())
+			}()
+			return errors.Join(err, b.Close())
 		})
-		err = func() error {
-			w := cmd.OutOrStdout()
-			for i, f := range forwards {
-				at, err := b.Forward(f, from)
-				if err != nil {
-					return fmt.Errorf("%s: %w; choose another port of this machine with LOCAL:HOST:PORT", args[i], err)
-				}
-				source := from
-				if source == "" {
-					source = "itself"
-				}
-				fmt.Fprintf(w, "%s -> %s port %d, from %s\n", at, f.Host, f.Port, source)
-			}
-			if socks != "" {
-				at, err := b.SOCKS(socks, from)
-				if err != nil {
-					return fmt.Errorf("--socks: %w", err)
-				}
-				fmt.Fprintf(w, "%s -> SOCKS5, from %s\n", at, from)
-			}
-			return r.Wait(cmd.Context())
-		}()
-		err = errors.Join(err, b.Close())
-		if e := done(); e != nil {
-			return falseError{errors.Join(err, e)}
-		}
-		return err
 	}
 	cmd.Flags().StringVar(&from, "from", "", "`HOST` that the connections come from (default: the target itself)")
 	cmd.Flags().StringVar(&socks, "socks", "", "serve SOCKS5 at this `ADDRESS`, for example 127.0.0.1:1080")

@@ -13,12 +13,20 @@ import (
 )
 
 // runningFlag adds -n to a command that works on a running network, and returns
-// what reaches it: the one that runs, or with -n PATH one that runs for as long
-// as the command. close ends what was started.
-func runningFlag(cmd *cobra.Command) func() (r *node.Remote, done func() error, err error) {
+// what reaches it: the one that runs, or with -n PATH one that is started for as
+// long as the function works on it.
+func runningFlag(cmd *cobra.Command) (with func(func(*node.Remote) error) error) {
 	name := cmd.Flags().StringP("network", "n", "", "`NAME` or path of the network (default: the one that runs)")
-	return func() (*node.Remote, func() error, error) {
-		return reach(cmd, *name)
+	return func(f func(*node.Remote) error) error {
+		r, done, err := reach(cmd, *name)
+		if err != nil {
+			return err
+		}
+		err = f(r)
+		if e := done(); e != nil {
+			return errors.Join(err, falseError{e})
+		}
+		return err
 	}
 }
 

@@ -10,14 +10,16 @@ var ErrChunk = errors.New("a chunked body that is broken")
 type Chunks struct {
 	state chunkState
 	left  int64 // of the chunk's data
-	size  int   // digits of the size, or letters of a line, so far
+	size  int   // letters of a line, so far
+	idle  int64 // bytes that are neither data nor their due, so far
 	Done  bool
 }
 
 type chunkState uint8
 
 const (
-	chunkSize chunkState = iota
+	chunkSize  chunkState = iota
+	chunkSpace            // after the size
 	chunkExtension
 	chunkSizeEnd // after CR
 	chunkData
@@ -31,9 +33,11 @@ const (
 
 // Limits of what is not data.
 const (
-	maxExtension = 4 << 10
-	maxTrailer   = 16 << 10
-	maxChunk     = 1 << 50
+	maxDigits  = 16
+	maxLine    = 4<<10 - 3
+	maxIdle    = 16 << 10 // of what chunks have beyond 16 bytes each and two of a byte of data
+	maxTrailer = 16 << 10
+	maxChunk   = 1 << 50
 )
 
 // Advance looks at the next bytes, and returns how many of them are of the body:
@@ -45,21 +49,31 @@ func (c *Chunks) Advance(b []byte) (n int, err error) {
 		case chunkSize:
 			switch {
 			case isHex(x):
-				if c.size++; c.left >= maxChunk>>4 {
+				if c.size++; c.size > maxDigits || c.left >= maxChunk>>4 {
 					return i, ErrChunk
 				}
 				c.left = c.left<<4 | int64(hexValue(x))
 			case c.size == 0:
 				return i, ErrChunk
-			case x == ';' || x == ' ' || x == '\t':
-				c.state, c.size = chunkExtension, 0
+			case x == ';':
+				c.state = chunkExtension
+			case x == ' ' || x == '\t':
+				c.state = chunkSpace
 			case x == '\r':
 				c.state = chunkSizeEnd
 			default:
 				return i, ErrChunk
 			}
+		case chunkSpace: // before an extension net/http takes none either
+			c.size++
+			switch {
+			case x == '\r':
+				c.state = chunkSizeEnd
+			case c.size > maxLine || x != ' ' && x != '\t':
+				return i, ErrChunk
+			}
 		case chunkExtension:
-			if c.size++; c.size > maxExtension || x == '\n' {
+			if c.size++; c.size > maxLine || x == '\n' {
 				return i, ErrChunk
 			}
 			if x == '\r' {
@@ -67,6 +81,10 @@ func (c *Chunks) Advance(b []byte) (n int, err error) {
 			}
 		case chunkSizeEnd:
 			if x != '\n' {
+				return i, ErrChunk
+			}
+			// Chunks of hardly any data are a way to keep others busy.
+			if c.idle = max(0, c.idle+int64(c.size)+4-16-2*c.left); c.idle > maxIdle {
 				return i, ErrChunk
 			}
 			c.size, c.state = 0, chunkData

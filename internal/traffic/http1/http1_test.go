@@ -162,6 +162,10 @@ func FuzzChunks(f *testing.F) {
 	f.Add([]byte("5\r\nhello\r\n0\r\n\r\nrest"), uint8(3))
 	f.Add([]byte("5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n"), uint8(1))
 	f.Add([]byte("a \r\n0123456789\r\n00\r\n\r\n"), uint8(200))
+	f.Add([]byte("a ||\r\n0123456789\r\n00\r\n\r\n"), uint8(200))
+	f.Add([]byte("00000000000000000\r\n\r\n"), uint8(64))
+	f.Add([]byte(strings.Repeat("1;"+strings.Repeat("x", 4000)+"\r\na\r\n", 6)+"0\r\n\r\n"), uint8(255))
+	f.Add([]byte("a \t; b\r\n0123456789\r\n00\r\n\r\n"), uint8(2))
 	f.Fuzz(func(t *testing.T, b []byte, piece uint8) {
 		var c Chunks
 		at := 0
