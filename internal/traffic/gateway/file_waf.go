@@ -3,13 +3,10 @@ package gateway
 import (
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
 type firewallDoc struct {
-	spot       `yaml:"-"`
 	Name       string
 	Mode       string
 	Disabled   bool
@@ -73,16 +70,8 @@ type blockDoc struct {
 	Page   string
 }
 
-// UnmarshalYAML implements [yaml.NodeUnmarshaler].
-func (d *firewallDoc) UnmarshalYAML(n ast.Node) error {
-	type plain firewallDoc
-	var s spot
-	err := s.decode(n, (*plain)(d))
-	d.spot = s
-	return err
-}
-
-func (b *builder) firewall(d *firewallDoc) Firewall {
+func (b *builder) firewall(l *located[firewallDoc]) Firewall {
+	d, at := &l.doc, l.at
 	p := waf.Policy{
 		Name: d.Name, Mode: waf.Mode(d.Mode), Disabled: d.Disabled, Paranoia: d.Paranoia, Responses: d.Responses,
 	}
@@ -96,7 +85,7 @@ func (b *builder) firewall(d *firewallDoc) Firewall {
 			}
 			n, err := bytesOf(s)
 			if err != nil {
-				b.add(d.spot, "WAF policy %s: body: %s: %v", d.Name, what, err)
+				b.add(at, "WAF policy %s: body: %s: %v", d.Name, what, err)
 			}
 			return n
 		}
@@ -138,5 +127,5 @@ func (b *builder) firewall(d *firewallDoc) Firewall {
 		}
 		p.Custom = append(p.Custom, r)
 	}
-	return Firewall{Place: b.place(d.spot), Policy: p}
+	return Firewall{Place: b.place(at), Policy: p}
 }

@@ -13,7 +13,7 @@ import (
 // was decoded elsewhere. place says where a part was written, by JSON pointer.
 // The error is [Problems].
 func PolicyOf(doc map[string]any, place func(pointer string) Place) (Policy, error) {
-	var all policyDoc
+	var all located[policyDoc]
 	var problems Problems
 	whole := map[string]any{}
 	for _, key := range slices.Sorted(maps.Keys(doc)) {
@@ -35,7 +35,7 @@ func PolicyOf(doc map[string]any, place func(pointer string) Place) (Policy, err
 	}
 	b, err := yaml.Marshal(whole)
 	if err == nil && len(whole) > 0 {
-		err = yaml.UnmarshalWithOptions(b, &all, yaml.Strict())
+		err = yaml.UnmarshalWithOptions(b, &all.doc, yaml.Strict())
 	}
 	if err != nil {
 		problems = append(problems, Problem{place(""), err.Error()})
