@@ -23,6 +23,8 @@ type Config struct {
 	// Firewall names the one that requests pass unless the listener or the path rule
 	// names another.
 	Firewall string
+	// Discovery is the registry of pools that name a service of one.
+	Discovery Registry
 	// CacheSize bounds what is kept of answers, in bytes; 0 means 64 MiB.
 	CacheSize int64
 }
@@ -135,6 +137,9 @@ type Pool struct {
 	Name    string
 	Place   Place
 	Members []Member
+	// Discovery is the service of the registry whose instances are the members;
+	// Members are then empty.
+	Discovery string
 }
 
 // Member is one of a pool.

@@ -45,6 +45,9 @@ type Options struct {
 	OnHealth  func(Check)
 	// Pace is how much faster than configured probes are sent; 0 means 1.
 	Pace float64
+	// Discover follows the services that pools name; a configuration with such
+	// pools needs it.
+	Discover Discover
 	// OnFirewall hears of what a firewall's rules matched in a request.
 	OnFirewall func([]waf.Entry)
 }
@@ -76,6 +79,7 @@ type Server struct {
 	guards   map[string]*guard // by target
 	walls    map[string]*waf.Firewall
 	fronts   map[netip.AddrPort]*listening
+	followed followed
 }
 
 // state is what requests are handled by; they keep the one they began with.
@@ -109,6 +113,7 @@ func NewServer(o Options) *Server {
 	}
 	s := &Server{options: o, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
+	s.followed.discover = o.Discover
 	s.proxy = s.newProxy()
 	s.cache = cache.New(cache.Options{})
 	return s
@@ -164,6 +169,7 @@ func (s *Server) Load(c *Config) error {
 		}
 	}
 	s.cache.Resize(c.CacheSize)
+	s.follow(c)
 	left := s.join(router)
 	s.walls = walls
 	s.guards = s.guard(router)
@@ -210,7 +216,7 @@ func (s *Server) join(router *Router) (left []*backend) {
 		if b == nil || !b.same(t.settings, probe) {
 			b = newBackend(s, t.pool, t.settings, probe)
 		}
-		b.update(s.ctx, s, t.pool)
+		b.update(s.ctx, s, s.resolved(c, t.pool))
 		next[key] = b
 	}
 	for key, b := range s.backends {
@@ -394,6 +400,7 @@ func (s *Server) Close(most time.Duration) {
 	}
 	all.Wait()
 	s.end()
+	s.followed.running.Wait()
 	s.cache.Close()
 	for _, b := range backends {
 		b.close()
