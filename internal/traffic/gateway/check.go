@@ -170,6 +170,7 @@ func (k *checker) pools() {
 	k.names("pool", len(c.Pools), func(i int) (string, Place) { return c.Pools[i].Name, c.Pools[i].Place })
 	for i := range c.Pools {
 		p := &c.Pools[i]
+		k.followed(p)
 		seen := map[Member]bool{}
 		for _, m := range p.Members {
 			one := Member{Host: strings.ToLower(m.Host), Port: m.Port}

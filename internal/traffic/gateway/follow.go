@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"net/url"
+	"regexp"
 	"sync"
 )
 
@@ -113,3 +115,27 @@ func (s *Server) discovered(key followKey, of *following, members []Member) {
 		}
 	}
 }
+
+// followed finds what is wrong with a pool that names a service.
+func (k *checker) followed(p *Pool) {
+	from := &k.config.Discovery
+	switch {
+	case p.Discovery == "":
+		return
+	case len(p.Members) > 0:
+		k.add(p.Place, "pool %s: members and discovery exclude each other", p.Name)
+	case !serviceName.MatchString(p.Discovery):
+		k.add(p.Place, "pool %s: service %q: use 1 to 63 lower-case letters, digits and '-', not at its ends", p.Name, p.Discovery)
+	}
+	if from.URL == "" {
+		k.add(p.Place, "pool %s names a service and no registry is named: add discovery: {url: http://ADDRESS:PORT}", p.Name)
+		return
+	}
+	if u, err := url.Parse(from.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		k.add(from.Place, "discovery: %q is no address of a registry: write http://ADDRESS:PORT", from.URL)
+	}
+}
+
+// serviceName is the form of the names of services: a DNS label (RFC 1123 section
+// 2.1).
+var serviceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
