@@ -38,6 +38,12 @@ func (b *builder) build(d *document) {
 		}
 		c.CacheSize = n
 	}
+	if r := d.Discovery; r != nil {
+		c.Discovery = Registry{Place: b.place(r.at), URL: r.doc.URL}
+		if r.doc.TokenFile != "" {
+			c.Discovery.TokenFile = b.path(r.doc.TokenFile)
+		}
+	}
 	for i := range d.Firewalls {
 		c.Firewalls = append(c.Firewalls, b.firewall(&d.Firewalls[i]))
 	}
@@ -46,7 +52,7 @@ func (b *builder) build(d *document) {
 	}
 	for i := range d.Pools {
 		p, at := &d.Pools[i].doc, d.Pools[i].at
-		pool := Pool{Name: p.Name, Place: b.place(at)}
+		pool := Pool{Name: p.Name, Place: b.place(at), Discovery: p.Discovery}
 		for _, m := range p.Members {
 			pool.Members = append(pool.Members, Member(m))
 		}

@@ -20,6 +20,7 @@ type document struct {
 	Firewalls []located[firewallDoc] `yaml:"wafPolicies"`
 	Firewall  string                 `yaml:"wafPolicy"`
 	CacheSize string                 `yaml:"cacheSize"`
+	Discovery *located[registryDoc]
 }
 
 type listenerDoc struct {
@@ -38,8 +39,14 @@ type listenerDoc struct {
 type keyPairDoc struct{ Certificate, Key string }
 
 type poolDoc struct {
-	Name    string
-	Members []memberDoc
+	Name      string
+	Members   []memberDoc
+	Discovery string
+}
+
+type registryDoc struct {
+	URL       string `yaml:"url"`
+	TokenFile string `yaml:"tokenFile"`
 }
 
 type memberDoc struct {
