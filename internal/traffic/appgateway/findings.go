@@ -21,48 +21,52 @@ func (f Finding) String() string { return string(f.Place) + ": " + f.What }
 
 // heard are the properties that are done, or that nothing depends on here; lists
 // are passed through. What is not here is told.
-var heard = func() map[string]bool {
+var heard = pathsOf(map[string]string{
+	"":                                  "id name type etag location tags zones identity",
+	"properties":                        "sku autoscaleConfiguration operationalState resourceGuid provisioningState firewallPolicy sslPolicy enableHttp2",
+	"properties.sku":                    "name tier capacity family",
+	"properties.autoscaleConfiguration": "minCapacity maxCapacity",
+	"properties.sslPolicy":              "policyType policyName minProtocolVersion cipherSuites",
+	"properties.gatewayIPConfigurations.properties":                                             "subnet",
+	"properties.frontendIPConfigurations.properties":                                            "subnet privateIPAddress privateIPAllocationMethod publicIPAddress httpListeners",
+	"properties.frontendPorts.properties":                                                       "port httpListeners",
+	"properties.sslCertificates.properties":                                                     "data password keyVaultSecretId publicCertData httpListeners",
+	"properties.trustedRootCertificates.properties":                                             "data keyVaultSecretId",
+	"properties.trustedClientCertificates.properties":                                           "data clientCertIssuerDN validatedCertData",
+	"properties.sslProfiles.properties":                                                         "trustedClientCertificates",
+	"properties.sslProfiles.properties.sslPolicy":                                               "policyType policyName minProtocolVersion cipherSuites",
+	"properties.sslProfiles.properties.clientAuthConfiguration":                                 "verifyClientAuthMode",
+	"properties.httpListeners.properties":                                                       "frontendIPConfiguration frontendPort protocol hostName hostNames sslCertificate sslProfile firewallPolicy requireServerNameIndication requestRoutingRules",
+	"properties.backendAddressPools.properties":                                                 "backendIPConfigurations requestRoutingRules",
+	"properties.backendAddressPools.properties.backendAddresses":                                "ipAddress fqdn",
+	"properties.backendHttpSettingsCollection.properties":                                       "port protocol cookieBasedAffinity affinityCookieName requestTimeout path hostName pickHostNameFromBackendAddress probe probeEnabled trustedRootCertificates validateCertChainAndExpiry sniName requestRoutingRules",
+	"properties.backendHttpSettingsCollection.properties.connectionDraining":                    "enabled drainTimeoutInSec",
+	"properties.probes.properties":                                                              "protocol host path interval timeout unhealthyThreshold pickHostNameFromBackendHttpSettings minServers port backendHttpSettings",
+	"properties.probes.properties.match":                                                        "body statusCodes",
+	"properties.requestRoutingRules.properties":                                                 "ruleType priority httpListener backendAddressPool backendHttpSettings urlPathMap redirectConfiguration rewriteRuleSet loadDistributionPolicy",
+	"properties.urlPathMaps.properties":                                                         "defaultBackendAddressPool defaultBackendHttpSettings defaultRedirectConfiguration defaultRewriteRuleSet defaultLoadDistributionPolicy requestRoutingRules",
+	"properties.urlPathMaps.properties.pathRules.properties":                                    "paths backendAddressPool backendHttpSettings redirectConfiguration rewriteRuleSet loadDistributionPolicy firewallPolicy",
+	"properties.redirectConfigurations.properties":                                              "redirectType targetListener targetUrl includePath includeQueryString requestRoutingRules pathRules urlPathMaps",
+	"properties.rewriteRuleSets.properties.rewriteRules":                                        "name ruleSequence",
+	"properties.rewriteRuleSets.properties.rewriteRules.conditions":                             "variable pattern ignoreCase negate",
+	"properties.rewriteRuleSets.properties.rewriteRules.actionSet.requestHeaderConfigurations":  "headerName headerValue",
+	"properties.rewriteRuleSets.properties.rewriteRules.actionSet.responseHeaderConfigurations": "headerName headerValue",
+	"properties.rewriteRuleSets.properties.rewriteRules.actionSet.urlConfiguration":             "modifiedPath modifiedQueryString reroute",
+	"properties.loadDistributionPolicies.properties":                                            "loadDistributionAlgorithm",
+	"properties.loadDistributionPolicies.properties.loadDistributionTargets.properties":         "backendAddressPool weightPerServer",
+})
+
+// pathsOf returns the paths of the properties that are listed, separated by spaces,
+// by the object they belong to.
+func pathsOf(lists map[string]string) map[string]bool {
 	m := map[string]bool{}
-	for list, keys := range map[string]string{
-		"":                                  "id name type etag location tags zones identity",
-		"properties":                        "sku autoscaleConfiguration operationalState resourceGuid provisioningState firewallPolicy sslPolicy enableHttp2",
-		"properties.sku":                    "name tier capacity family",
-		"properties.autoscaleConfiguration": "minCapacity maxCapacity",
-		"properties.sslPolicy":              "policyType policyName minProtocolVersion cipherSuites",
-		"properties.gatewayIPConfigurations.properties":                                             "subnet",
-		"properties.frontendIPConfigurations.properties":                                            "subnet privateIPAddress privateIPAllocationMethod publicIPAddress httpListeners",
-		"properties.frontendPorts.properties":                                                       "port httpListeners",
-		"properties.sslCertificates.properties":                                                     "data password keyVaultSecretId publicCertData httpListeners",
-		"properties.trustedRootCertificates.properties":                                             "data keyVaultSecretId",
-		"properties.trustedClientCertificates.properties":                                           "data clientCertIssuerDN validatedCertData",
-		"properties.sslProfiles.properties":                                                         "trustedClientCertificates",
-		"properties.sslProfiles.properties.sslPolicy":                                               "policyType policyName minProtocolVersion cipherSuites",
-		"properties.sslProfiles.properties.clientAuthConfiguration":                                 "verifyClientAuthMode",
-		"properties.httpListeners.properties":                                                       "frontendIPConfiguration frontendPort protocol hostName hostNames sslCertificate sslProfile firewallPolicy requireServerNameIndication requestRoutingRules",
-		"properties.backendAddressPools.properties":                                                 "backendIPConfigurations requestRoutingRules",
-		"properties.backendAddressPools.properties.backendAddresses":                                "ipAddress fqdn",
-		"properties.backendHttpSettingsCollection.properties":                                       "port protocol cookieBasedAffinity affinityCookieName requestTimeout path hostName pickHostNameFromBackendAddress probe probeEnabled trustedRootCertificates validateCertChainAndExpiry sniName requestRoutingRules",
-		"properties.backendHttpSettingsCollection.properties.connectionDraining":                    "enabled drainTimeoutInSec",
-		"properties.probes.properties":                                                              "protocol host path interval timeout unhealthyThreshold pickHostNameFromBackendHttpSettings minServers port backendHttpSettings",
-		"properties.probes.properties.match":                                                        "body statusCodes",
-		"properties.requestRoutingRules.properties":                                                 "ruleType priority httpListener backendAddressPool backendHttpSettings urlPathMap redirectConfiguration rewriteRuleSet loadDistributionPolicy",
-		"properties.urlPathMaps.properties":                                                         "defaultBackendAddressPool defaultBackendHttpSettings defaultRedirectConfiguration defaultRewriteRuleSet defaultLoadDistributionPolicy requestRoutingRules",
-		"properties.urlPathMaps.properties.pathRules.properties":                                    "paths backendAddressPool backendHttpSettings redirectConfiguration rewriteRuleSet loadDistributionPolicy firewallPolicy",
-		"properties.redirectConfigurations.properties":                                              "redirectType targetListener targetUrl includePath includeQueryString requestRoutingRules pathRules urlPathMaps",
-		"properties.rewriteRuleSets.properties.rewriteRules":                                        "name ruleSequence",
-		"properties.rewriteRuleSets.properties.rewriteRules.conditions":                             "variable pattern ignoreCase negate",
-		"properties.rewriteRuleSets.properties.rewriteRules.actionSet.requestHeaderConfigurations":  "headerName headerValue",
-		"properties.rewriteRuleSets.properties.rewriteRules.actionSet.responseHeaderConfigurations": "headerName headerValue",
-		"properties.rewriteRuleSets.properties.rewriteRules.actionSet.urlConfiguration":             "modifiedPath modifiedQueryString reroute",
-		"properties.loadDistributionPolicies.properties":                                            "loadDistributionAlgorithm",
-		"properties.loadDistributionPolicies.properties.loadDistributionTargets.properties":         "backendAddressPool weightPerServer",
-	} {
+	for list, keys := range lists {
 		for _, key := range strings.Fields(keys) {
 			m[strings.TrimPrefix(list+"."+key, ".")] = true
 		}
 	}
 	return m
-}()
+}
 
 // unheard tells what of the document is not done.
 func (c *converter) unheard() {

@@ -115,30 +115,22 @@ type wafOverrides struct {
 	} `json:"rules"`
 }
 
-var heardOfFirewalls = func() map[string]bool {
-	m := map[string]bool{}
-	for list, keys := range map[string]string{
-		"":                          "id name type etag location tags",
-		"properties":                "provisioningState resourceState applicationGateways httpListeners pathBasedRules",
-		"properties.policySettings": "state mode requestBodyCheck requestBodyInspectLimitInKB requestBodyEnforcement maxRequestBodySizeInKb fileUploadLimitInMb fileUploadEnforcement customBlockResponseStatusCode customBlockResponseBody",
-		"properties.customRules":    "name priority state ruleType rateLimitDuration rateLimitThreshold action",
-		"properties.customRules.groupByUserSession.groupByVariables":                   "variableName",
-		"properties.customRules.matchConditions":                                       "operator negationConditon matchValues transforms",
-		"properties.customRules.matchConditions.matchVariables":                        "variableName selector",
-		"properties.managedRules.managedRuleSets":                                      "ruleSetType ruleSetVersion",
-		"properties.managedRules.managedRuleSets.ruleGroupOverrides":                   "ruleGroupName",
-		"properties.managedRules.managedRuleSets.ruleGroupOverrides.rules":             "ruleId state action",
-		"properties.managedRules.exclusions":                                           "matchVariable selectorMatchOperator selector",
-		"properties.managedRules.exclusions.exclusionManagedRuleSets":                  "ruleSetType ruleSetVersion",
-		"properties.managedRules.exclusions.exclusionManagedRuleSets.ruleGroups":       "ruleGroupName",
-		"properties.managedRules.exclusions.exclusionManagedRuleSets.ruleGroups.rules": "ruleId",
-	} {
-		for _, key := range strings.Fields(keys) {
-			m[strings.TrimPrefix(list+"."+key, ".")] = true
-		}
-	}
-	return m
-}()
+var heardOfFirewalls = pathsOf(map[string]string{
+	"":                          "id name type etag location tags",
+	"properties":                "provisioningState resourceState applicationGateways httpListeners pathBasedRules",
+	"properties.policySettings": "state mode requestBodyCheck requestBodyInspectLimitInKB requestBodyEnforcement maxRequestBodySizeInKb fileUploadLimitInMb fileUploadEnforcement customBlockResponseStatusCode customBlockResponseBody",
+	"properties.customRules":    "name priority state ruleType rateLimitDuration rateLimitThreshold action",
+	"properties.customRules.groupByUserSession.groupByVariables":                   "variableName",
+	"properties.customRules.matchConditions":                                       "operator negationConditon matchValues transforms",
+	"properties.customRules.matchConditions.matchVariables":                        "variableName selector",
+	"properties.managedRules.managedRuleSets":                                      "ruleSetType ruleSetVersion",
+	"properties.managedRules.managedRuleSets.ruleGroupOverrides":                   "ruleGroupName",
+	"properties.managedRules.managedRuleSets.ruleGroupOverrides.rules":             "ruleId state action",
+	"properties.managedRules.exclusions":                                           "matchVariable selectorMatchOperator selector",
+	"properties.managedRules.exclusions.exclusionManagedRuleSets":                  "ruleSetType ruleSetVersion",
+	"properties.managedRules.exclusions.exclusionManagedRuleSets.ruleGroups":       "ruleGroupName",
+	"properties.managedRules.exclusions.exclusionManagedRuleSets.ruleGroups.rules": "ruleId",
+})
 
 func (v *wafView) policy(name string, tell func(pointer, format string, args ...any)) waf.Policy {
 	p := waf.Policy{Name: name, Mode: waf.Detection}

@@ -256,69 +256,47 @@ func parseField(line []byte) (f Field, ok bool) {
 	return f, true
 }
 
+// kinds are the fields that mean something here, by the length of their names.
+var kinds = func() (byLength [20][]named) {
+	for _, n := range []named{
+		{"te", rare},
+		{"expect", rare},
+		{"trailer", rare},
+		{"upgrade", rare},
+		{"http2-settings", rare},
+		{"connection", Hop},
+		{"keep-alive", Hop},
+		{"proxy-connection", Hop},
+		{"proxy-authenticate", Hop},
+		{"proxy-authorization", Hop},
+		{"host", Host},
+		{"date", Date},
+		{"user-agent", Agent},
+		{"content-length", Length},
+		{"transfer-encoding", Coding},
+		{"x-forwarded-for", Forwarded},
+		{"x-original-host", Told},
+		{"x-forwarded-port", Told},
+		{"x-forwarded-proto", Told},
+	} {
+		byLength[len(n.name)] = append(byLength[len(n.name)], n)
+	}
+	return byLength
+}()
+
+// named is a field by its name in lower case.
+type named struct {
+	name string
+	kind Kind
+}
+
 func kindOf(name []byte) Kind {
-	switch len(name) {
-	case 2:
-		if fold(name, "te") {
-			return rare
-		}
-	case 4:
-		if fold(name, "host") {
-			return Host
-		}
-		if fold(name, "date") {
-			return Date
-		}
-	case 6:
-		if fold(name, "expect") {
-			return rare
-		}
-	case 7:
-		if fold(name, "trailer") || fold(name, "upgrade") {
-			return rare
-		}
-	case 10:
-		if fold(name, "connection") || fold(name, "keep-alive") {
-			return Hop
-		}
-		if fold(name, "user-agent") {
-			return Agent
-		}
-	case 14:
-		if fold(name, "content-length") {
-			return Length
-		}
-		if fold(name, "http2-settings") {
-			return rare
-		}
-	case 15:
-		if fold(name, "x-forwarded-for") {
-			return Forwarded
-		}
-		if fold(name, "x-original-host") {
-			return Told
-		}
-	case 16:
-		if fold(name, "proxy-connection") {
-			return Hop
-		}
-		if fold(name, "x-forwarded-port") {
-			return Told
-		}
-	case 17:
-		if fold(name, "transfer-encoding") {
-			return Coding
-		}
-		if fold(name, "x-forwarded-proto") {
-			return Told
-		}
-	case 18:
-		if fold(name, "proxy-authenticate") {
-			return Hop
-		}
-	case 19:
-		if fold(name, "proxy-authorization") {
-			return Hop
+	if len(name) >= len(kinds) {
+		return Other
+	}
+	for _, n := range kinds[len(name)] {
+		if fold(name, n.name) {
+			return n.kind
 		}
 	}
 	return Other
