@@ -21,6 +21,8 @@ type Options struct {
 	// Authorize says why a request is not allowed, nil if it is; write means that
 	// it changes something. It is called by several goroutines.
 	Authorize func(r *http.Request, write bool) error
+	// Admit says why a request may not register an instance, nil if it may.
+	Admit func(r *http.Request, i *Instance) error
 }
 
 // registration is the body of a registration.
@@ -57,8 +59,8 @@ type handler struct {
 //	GET    /v1/services[/SERVICE]              list
 //	GET    /v1/watch?service=&epoch=&after=    changes, a line each
 //
-// A registry that is served so still needs somebody to call [Registry.Expire];
-// every request does.
+// Leases end when they are over for whoever asks or watches; nobody has to call
+// [Registry.Expire].
 func Handler(r *Registry, o Options) http.Handler {
 	h := &handler{r: r, o: o, watchers: make(chan struct{}, maxWatchers)}
 	mux := http.NewServeMux()
@@ -119,6 +121,12 @@ func (h *handler) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in.Service, in.ID = r.PathValue("service"), r.PathValue("id")
+	if h.o.Admit != nil {
+		if err := h.o.Admit(r, &in.Instance); err != nil {
+			reply(w, http.StatusForbidden, refusal{Error: err.Error()})
+			return
+		}
+	}
 	lease, version, err := h.r.Register(time.Now(), in.Instance, time.Duration(in.TTL*float64(time.Second)), in.Lease)
 	if err != nil {
 		fail(w, err)
@@ -172,6 +180,8 @@ func (h *handler) watch(w http.ResponseWriter, r *http.Request) {
 	begun := false
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	ends := time.NewTimer(heartbeat)
+	defer ends.Stop()
 	for {
 		list, version, more, err := h.r.Changes(time.Now(), q.Get("service"), q.Get("epoch"), after)
 		if err != nil {
@@ -196,8 +206,14 @@ func (h *handler) watch(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		after = version
+		var over <-chan time.Time // the next lease may be
+		if next := h.r.Expire(time.Now()); !next.IsZero() {
+			ends.Reset(time.Until(next))
+			over = ends.C
+		}
 		select {
 		case <-more:
+		case <-over:
 		case <-beat.C:
 		case <-r.Context().Done():
 			return

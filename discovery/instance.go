@@ -13,8 +13,9 @@ import (
 const (
 	MaxServices  = 4096
 	MaxInstances = 4096 // of one service
-	MaxMetadata  = 64   // entries of one instance
-	maxText      = 256  // bytes of a key or value
+	MaxTotal     = 1 << 16
+	MaxMetadata  = 64  // entries of one instance
+	maxText      = 256 // bytes of a key or value
 	MinTTL       = time.Second
 	MaxTTL       = time.Hour
 )
@@ -32,12 +33,23 @@ const (
 	Critical Health = "critical" // registered, and not to be asked
 )
 
+// Protocol is how an instance is reached.
+type Protocol string
+
+// The protocols, as names of services in DNS have them (RFC 2782).
+const (
+	TCP Protocol = "tcp"
+	UDP Protocol = "udp"
+)
+
 // Instance is one place where a service answers.
 type Instance struct {
-	Service  string            `json:"service"` // a DNS label, lower case
-	ID       string            `json:"id"`      // a DNS label, unique in the service
-	Addr     netip.Addr        `json:"addr"`
-	Port     uint16            `json:"port"`
+	Service string     `json:"service"` // a DNS label, lower case
+	ID      string     `json:"id"`      // a DNS label, unique in the service
+	Addr    netip.Addr `json:"addr"`
+	Port    uint16     `json:"port"`
+	// Protocol is how it is reached: [TCP] or [UDP]; empty means TCP.
+	Protocol Protocol          `json:"protocol,omitempty"`
 	Weight   int               `json:"weight,omitempty"` // 1..1000; 0 means 1
 	Region   string            `json:"region,omitempty"`
 	Zone     string            `json:"zone,omitempty"`
@@ -62,6 +74,12 @@ func (i *Instance) check() error {
 	}
 	if i.Port == 0 {
 		bad("port 0: use 1 to 65535")
+	}
+	if i.Protocol == "" {
+		i.Protocol = TCP
+	}
+	if i.Protocol != TCP && i.Protocol != UDP {
+		bad("protocol %q: use tcp or udp", i.Protocol)
 	}
 	if i.Weight == 0 {
 		i.Weight = 1
@@ -98,6 +116,6 @@ func (i Instance) clone() Instance {
 // same reports whether two instances differ in their versions at most.
 func (i Instance) same(o Instance) bool {
 	i.Addr, o.Addr = i.Addr.Unmap(), o.Addr.Unmap()
-	return i.Service == o.Service && i.ID == o.ID && i.Addr == o.Addr && i.Port == o.Port && i.Weight == o.Weight &&
+	return i.Service == o.Service && i.ID == o.ID && i.Addr == o.Addr && i.Port == o.Port && i.Protocol == o.Protocol && i.Weight == o.Weight &&
 		i.Region == o.Region && i.Zone == o.Zone && i.Health == o.Health && maps.Equal(i.Metadata, o.Metadata)
 }

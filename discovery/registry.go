@@ -59,7 +59,9 @@ type Registry struct {
 	mu       sync.Mutex
 	version  uint64
 	services map[string]map[string]*entry
-	changes  []Change // the last, oldest first, without gaps
+	total    int       // instances of all services
+	soonest  time.Time // no lease is over before; zero if there is none
+	changes  []Change  // the last, oldest first, without gaps
 	changed  chan struct{}
 }
 
@@ -97,22 +99,25 @@ func (r *Registry) Register(now time.Time, i Instance, ttl time.Duration, lease 
 		if e.lease != lease {
 			return "", 0, ErrTaken
 		}
-		e.ttl, e.expires = ttl, now.Add(ttl)
+		e.ttl = ttl
+		r.lend(e, now)
 		if !e.Instance.same(i) {
 			e.Instance = i.clone()
 			r.note(&e.Instance, false, "")
 		}
 		return e.lease, e.Version, nil
 	}
-	if len(service) >= MaxInstances || service == nil && len(r.services) >= MaxServices {
+	if len(service) >= MaxInstances || service == nil && len(r.services) >= MaxServices || r.total >= MaxTotal {
 		return "", 0, ErrFull
 	}
 	if service == nil {
 		service = map[string]*entry{}
 		r.services[i.Service] = service
 	}
-	e := &entry{Instance: i.clone(), lease: rand.Text(), ttl: ttl, expires: now.Add(ttl)}
+	e := &entry{Instance: i.clone(), lease: rand.Text(), ttl: ttl}
 	service[i.ID] = e
+	r.total++
+	r.lend(e, now)
 	r.note(&e.Instance, false, "")
 	return e.lease, e.Version, nil
 }
@@ -134,8 +139,16 @@ func (r *Registry) Renew(now time.Time, service, id, lease string, health Health
 	default:
 		return fmt.Errorf("health %q: use passing or critical", health)
 	}
-	e.expires = now.Add(e.ttl)
+	r.lend(e, now)
 	return nil
+}
+
+// lend begins an instance's lease anew. The caller holds mu.
+func (r *Registry) lend(e *entry, now time.Time) {
+	e.expires = now.Add(e.ttl)
+	if r.soonest.IsZero() || e.expires.Before(r.soonest) {
+		r.soonest = e.expires
+	}
 }
 
 // Deregister removes the instance of a lease.
@@ -151,29 +164,30 @@ func (r *Registry) Deregister(now time.Time, service, id, lease string) error {
 	return nil
 }
 
-// Expire removes the instances whose lease is over, and says when the next one
+// Expire removes the instances whose lease is over, and says before when no other
 // ends; zero if there is none.
 func (r *Registry) Expire(now time.Time) (next time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.expire(now)
-	for _, s := range r.services {
-		for _, e := range s {
-			if next.IsZero() || e.expires.Before(next) {
-				next = e.expires
-			}
-		}
-	}
-	return next
+	return r.soonest
 }
 
-// expire removes what is over, in order of time. The caller holds mu.
+// expire removes what is over, in order of time. It looks at all leases only once
+// one of them may be. The caller holds mu.
 func (r *Registry) expire(now time.Time) {
+	if r.soonest.IsZero() || now.Before(r.soonest) {
+		return
+	}
+	r.soonest = time.Time{}
 	var over []*entry
 	for _, s := range r.services {
 		for _, e := range s {
-			if !now.Before(e.expires) {
+			switch {
+			case !now.Before(e.expires):
 				over = append(over, e)
+			case r.soonest.IsZero() || e.expires.Before(r.soonest):
+				r.soonest = e.expires
 			}
 		}
 	}
@@ -187,6 +201,7 @@ func (r *Registry) expire(now time.Time) {
 
 func (r *Registry) remove(e *entry, why string) {
 	delete(r.services[e.Service], e.ID)
+	r.total--
 	if len(r.services[e.Service]) == 0 {
 		delete(r.services, e.Service)
 	}
