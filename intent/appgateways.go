@@ -79,7 +79,7 @@ func (b *builder) declareAppGateway(spec AppGateway, region string) {
 
 func (b *builder) emitAppGateways() {
 	for _, g := range b.appGateways {
-		w := &gatewayWriter{b: b, g: g, at: map[string]model.Pos{}}
+		w := &gatewayWriter{b: b, g: g, at: map[string]model.Pos{}, taken: map[string]string{}}
 		w.emit()
 	}
 }
@@ -99,6 +99,8 @@ type gatewayWriter struct {
 	b  *builder
 	g  *appGateway
 	at map[string]model.Pos
+	// taken are the listeners by frontend, port and host.
+	taken map[string]string
 	// Parts that several others stand for.
 	ports     list
 	maps      list
@@ -238,6 +240,7 @@ func (w *gatewayWriter) listeners() list {
 		}
 		p["frontendIPConfiguration"] = w.part("frontendIPConfigurations", front)
 		port := w.b.inRange(l.Port, map[bool]int{true: 443, false: 80}[secure], 1, 64999, "a port of a listener")
+		w.takes(e, front, port)
 		p["frontendPort"] = w.port(port, e.Key.Pos)
 		switch {
 		case secure && (!l.Certificate.IsSet() || l.Certificate.Value == selfSigned):
@@ -275,6 +278,31 @@ func (w *gatewayWriter) listeners() list {
 		w.b.problem(w.g.spec.Name.Pos, "add listeners: {NAME: {port: 80}}", "application gateway %s has no listener", w.g.name)
 	}
 	return out
+}
+
+// takes notes what requests a listener takes. Two with the same frontend and port
+// differ in their hosts, and one of them at most has none ("Application Gateway
+// multiple site hosting").
+func (w *gatewayWriter) takes(e Entry[GatewayListener], front string, port int) {
+	hosts := []string{""}
+	if len(e.Value.Hosts) > 0 {
+		hosts = hosts[:0]
+		for _, t := range e.Value.Hosts {
+			hosts = append(hosts, strings.ToLower(t.Value))
+		}
+	}
+	for _, host := range hosts {
+		key := fmt.Sprintf("%s %d %s", front, port, host)
+		if first, ok := w.taken[key]; ok {
+			what, fix := "every host", "give one of them hosts: [NAME]"
+			if host != "" {
+				what, fix = host, "take the host from one of them"
+			}
+			w.b.problem(e.Key.Pos, fix+", or another port", "listeners %s and %s of %s both take %s at port %d", first, e.Key.Value, w.g.name, what, port)
+			return
+		}
+		w.taken[key] = e.Key.Value
+	}
 }
 
 // port returns a frontend port, made on first use.

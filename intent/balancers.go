@@ -107,7 +107,39 @@ func (b *builder) claimName(taken map[string]model.Pos, name Text, what string) 
 		return false
 	}
 	taken[low] = name.Pos
+	b.claimed = append(b.claimed, claim{what, name.Value})
 	return true
+}
+
+// claim is a name that something declared has taken, whether or not the rest of
+// it is as it should be.
+type claim struct{ what, name string }
+
+// namesSoFar are the names of what is declared. What has a problem of its own has
+// a name all the same, so that nobody who speaks of it is corrected as well.
+func (b *builder) namesSoFar() *names {
+	n := namesOf(b.resources)
+	kinds := map[string]model.LabelKind{
+		"application gateway": model.LabelAppGateway, "load balancer": model.LabelBalancer, "private endpoint": model.LabelEndpoint,
+		"gateway": model.LabelGateway, "site": model.LabelSite, "service": model.LabelService,
+	}
+	for _, c := range b.claimed {
+		if kind, ok := kinds[c.what]; ok {
+			n.add(kind, c.name)
+		}
+	}
+	return n
+}
+
+// failed reports whether a name is that of a load balancer or application gateway
+// that has a problem of its own, and so is not there.
+func (b *builder) failed(name string) bool {
+	same := func(s string) bool { return strings.EqualFold(s, name) }
+	return slices.ContainsFunc(b.claimed, func(c claim) bool {
+		return same(c.name) && (c.what == "application gateway" || c.what == "load balancer")
+	}) &&
+		!slices.ContainsFunc(b.balancers, func(l *balancer) bool { return same(l.name) }) &&
+		!slices.ContainsFunc(b.appGateways, func(g *appGateway) bool { return same(g.name) })
 }
 
 // balancerMembers finds the members. They are in one virtual network ("Backend

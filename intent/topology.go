@@ -120,6 +120,7 @@ type builder struct {
 	resources      []*model.Resource
 	byKey          map[string]*model.Resource // by model.ID.Key
 	names          *names
+	claimed        []claim
 	net            *model.Network
 }
 
@@ -156,7 +157,7 @@ func (b *builder) build() {
 		b.add(r)
 	}
 	b.emitGroups()
-	b.names = namesOf(b.resources)
+	b.names = b.namesSoFar()
 	b.emitRules()
 	b.emitConfigurations()
 	b.emitZones()
@@ -169,7 +170,7 @@ func (b *builder) build() {
 	b.checkReferences()
 
 	b.sortResources()
-	b.names = namesOf(b.resources)
+	b.names = b.namesSoFar()
 	b.net = &model.Network{Name: b.name, Subscription: b.subscription, Resources: b.resources, Hosts: b.emitHosts()}
 	b.net.Underlay = b.underlay()
 	b.net.Contents, b.net.Access, b.net.Internet = b.emitContents(), b.emitAccess(), b.emitInternet()

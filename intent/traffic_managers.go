@@ -287,6 +287,9 @@ func (b *builder) publicFor(t Text) (*model.Resource, bool) {
 			return r, true
 		}
 	}
+	if b.failed(t.Value) {
+		return nil, false
+	}
 	b.problem(t.Pos, "name a host, load balancer or application gateway that has public-ip", "nothing called %q has a public address", t.Value)
 	return nil, false
 }

@@ -270,6 +270,9 @@ func checkApplicationGateway(c *change) *Fault {
 	if dangling := c.danglingPart(c.doc, known); dangling != "" {
 		return invalidReference(c.id, dangling)
 	}
+	if f := c.checkListeners(); f != nil {
+		return f
+	}
 	for _, o := range objects(c.props(), "frontendIPConfigurations") {
 		setDefault(object(o, "properties"), "privateIPAllocationMethod", "Dynamic")
 	}
@@ -287,6 +290,31 @@ func checkApplicationGateway(c *change) *Fault {
 	}
 	return checkPublicIPUse(c)
 }
+
+// checkListeners refuses two listeners of the same frontend, port and host.
+func (c *change) checkListeners() *Fault {
+	taken := map[string]string{}
+	for _, o := range objects(c.props(), "httpListeners") {
+		p := object(o, "properties")
+		front, port := refID(p, "frontendIPConfiguration"), refID(p, "frontendPort")
+		hosts, _ := p["hostNames"].([]any)
+		if len(hosts) == 0 {
+			hosts = []any{text(p, "hostName")}
+		}
+		for _, h := range hosts {
+			host, _ := h.(string)
+			key := strings.ToLower(front + " " + port + " " + host)
+			if first, ok := taken[key]; ok {
+				return badRequest(codeListenersAlike, "Two Http Listeners of Application Gateway %s and %s are using the same Frontend Port %s and FrontendIpConfiguration %s.", first, text(o, "id"), port, front)
+			}
+			taken[key] = text(o, "id")
+		}
+	}
+	return nil
+}
+
+// codeListenersAlike is unconfirmed of listeners with hosts.
+const codeListenersAlike = "ApplicationGatewayHttpListenersUsingSameFrontendPortAndFrontendIpConfig"
 
 // checkGatewaySubnet refuses a new gateway in a subnet with anything but
 // application gateways.

@@ -529,6 +529,23 @@ func TestGatewayProbeMatch(t *testing.T) {
 	}
 }
 
+// TestListenersAlike: two listeners of one frontend and port differ in their hosts.
+func TestListenersAlike(t *testing.T) {
+	c := newCloud(t).withGroup()
+	gateway := network + "/applicationGateways/g"
+	with := func(a, b string) string {
+		listener := func(name, hosts string) string {
+			return `{"name":"` + name + `","properties":{"frontendIPConfiguration":{"id":"` + gateway + `/frontendIPConfigurations/f"},"frontendPort":{"id":"` + gateway + `/frontendPorts/p"}` + hosts + `}}`
+		}
+		return `{"location":"westeurope","properties":{"frontendIPConfigurations":[{"name":"f"}],"frontendPorts":[{"name":"p","properties":{"port":80}}],
+			"httpListeners":[` + listener("a", a) + "," + listener("b", b) + `]}}`
+	}
+	for _, pair := range [][2]string{{"", ""}, {`,"hostName":"a.test"`, `,"hostNames":["b.test","A.test"]`}} {
+		c.refused(400, "ApplicationGatewayHttpListenersUsingSameFrontendPortAndFrontendIpConfig", "PUT", gateway, with(pair[0], pair[1]))
+	}
+	c.must("PUT", gateway, with(`,"hostName":"a.test"`, ""))
+}
+
 // TestIPv6WithoutSubnet: a further configuration of IPv6 in no subnet, or in one of
 // IPv4, is taken and has no address, and the network still compiles.
 func TestIPv6WithoutSubnet(t *testing.T) {
