@@ -296,6 +296,7 @@ func (b *builder) emitHosts() []model.Host {
 	for _, h := range b.hosts {
 		host := model.Host{Name: h.name, VM: b.vmID(h), NICs: []model.ID{b.nicID(h)}, Pos: h.pos}
 		host.Services = b.servicesOf("host "+h.name, h.spec.Serves)
+		host.Service = b.discovered(h, len(host.Services) > 0)
 		host.Run = b.runOf(h)
 		out = append(out, host)
 	}

@@ -161,6 +161,8 @@ type Host struct {
 	Address Text `yaml:"address"`
 	// What it listens on: https/443, http/80, tcp/5432, udp/53, whoami/80 (answers with the caller's address) or dns (a forwarder to Azure's own).
 	Serves Texts `yaml:"serves"`
+	// Name of its service in discovery, shared with others that serve the same, or none; default its name without the region and a number at the end.
+	Service Text `yaml:"service"`
 	// Program of the system that runs on it while the network is up, on Linux: a list of arguments, or one text for a shell; it begins in the network's folder. What the host serves is then the program's to answer.
 	Run Texts `yaml:"run" literal:""`
 	// Environment of the program, added to that of 'cerulean up'.

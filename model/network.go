@@ -85,8 +85,11 @@ type Host struct {
 	VM       ID
 	NICs     []ID
 	Services []Service
-	Run      *Run // nil if no program runs on it
-	Pos      Pos
+	// Service is the name in discovery of what it serves, a DNS label; empty if it
+	// is not found there.
+	Service string
+	Run     *Run // nil if no program runs on it
+	Pos     Pos
 }
 
 // Run is a program of the system that runs the network, on a host.
