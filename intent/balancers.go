@@ -118,7 +118,7 @@ type claim struct{ what, name string }
 // namesSoFar are the names of what is declared. What has a problem of its own has
 // a name all the same, so that nobody who speaks of it is corrected as well.
 func (b *builder) namesSoFar() *names {
-	n := namesOf(b.resources)
+	n := namesOf(b.resources, b.internet)
 	kinds := map[string]model.LabelKind{
 		"application gateway": model.LabelAppGateway, "load balancer": model.LabelBalancer, "private endpoint": model.LabelEndpoint,
 		"gateway": model.LabelGateway, "site": model.LabelSite, "service": model.LabelService,

@@ -171,7 +171,7 @@ func FuzzSentence(f *testing.F) {
 	for _, s := range []string{"a -> b", "a in b <-> 10.0.0.0/8 tcp/1-2,3 udp", "internet -> any icmp", "x:1", "a=b -> 2001:db8::/32", "on-premises -> dns in a dns", "host:https:ssh", "a -> b https/8443 tcp/1,"} {
 		f.Add(s)
 	}
-	n := namesOf(nil)
+	n := namesOf(nil, nil)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, c := parseSentence(text)
 		if c == nil && (s.from == "" || s.to == "") {

@@ -2,6 +2,7 @@ package intent
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,11 +19,18 @@ type names struct {
 	shown []string                     // names as spelt, for suggestions
 	// managed are the DNS names of Traffic Manager profiles.
 	managed map[string][]string
+	// public are the addresses of declared hosts of the internet by DNS name.
+	public map[string][]netip.Addr
 }
 
-// namesOf collects the names of resources.
-func namesOf(resources []*model.Resource) *names {
-	n := &names{kinds: map[string][]model.LabelKind{}, managed: managedNames(resources)}
+// namesOf collects the names of resources and of hosts of the internet.
+func namesOf(resources []*model.Resource, internet []model.PublicHost) *names {
+	n := &names{kinds: map[string][]model.LabelKind{}, managed: managedNames(resources), public: map[string][]netip.Addr{}}
+	for _, h := range internet {
+		for _, name := range append([]string{h.Name}, h.Names...) {
+			n.public[name] = h.Addrs
+		}
+	}
 	for _, r := range resources {
 		switch {
 		case r.ID.Is(model.TypeVirtualNetwork):
@@ -109,7 +117,8 @@ func (n *names) label(text string) (model.Label, *complaint) {
 	case 1:
 		return model.Label{Kind: kinds[0], Name: low}, nil
 	case 0:
-		candidates := append(slices.Clone(n.shown), "any", "internet", onPremises)
+		candidates := append(slices.Sorted(maps.Keys(n.public)), n.shown...)
+		candidates = append(candidates, "any", "internet", onPremises)
 		if strings.Contains(text, "=") {
 			return model.Label{}, complain(suggestion(text, n.ofKind("tag"), "tag a virtual network or host with it"), "no virtual network or host has the tag %q", text)
 		}
@@ -142,7 +151,8 @@ func (n *names) ofKind(kind string) []string {
 const onPremises = "on-premises"
 
 // selector resolves one side of a sentence: internet, on-premises, any, a
-// prefix or several with commas, a name, or NAME in NAME.
+// prefix or several with commas, a name, NAME in NAME, or the DNS name of a
+// declared host of the internet.
 func (n *names) selector(text string) (model.Selector, *complaint) {
 	sel := model.Selector{Text: text}
 	low := strings.ToLower(strings.TrimSpace(text))
@@ -187,6 +197,11 @@ func (n *names) selector(text string) (model.Selector, *complaint) {
 				}
 				sel.Prefixes = append(sel.Prefixes, p)
 				prefixes++
+			case len(words) == 1 && len(n.public[strings.ToLower(part)]) > 0 && len(n.kinds[strings.ToLower(part)]) == 0:
+				for _, a := range n.public[strings.ToLower(part)] {
+					sel.Prefixes = append(sel.Prefixes, netip.PrefixFrom(a, a.BitLen()))
+					prefixes++
+				}
 			case i > 0 && !strings.EqualFold(words[i-1], "in") || prefixes > 0 || strings.Contains(strings.Trim(w, ","), ","):
 				fix := "name a group to speak of several, or write NAME in NAME to narrow"
 				if near, ok := nearest(part, trafficWords()); ok {
@@ -253,7 +268,7 @@ func serviceTag(s string) (string, bool) {
 // ParseEndpoint resolves one side of a sentence, for example "app in prod",
 // "internet" or "db-prod-westeurope", against a network.
 func ParseEndpoint(n *model.Network, text string) (model.Selector, error) {
-	sel, c := namesOf(n.Resources).selector(text)
+	sel, c := namesOf(n.Resources, n.Internet).selector(text)
 	if c != nil {
 		return model.Selector{}, c
 	}
@@ -285,7 +300,7 @@ func ParseTarget(n *model.Network, text string) (model.Selector, []model.Traffic
 	if c != nil {
 		return model.Selector{}, nil, c
 	}
-	sel, c := namesOf(n.Resources).selector(side)
+	sel, c := namesOf(n.Resources, n.Internet).selector(side)
 	if c != nil {
 		return model.Selector{}, nil, c
 	}

@@ -1,6 +1,7 @@
 package intent
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/ceruleannet/cerulean/model"
@@ -50,7 +51,14 @@ func TestParseTarget(t *testing.T) {
 			t.Errorf("%s: %s", tt.text, diff)
 		}
 	}
+	n.Internet = []model.PublicHost{{Name: "api.example.com", Names: []string{"www.example.com"}, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.80")}}}
+	for _, text := range []string{"WWW.example.com", "api.example.com"} {
+		if sel, err := ParseEndpoint(n, text); err != nil || len(sel.Prefixes) != 1 || sel.Prefixes[0].String() != "192.0.2.80/32" {
+			t.Errorf("%s: %v, %v", text, sel, err)
+		}
+	}
 	for text, want := range map[string]string{
+		"api.exmple.com:443":       `nothing in the network is called "api.exmple.com"; did you mean "api.example.com"?`,
 		"":                         "the destination is empty; write NAME or NAME:443",
 		"db-prod-westeurop:5432":   `nothing in the network is called "db-prod-westeurop"; did you mean "db-prod-westeurope"?`,
 		"db-prod-westeurope:99999": `"99999" is not a port; write a number from 0 to 65535, or a range such as 8000-8010`,

@@ -121,6 +121,7 @@ type builder struct {
 	byKey          map[string]*model.Resource // by model.ID.Key
 	names          *names
 	claimed        []claim
+	internet       []model.PublicHost
 	net            *model.Network
 }
 
@@ -170,10 +171,11 @@ func (b *builder) build() {
 	b.checkReferences()
 
 	b.sortResources()
+	b.internet = b.emitInternet()
 	b.names = b.namesSoFar()
 	b.net = &model.Network{Name: b.name, Subscription: b.subscription, Resources: b.resources, Hosts: b.emitHosts()}
 	b.net.Underlay = b.underlay()
-	b.net.Contents, b.net.Access, b.net.Internet = b.emitContents(), b.emitAccess(), b.emitInternet()
+	b.net.Contents, b.net.Access, b.net.Internet = b.emitContents(), b.emitAccess(), b.internet
 	b.net.AppGateways = b.emitAppGatewayExtras()
 	b.net.Expectations = b.expectations()
 }
