@@ -18,6 +18,11 @@ const (
 	defaultObject = 8 << 20
 )
 
+// patience is how long a request waits for the answer to another like it. That
+// comes no faster than the other's client reads: longer would let one slow client
+// stop all.
+const patience = 5 * time.Second
+
 // Options configure a [Cache].
 type Options struct {
 	Size int64  // of all answers, in bytes; 0 means 64 MiB
@@ -148,13 +153,17 @@ func (c *Cache) Do(req *http.Request, key string, p *Policy, ask Ask, detached f
 		if wait == nil {
 			return c.fetch(req, key, p, v, said, ask, land)
 		}
+		patient := time.NewTimer(patience)
 		select {
 		case <-wait:
+			patient.Stop()
 		case <-req.Context().Done():
+			patient.Stop()
 			return nil, req.Context().Err()
+		case <-patient.C:
 		}
 		if next := c.store.find(key, req); next == nil || next == v || judge(said, next, c.now()) == useValidation {
-			// It was not for everybody: no reason to stand in line.
+			// It was not for everybody, or comes slowly: no reason to stand in line.
 			return c.fetch(req, key, p, next, said, ask, func() {})
 		}
 	}

@@ -288,6 +288,35 @@ func TestCollapseEnds(t *testing.T) {
 	})
 }
 
+// A client that does not read what it asked for stops nobody for long.
+func TestCollapseWithSlowClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{})
+		defer c.Close()
+		do := func() io.ReadCloser {
+			r := httptest.NewRequest("GET", "/", nil)
+			resp, err := c.Do(r, Key("", "http", r, &Policy{}), &Policy{}, func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Header: http.Header{"Cache-Control": {"max-age=60"}}, Body: io.NopCloser(strings.NewReader("x")), ContentLength: 1}, nil
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp.Body
+		}
+		slow := do()
+		began := time.Now()
+		quick := do()
+		if b, _ := io.ReadAll(quick); string(b) != "x" || time.Since(began) != patience {
+			t.Errorf("%q after %v", b, time.Since(began))
+		}
+		quick.Close()
+		if do().Close(); time.Since(began) != patience {
+			t.Error("what the quick one read is not kept")
+		}
+		slow.Close()
+	})
+}
+
 func TestSizes(t *testing.T) {
 	o := &origin{now: begin}
 	o.c = New(Options{Size: 10 << 10, Now: func() time.Time { return o.now }})
