@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/andybalholm/brotli"
@@ -233,10 +234,35 @@ func TestToken(t *testing.T) {
 	}
 	// Without the issuer nobody passes, and it is not the client's fault.
 	dead := guarded(t, Policy{Token: &Token{Issuer: "http://127.0.0.1:1", Audience: "shop"}}, echo)
-	if resp := do(t, dead, "GET", nil, "Authorization", "Bearer "+sign(claims())); resp.StatusCode != 503 {
-		t.Error(resp.Status)
+	keyless := guarded(t, Policy{Token: &Token{Issuer: url, Audience: "shop", Keys: "http://127.0.0.1:1/keys"}}, echo)
+	for _, g := range []*running{dead, keyless} {
+		if resp := do(t, g, "GET", nil, "Authorization", "Bearer "+sign(claims())); resp.StatusCode != 503 {
+			t.Error(resp.Status)
+		}
 	}
 }
+
+// Tokens with made-up key IDs do not make the issuer busy.
+func TestTokenFlood(t *testing.T) {
+	asked := 0
+	way := &issuerWay{asked: map[string]time.Time{}, RoundTripper: roundTripper(func(*http.Request) (*http.Response, error) {
+		asked++
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})}
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			_, _ = way.RoundTrip(httptest.NewRequest("GET", "http://issuer/keys", nil))
+			time.Sleep(time.Second)
+		}
+	})
+	if asked != 20 {
+		t.Error(asked, "questions in 100 seconds, one in five wanted")
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestCompress(t *testing.T) {
 	long := strings.Repeat("the same again and again. ", 400)

@@ -18,26 +18,23 @@ import (
 // "none" (RFC 8725 section 3.1).
 var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// discoverAgain is how long a failed discovery is not tried again.
-const discoverAgain = 5 * time.Second
-
 // verifier checks bearer tokens.
 type verifier struct {
 	token *Token
 	ctx   context.Context // of the gateway, with its way to the issuer
+	way   *issuerWay
 
-	mu     sync.Mutex
-	ready  *oidc.IDTokenVerifier
-	failed error
-	tried  time.Time
+	mu    sync.Mutex
+	ready *oidc.IDTokenVerifier
 }
 
 func newVerifier(s *Server, t *Token) *verifier {
-	client := &http.Client{
-		Timeout:   10 * time.Second,
-		Transport: &http.Transport{DialContext: s.options.Dial, IdleConnTimeout: 30 * time.Second, Proxy: http.ProxyFromEnvironment},
+	way := &issuerWay{
+		RoundTripper: &http.Transport{DialContext: s.options.Dial, IdleConnTimeout: 30 * time.Second, Proxy: http.ProxyFromEnvironment},
+		asked:        map[string]time.Time{},
 	}
-	v := &verifier{token: t, ctx: oidc.ClientContext(s.ctx, client)}
+	client := &http.Client{Timeout: 10 * time.Second, Transport: way}
+	v := &verifier{token: t, ctx: oidc.ClientContext(s.ctx, client), way: way}
 	if t.Keys != "" {
 		v.ready = oidc.NewVerifier(t.Issuer, oidc.NewRemoteKeySet(v.ctx, t.Keys), v.config())
 	}
@@ -55,11 +52,7 @@ func (v *verifier) verifier() (*oidc.IDTokenVerifier, error) {
 	if v.ready != nil {
 		return v.ready, nil
 	}
-	if v.failed != nil && time.Since(v.tried) < discoverAgain {
-		return nil, v.failed
-	}
 	p, err := oidc.NewProvider(v.ctx, v.token.Issuer)
-	v.tried, v.failed = time.Now(), err
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +81,9 @@ func (v *verifier) admit(w http.ResponseWriter, r *http.Request) bool {
 		what := "the token is not valid here"
 		if errors.As(err, &expired) {
 			what = "the token has expired"
+		} else if v.way.isDown() {
+			respond(w, http.StatusServiceUnavailable) // it may be a good one
+			return false
 		}
 		challenge(w, http.StatusUnauthorized, `error="invalid_token", error_description="`+what+`"`)
 		return false
