@@ -156,7 +156,7 @@ func (d *memberDoc) UnmarshalYAML(n ast.Node) error {
 	d.Host = host
 	if some {
 		if _, err := fmt.Sscanf(port+" ", "%d ", &d.Port); err != nil || fmt.Sprint(d.Port) != port {
-			return fmt.Errorf("member %q: %q is no port", short, port)
+			return &yaml.SyntaxError{Token: n.GetToken(), Message: fmt.Sprintf("member %q: %q is no port; write HOST:PORT with 1 to 65535", short, port)}
 		}
 	}
 	return nil

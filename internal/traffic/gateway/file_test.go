@@ -82,7 +82,7 @@ func TestParseWrong(t *testing.T) {
 		{"no YAML", "gateway: shop", "gateway: [", "gw.yaml:"},
 		{"duration", "timeout: 5s", "timeout: soon", `gw.yaml:12:5: backend setting plain: timeout: "soon" is no duration; write 20s or 1m30s`},
 		{"address", "port: 8080", "port: 8080\n    address: here", `gw.yaml:3:5: listener web: "here" is no address`},
-		{"port", "10.0.0.5:8081", "10.0.0.x:80000", `"80000" is no port`},
+		{"port", "10.0.0.5:8081", "10.0.0.x:80000", `gw.yaml:8:25: member "10.0.0.x:80000": "80000" is no port; write HOST:PORT`},
 		{"certificate", "port: 8080", "port: 8080\n    certificates: [{certificate: none.crt, key: none.key}]", "none.crt"},
 		{"pool", "pool: images", "pool: imges", `gw.yaml:33:9: rule web, path /images/*: no pool "imges"`},
 		{"status", `"404"`, `"4O4"`, `gw.yaml:17:5: probe health: status "4O4"`},
