@@ -59,6 +59,9 @@ type Instance struct {
 	Version uint64 `json:"version,omitempty"`
 }
 
+// AddrPort returns where the instance answers.
+func (i *Instance) AddrPort() netip.AddrPort { return netip.AddrPortFrom(i.Addr, i.Port) }
+
 // check completes an instance and finds everything wrong with it.
 func (i *Instance) check() error {
 	var errs []error

@@ -58,6 +58,14 @@ func (n *Network) Failed() fabric.Failure {
 	return n.failure
 }
 
+// Forced returns what is out of order now, in terms of the image that was put in
+// force, that image, and a channel that is closed when either changes.
+func (n *Network) Forced() (fabric.Failure, *fabric.Image, <-chan struct{}) {
+	n.wire.mu.Lock()
+	defer n.wire.mu.Unlock()
+	return n.failure, n.base, n.forced
+}
+
 // TLS returns what a client needs to trust the certificates of the network's
 // services. The caller may change it.
 func (n *Network) TLS() *tls.Config { return n.authority.clientConfig() }
@@ -80,6 +88,8 @@ func (n *Network) fail() {
 		n.failure.Places = append(n.failure.Places, f.Places...)
 		n.failure.Cuts = append(n.failure.Cuts, f.Cuts...)
 	}
+	close(n.forced)
+	n.forced = make(chan struct{})
 	n.wire.under.cut(n.failure.Cuts)
 	if n.pulse != nil {
 		n.pulse.silence(n.failure)

@@ -32,6 +32,8 @@ type Options struct {
 	// Services are the platform's services over HTTP; nil means that it has none:
 	// the metadata server is silent, and services only greet.
 	Services Services
+	// Discovery is the registry of services; nil means that the network has none.
+	Discovery Discovery
 	// Internet are hosts outside, with addresses of their own there.
 	Internet []model.PublicHost
 	// Managers are Traffic Manager profiles, whose names the network's hosts
@@ -61,6 +63,7 @@ type Network struct {
 	director  *director // nil if there are no Traffic Manager profiles
 	closeOnce sync.Once
 	closed    chan struct{}
+	forced    chan struct{} // closed with the next change of base and failure; guarded by wire.mu
 
 	// Guarded by wire.mu: the network as it should be, what is out of order in
 	// it, and what probes found. The engine has what follows from them.
@@ -84,7 +87,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{})}
+	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{}), forced: make(chan struct{})}
 	n.wire = newWire(n, opts.Latency)
 	n.platform = newPlatform(n)
 	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow, OnClose: opts.OnClose, Route: n.wire.under.route})

@@ -87,6 +87,8 @@ func (p *platform) accept(c caller) func(net.Conn) {
 		return func(conn net.Conn) { p.serveNames(c, conn) }
 	case c.local == metadataServer:
 		return p.metadata(c)
+	case c.local == DiscoveryAddr():
+		return p.discovery(c)
 	case c.local.Port() == httpsPort && !p.presences.own(c.local.Addr()):
 		return p.refusal(c)
 	}

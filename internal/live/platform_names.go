@@ -32,7 +32,11 @@ func (n *Network) answer(img *fabric.Image, at fabric.PortID, pkt []byte) *buffe
 	if !ok {
 		return nil
 	}
-	b := answerQuery(viewAt(img, at), n.nameNow(img, at), payload, true)
+	view := viewAt(img, at)
+	b, ours := n.discovered(view, payload, p.Src, false)
+	if !ours {
+		b = answerQuery(view, n.nameNow(img, at), payload, true)
+	}
 	if b == nil {
 		return nil
 	}
@@ -91,7 +95,11 @@ func (p *platform) serveNames(c caller, conn net.Conn) {
 			return
 		}
 		img, at := p.net.place(c.link)
-		out := answerQuery(viewAt(img, at), p.net.nameNow(img, at), in, false)
+		view := viewAt(img, at)
+		out, ours := p.net.discovered(view, in, c.remote.Addr(), true)
+		if !ours {
+			out = answerQuery(view, p.net.nameNow(img, at), in, false)
+		}
 		if out == nil || writeMessage(conn, out) != nil {
 			return
 		}

@@ -43,6 +43,7 @@ func (s *System) controlMux() *http.ServeMux {
 	mux.HandleFunc("POST /v1/exec", s.exec)
 	s.observing(mux)
 	s.drilling(mux)
+	s.serveServices(mux)
 	mux.HandleFunc("POST /v1/dial", s.dial)
 	mux.HandleFunc("GET /v1/host", s.at)
 	mux.HandleFunc("GET /v1/wait", s.wait)

@@ -384,7 +384,7 @@ func enter(messages *datapath.Messages, o ExecOptions) (_ *datapath.Process, err
 
 // environment tells a program of the network.
 func (w *world) environment(env []string) []string {
-	own := []string{"CERULEAN_HOST=" + w.Host, "CERULEAN_NETWORK=" + w.Network}
+	own := append([]string{"CERULEAN_HOST=" + w.Host, "CERULEAN_NETWORK=" + w.Network}, w.Registry...)
 	for _, path := range bundles {
 		if _, err := os.Stat(path); err == nil {
 			// OpenSSL and Go; Python's requests; Node.js.

@@ -102,6 +102,7 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 	g.server = gateway.NewServer(gateway.Options{
 		OnRequest:  g.request,
 		OnFirewall: g.matched,
+		Discover:   discoverFor(o.Event),
 		OnHealth: func(c gateway.Check) {
 			state := "healthy"
 			if !c.Healthy {

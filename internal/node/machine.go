@@ -92,6 +92,8 @@ type world struct {
 	// Authority is the certificate, in PEM, that the network's HTTPS services
 	// have theirs from.
 	Authority string
+	// Registry is by which variables programs find the registry of services.
+	Registry []string
 }
 
 // bundles are the files where systems keep the certificates they trust: Debian,
@@ -102,6 +104,7 @@ var bundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs
 func (m *machine) world() (*world, error) {
 	w := &world{
 		Host: m.host.Name, Network: m.system.Design.Network().Name, Authority: string(m.system.Net.RootPEM()),
+		Registry: m.system.discovery.environment(m.host.Name),
 	}
 	interfaces := m.host.Interfaces()
 	macs := m.macs(interfaces)

@@ -145,6 +145,8 @@ func (p *program) once(ctx context.Context, m *machine, begun func()) (int, erro
 		return 0, e
 	}
 	begun()
+	m.system.discovery.program(p.host.Name, true)
+	defer m.system.discovery.program(p.host.Name, false)
 	select {
 	case <-exited:
 	case <-ctx.Done():

@@ -74,6 +74,8 @@ type System struct {
 	meter    *observe.Meter
 	metrics  *observe.Metrics
 	gateways *appGateways
+	// discovery is the registry of services.
+	discovery *serviceRegistry
 	// following ends when the network no longer follows its cloud.
 	following sync.WaitGroup
 	scraped   *scraped // nil unless asked for
@@ -234,14 +236,18 @@ func (s *System) run(o UpOptions) error {
 	}
 	s.meter = observe.NewMeter()
 	s.feed.Add(s.meter)
+	if s.discovery, err = s.newServiceRegistry(cmp.Or(o.Pace, 1)); err != nil {
+		return err
+	}
 	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{
 		OnFlow: s.feed.OnFlow, OnClose: s.feed.OnClose,
 		Latency: o.Latency, Pace: cmp.Or(o.Pace, 1), Underlay: s.Design.Network().Underlay,
-		Services: services, Internet: s.Design.Network().Internet, Managers: s.Design.Managers,
+		Services: services, Discovery: s.discovery, Internet: s.Design.Network().Internet, Managers: s.Design.Managers,
 	})
 	if err != nil {
 		return err
 	}
+	s.discovery.run(s.running)
 	if err := s.startAppGateways(o, services); err != nil {
 		return err
 	}
@@ -392,6 +398,7 @@ func (s *System) Close() error {
 			s.err = errors.Join(s.err, s.recorder.Close())
 		}
 		s.following.Wait()
+		s.discovery.close()
 		if s.Cloud != nil && s.Cloud.server != nil {
 			s.Cloud.server.Run(nil)
 		}
