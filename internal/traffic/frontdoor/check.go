@@ -1,199 +1,278 @@
 package frontdoor
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/net/http/httpguts"
-
+	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 	"github.com/ceruleannet/cerulean/model/catalog"
 )
 
+// Problem is something wrong with a profile.
+type Problem struct {
+	Place Place
+	Text  string
+}
+
+// Error says where and what.
+func (p Problem) Error() string {
+	if p.Place == "" {
+		return p.Text
+	}
+	return string(p.Place) + ": " + p.Text
+}
+
 // Problems are everything wrong with a profile.
-type Problems []string
+type Problems []Problem
 
 // Error lists them, one a line.
-func (p Problems) Error() string { return strings.Join(p, "\n") }
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i := range p {
+		lines[i] = p[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}
 
-func (p *Problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
+func (p *Problems) add(at Place, format string, args ...any) {
+	*p = append(*p, Problem{at, fmt.Sprintf(format, args...)})
+}
+
+// checker collects what is wrong.
+type checker struct {
+	*Config
+	Problems
+	places map[string]Place // of names that must be unique, by kind and name
+}
 
 // Check reports everything wrong with a profile, as [Problems].
 func (c *Config) Check() error {
-	var out Problems
+	k := &checker{Config: c, places: map[string]Place{}}
 	if len(c.Edges) == 0 {
-		out.add("profile %s has no edge", c.Name)
+		k.add(c.Place, "profile %s has no edge; add edges: [{name: dublin, region: northeurope, port: 8081}]", c.Name)
 	}
-	addresses := map[netip.AddrPort]string{}
-	names := map[string]bool{}
-	unique := func(what, name string) {
-		if name == "" || names[what+name] {
-			out.add("a %s needs a name of its own, not %q", what, name)
-		}
-		names[what+name] = true
-	}
-	for _, e := range c.Edges {
-		unique("edge", e.Name)
-		if _, known := catalog.Region(e.Region); !known {
-			out.add("edge %s: no region %q", e.Name, e.Region)
-		}
-		if e.Address.Port() == 0 {
-			out.add("edge %s needs a port", e.Name)
-		}
-		if other := addresses[e.Address]; other != "" {
-			out.add("edge %s listens at %s, as edge %s does", e.Name, e.Address, other)
-		}
-		addresses[e.Address] = e.Name
+	k.edges()
+	for i := range c.Domains {
+		k.domain(&c.Domains[i])
 	}
 	for i := range c.Groups {
-		unique("origin group", c.Groups[i].Name)
-		c.Groups[i].check(&out)
+		k.unique("origin group", c.Groups[i].Name, c.Groups[i].Place)
+		k.group(&c.Groups[i])
 	}
 	for i := range c.RuleSets {
-		unique("rule set", c.RuleSets[i].Name)
-		c.RuleSets[i].check(&out, names)
+		k.unique("rule set", c.RuleSets[i].Name, c.RuleSets[i].Place)
+	}
+	for i := range c.RuleSets {
+		k.ruleSet(&c.RuleSets[i])
 	}
 	for i := range c.Routes {
-		unique("route", c.Routes[i].Name)
-		c.Routes[i].check(&out, names)
+		k.unique("route", c.Routes[i].Name, c.Routes[i].Place)
+		k.route(&c.Routes[i])
 	}
-	if len(out) > 0 {
-		return out
+	k.overlaps()
+	for i := range c.Firewalls {
+		k.firewall(&c.Firewalls[i])
+	}
+	if len(k.Problems) > 0 {
+		return k.Problems
 	}
 	return nil
 }
 
-func (g *Group) check(out *Problems) {
+// unique demands a name that no other part of its kind has.
+func (k *checker) unique(what, name string, at Place) {
+	if name == "" {
+		k.add(at, "a %s needs a name", what)
+		return
+	}
+	key := what + "/" + strings.ToLower(name)
+	if first, taken := k.places[key]; taken {
+		where := ""
+		if first != "" {
+			where = "; the other is at " + string(first)
+		}
+		k.add(at, "a second %s is called %s; rename one%s", what, name, where)
+		return
+	}
+	k.places[key] = at
+}
+
+func (k *checker) has(what, name string) bool {
+	_, ok := k.places[what+"/"+strings.ToLower(name)]
+	return ok && name != ""
+}
+
+func (k *checker) edges() {
+	for i := range k.Edges {
+		e := &k.Edges[i]
+		k.unique("edge", e.Name, e.Place)
+		if _, known := catalog.Region(e.Region); !known {
+			k.add(e.Place, "edge %s: there is no region %q; write one like westeurope", e.Name, e.Region)
+		}
+		if e.Address.Port() == 0 && e.Secure.Port() == 0 {
+			k.add(e.Place, "edge %s needs a port, or a tlsPort", e.Name)
+		}
+		if e.Secure.Port() != 0 && !slices.ContainsFunc(k.Domains, func(d Domain) bool { return d.Certificate != nil }) {
+			k.add(e.Place, "edge %s takes requests over TLS, and no domain has a certificate", e.Name)
+		}
+	}
+}
+
+func (k *checker) domain(d *Domain) {
+	k.unique("domain", d.Name, d.Place)
+	if !validDomain(d.Name) {
+		k.add(d.Place, "%q is no domain; write shop.example or *.shop.example", d.Name)
+	}
+}
+
+// validDomain reports whether a text is a host name, or *. and one.
+func validDomain(s string) bool {
+	s = strings.TrimPrefix(s, "*.")
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *checker) group(g *Group) {
 	what := "origin group " + g.Name
 	if len(g.Origins) == 0 {
-		out.add("%s has no origin", what)
+		k.add(g.Place, "%s has no origin", what)
 	}
 	if g.Sensitivity < 0 || g.Sensitivity > time.Second {
-		out.add("%s: latency sensitivity of %s; use 0 to 1s", what, g.Sensitivity)
+		k.add(g.Place, "%s: a latency sensitivity of %s; use 0 to 1s", what, g.Sensitivity)
 	}
 	samples, need := or(g.Samples, defaultSamples), or(g.Successful, defaultSuccessful)
 	if samples < 1 || samples > 255 || need < 1 || need > samples {
-		out.add("%s: %d of %d samples; use 1 to 255, and no more than there are", what, need, samples)
+		k.add(g.Place, "%s: %d of %d samples; use 1 to 255, and no more than there are", what, need, samples)
 	}
 	if p := g.Probe; p != nil {
+		at := or(p.Place, g.Place)
 		if !strings.HasPrefix(p.Path, "/") {
-			out.add("%s: probe path %q must begin with /", what, p.Path)
+			k.add(at, "%s: the probe path %q must begin with /", what, p.Path)
 		}
 		if p.Method != "" && p.Method != "HEAD" && p.Method != "GET" {
-			out.add("%s: probe method %q; use HEAD or GET", what, p.Method)
+			k.add(at, "%s: the probe method %q; use HEAD or GET", what, p.Method)
 		}
 		if p.Interval != 0 && (p.Interval < minInterval || p.Interval > maxInterval) {
-			out.add("%s: probed every %s; use %s to %s", what, p.Interval, minInterval, maxInterval)
+			k.add(at, "%s: probed every %s; use %s to %s", what, p.Interval, minInterval, maxInterval)
 		}
 	}
 	seen := map[string]bool{}
-	for _, o := range g.Origins {
-		if o.Name == "" || seen[o.Name] {
-			out.add("%s: an origin needs a name of its own, not %q", what, o.Name)
+	for i := range g.Origins {
+		o := &g.Origins[i]
+		if o.Name == "" || seen[strings.ToLower(o.Name)] {
+			k.add(o.Place, "%s: an origin needs a name of its own, not %q", what, o.Name)
 		}
-		seen[o.Name] = true
-		if o.Host == "" {
-			out.add("%s: origin %s needs a host", what, o.Name)
+		seen[strings.ToLower(o.Name)] = true
+		_, addrErr := netip.ParseAddr(o.Host)
+		switch {
+		case o.Host == "":
+			k.add(o.Place, "%s: origin %s needs a host", what, o.Name)
+		case addrErr != nil && (!validDomain(o.Host) || strings.HasPrefix(o.Host, "*")):
+			k.add(o.Place, "%s: origin %s: %q is neither an address nor a host name", what, o.Name, o.Host)
 		}
 		if o.Priority < 0 || o.Priority > maxPriority {
-			out.add("%s: origin %s: priority %d; use 1 to %d", what, o.Name, o.Priority, maxPriority)
+			k.add(o.Place, "%s: origin %s: a priority of %d; use 1 to %d", what, o.Name, o.Priority, maxPriority)
 		}
 		if o.Weight < 0 || o.Weight > maxWeight {
-			out.add("%s: origin %s: weight %d; use 1 to %d", what, o.Name, o.Weight, maxWeight)
+			k.add(o.Place, "%s: origin %s: a weight of %d; use 1 to %d", what, o.Name, o.Weight, maxWeight)
 		}
-		if o.Region != "" {
-			if _, known := catalog.Region(o.Region); !known {
-				out.add("%s: origin %s: no region %q", what, o.Name, o.Region)
-			}
+		if _, known := catalog.Region(o.Region); o.Region != "" && !known {
+			k.add(o.Place, "%s: origin %s: there is no region %q", what, o.Name, o.Region)
 		}
 	}
 }
 
-func (r *Route) check(out *Problems, names map[string]bool) {
+func (k *checker) route(r *Route) {
 	what := "route " + r.Name
-	if !names["origin group"+r.Group] || r.Group == "" {
-		out.add("%s: no origin group %q", what, r.Group)
+	if !k.has("origin group", r.Group) {
+		k.add(r.Place, "%s: there is no origin group %q", what, r.Group)
 	}
 	for _, p := range r.Patterns {
 		if i := strings.IndexByte(p, '*'); !strings.HasPrefix(p, "/") || i >= 0 && (i != len(p)-1 || p[i-1] != '/') {
-			out.add("%s: pattern %q must begin with / and may end with /*", what, p)
+			k.add(r.Place, "%s: the pattern %q must begin with / and may end with /*", what, p)
 		}
 	}
 	for _, d := range r.Domains {
-		if strings.Contains(strings.TrimPrefix(d, "*."), "*") || d == "" {
-			out.add("%s: domain %q may begin with *. only", what, d)
+		if !validDomain(d) {
+			k.add(r.Place, "%s: the domain %q may begin with *. only", what, d)
 		}
 	}
 	if r.OriginPath != "" && !strings.HasPrefix(r.OriginPath, "/") {
-		out.add("%s: origin path %q must begin with /", what, r.OriginPath)
+		k.add(r.Place, "%s: the origin path %q must begin with /", what, r.OriginPath)
 	}
+	if r.Redirect && r.HTTP != r.HTTPS {
+		k.add(r.Place, "%s: a redirect to HTTPS needs both protocols", what)
+	}
+	k.forwarding(what, r.Forwarding, r.Place)
 	for _, s := range r.RuleSets {
-		if !names["rule set"+s] {
-			out.add("%s: no rule set %q", what, s)
+		if !k.has("rule set", s) {
+			k.add(r.Place, "%s: there is no rule set %q", what, s)
 		}
 	}
 }
 
-func (s *RuleSet) check(out *Problems, names map[string]bool) {
-	for i := range s.Rules {
-		r := &s.Rules[i]
-		what := "rule set " + s.Name + ", rule " + r.Name
-		if len(r.Actions) == 0 {
-			out.add("%s has no action", what)
+func (k *checker) forwarding(what string, f Forwarding, at Place) {
+	switch f {
+	case "", HTTPOnly, HTTPSOnly, MatchRequest:
+	default:
+		k.add(at, "%s: forwarding %q; use HttpOnly, HttpsOnly or MatchRequest", what, f)
+	}
+}
+
+// overlaps finds two routes for the same domain, path and protocol, which Azure
+// refuses ("Routing architecture overview").
+func (k *checker) overlaps() {
+	seen := map[string]*Route{}
+	for i := range k.Routes {
+		r := &k.Routes[i]
+		domains := r.Domains
+		if len(domains) == 0 {
+			domains = []string{"any domain"}
 		}
-		for _, x := range r.Conditions {
-			if variables[x.Variable] == nil {
-				out.add("%s: no variable %q", what, x.Variable)
-			}
-			if len(x.Values) == 0 && x.Operator != "Any" {
-				out.add("%s: %s needs a value", what, x.Operator)
-			}
-			for _, t := range x.Transforms {
-				if transforms[t] == nil {
-					out.add("%s: no transform %q", what, t)
-				}
-			}
-			switch x.Operator {
-			case "Any", "Equal", "Contains", "BeginsWith", "EndsWith", "LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual":
-			case "RegEx":
-				for _, v := range x.Values {
-					if _, err := regexp.Compile(v); err != nil {
-						out.add("%s: %q: %v", what, v, err)
+		told := false
+		for _, d := range domains {
+			for _, p := range r.patterns() {
+				for _, secure := range []bool{false, true} {
+					if !r.takes(secure) || r.Disabled {
+						continue
+					}
+					key := fmt.Sprintln(strings.ToLower(d), strings.ToLower(p), secure)
+					if other := seen[key]; other != nil && other != r && !told {
+						told = true
+						k.add(r.Place, "route %s has %s of %s as route %s does; keep one", r.Name, p, d, other.Name)
+					} else if other == nil {
+						seen[key] = r
 					}
 				}
-			case "IPMatch":
-				for _, v := range x.Values {
-					if _, err := prefix(v); err != nil {
-						out.add("%s: %q is no address or prefix", what, v)
-					}
-				}
-			default:
-				out.add("%s: no operator %q", what, x.Operator)
 			}
 		}
-		for _, a := range r.Actions {
-			for _, h := range []*HeaderAction{a.ModifyRequestHeader, a.ModifyResponseHeader} {
-				if h == nil {
-					continue
-				}
-				if h.Action != "Append" && h.Action != "Overwrite" && h.Action != "Delete" {
-					out.add("%s: header action %q; use Append, Overwrite or Delete", what, h.Action)
-				}
-				if !httpguts.ValidHeaderFieldName(h.Name) || !httpguts.ValidHeaderFieldValue(h.Value) {
-					out.add("%s: header %q: %q cannot be sent", what, h.Name, h.Value)
-				}
-			}
-			if d := a.Redirect; d != nil && d.Status != 301 && d.Status != 302 && d.Status != 307 && d.Status != 308 {
-				out.add("%s: redirect status %d; use 301, 302, 307 or 308", what, d.Status)
-			}
-			if w := a.Rewrite; w != nil && (!strings.HasPrefix(w.Source, "/") || !strings.HasPrefix(w.Destination, "/")) {
-				out.add("%s: a rewrite needs a source and a destination that begin with /", what)
-			}
-			if o := a.Override; o != nil && o.Group != "" && !names["origin group"+o.Group] {
-				out.add("%s: no origin group %q", what, o.Group)
-			}
+	}
+}
+
+func (k *checker) firewall(f *Firewall) {
+	k.unique("firewall policy", f.Policy.Name, f.Place)
+	for _, d := range f.Domains {
+		if !validDomain(d) {
+			k.add(f.Place, "firewall policy %s: %q is no domain", f.Policy.Name, d)
+		}
+	}
+	var wrong waf.Problems
+	if errors.As(f.Policy.Check(waf.Options{}), &wrong) {
+		for _, w := range wrong {
+			k.add(f.Place, "%s", w)
 		}
 	}
 }

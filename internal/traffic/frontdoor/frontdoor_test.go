@@ -87,7 +87,7 @@ func TestMatch(t *testing.T) {
 		"shop.example/a": "shop /o/", "shop.example/z": "wild", "www.example/q": "wild", "a.b.example/q": "any", "narrow.org/n/1": "narrow", "narrow.org/x": "any",
 	} {
 		host, path, _ := strings.Cut(in, "/")
-		m, known := c.match(host, "/"+path)
+		m, known := c.match(host, "/"+path, false, nil)
 		got := "none"
 		if m.route != nil {
 			got = m.route.Name
@@ -100,10 +100,10 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	none := Config{Routes: c.Routes[5:]}
-	if m, known := none.match("narrow.org", "/x"); m.route != nil || !known {
+	if m, known := none.match("narrow.org", "/x", false, nil); m.route != nil || !known {
 		t.Error("a path that no route has")
 	}
-	if _, known := none.match("other.org", "/n/1"); known {
+	if _, known := none.match("other.org", "/n/1", false, nil); known {
 		t.Error("a domain that no route has")
 	}
 }
@@ -178,7 +178,7 @@ func run(t *testing.T, affinity string) (s *Server, at []string, wellEU *atomic.
 	}
 	health = make(chan Health, 100)
 	s, err = Start(c, Options{
-		Listen: func(_ context.Context, network, _ string) (net.Listener, error) {
+		Listen: func(_ context.Context, _ *Edge, network, _ string) (net.Listener, error) {
 			return net.Listen(network, "127.0.0.1:0")
 		},
 		OnHealth: func(h Health) { health <- h },
@@ -222,7 +222,7 @@ func TestServer(t *testing.T) {
 	if resp, _ := ask(t, at[0], "GET", "/old/page?x=1"); resp.StatusCode != 301 || resp.Header.Get("Location") != "https://shop.example/new?x=1" {
 		t.Error(resp.Status, resp.Header)
 	}
-	if resp, body := ask(t, at[1], "GET", "/api/users", "Cookie: beta=1"); !strings.HasPrefix(body, "eu /v2/users host=127.0.0.1 beta=yes") || resp.Header.Get("X-Mark") != "" {
+	if resp, body := ask(t, at[1], "GET", "/api/users", "Cookie: beta=1"); !strings.HasPrefix(body, "eu /v2/users host=shop.example beta=yes") || resp.Header.Get("X-Mark") != "" {
 		t.Errorf("%q %v", body, resp.Header)
 	}
 	if _, body := ask(t, at[1], "POST", "/api/users", "Cookie: beta=1"); !strings.HasPrefix(body, "au /api/users") {
@@ -239,7 +239,7 @@ func TestServer(t *testing.T) {
 	if other, body := ask(t, at[1], "GET", "/static/a.css"); other.Header.Get("X-Cache") != "TCP_MISS" || !strings.HasPrefix(body, "au ") {
 		t.Error("edges keep their own:", other.Header, body)
 	}
-	if n := s.Purge("shop.example", "/files/*"); n != 2 {
+	if n := s.Purge("shop.example", "/STATIC/*"); n != 2 {
 		t.Error(n)
 	}
 	if resp, _ := ask(t, at[0], "GET", "/static/a.css"); resp.Header.Get("X-Cache") != "TCP_MISS" {
@@ -319,10 +319,10 @@ ruleSets:
 		t.Fatal("nothing wrong")
 	}
 	for _, want := range []string{
-		`edge a: no region "moon"`, "needs a port", "a name of its own", `"x" is no address`, "sensitivity of 2s", "3 of 2 samples", "probe path", "probe method", "probed every 1s",
-		"needs a host", "priority 6", "weight 2000", `origin o: no region "moon"`, "h has no origin", `no origin group "none"`, `pattern "a"`, `pattern "/b*"`, `domain "a.*"`, "origin path", `no rule set "none"`,
-		`behavior "Moon"`, `"x" is no duration`, "x has no action", `no variable "Moon"`, `no operator "Near"`, `no transform "Rot13"`, "missing closing )", "no address or prefix", "Equal needs a value",
-		`header action "Sing"`, "cannot be sent", "redirect status 200", "begin with /", "does nothing",
+		`p.yaml:2:10: edge a: there is no region "moon"`, "needs a port", `p.yaml:2:44: edge a: "x" is no address`, "sensitivity of 2s", "3 of 2 samples", "4:74: origin group g: the probe path", "probe method", "probed every 1s",
+		"4:122: origin group g: origin o needs a host", "priority of 6", "weight of 2000", `origin o: there is no region "moon"`, "p.yaml:5:6: origin group h has no origin", `6:11: route r: there is no origin group "none"`, `pattern "a"`, `pattern "/b*"`, `domain "a.*"`, "origin path", `no rule set "none"`,
+		`behavior "Moon"`, `"x" is no duration`, "x has no action", `10:27: rule set s, rule x: there is no variable "Moon"`, `no operator "Near"`, `no transform "Rot13"`, "missing closing )", "no address or prefix", "Equal needs a value",
+		`11:25: rule set s, rule y: header action "Sing"`, "cannot be sent", "redirect status 200", "begin with /", "does nothing",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %q in\n%v", want, err)
@@ -337,7 +337,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("shop.example", "/a/b", "/a/*", "*.example")
 	f.Fuzz(func(t *testing.T, host, path, pattern, domain string) {
 		c := Config{Routes: []Route{{Name: "r", Patterns: []string{pattern}, Domains: []string{domain}, OriginPath: "/o"}}}
-		if m, _ := c.match(host, path); m.route != nil {
+		if m, _ := c.match(host, path, true, func(*Route, string) {}); m.route != nil {
 			m.originPath(path)
 		}
 	})

@@ -7,19 +7,32 @@ type window struct {
 	size, need int
 	results    []bool
 	latencies  []time.Duration
+	said       string
+	since      time.Time // of the state
+	asked      time.Time // last
+	sent, bad  uint64
 }
 
 func newWindow(g *Group) *window {
 	return &window{size: or(g.Samples, defaultSamples), need: or(g.Successful, defaultSuccessful)}
 }
 
+// resize takes the numbers of a group; results stay.
+func (w *window) resize(g *Group) {
+	w.size, w.need = or(g.Samples, defaultSamples), or(g.Successful, defaultSuccessful)
+	w.results = w.results[max(0, len(w.results)-w.size):]
+	w.latencies = w.latencies[max(0, len(w.latencies)-w.size):]
+}
+
 // hear takes a result.
 func (w *window) hear(ok bool, latency time.Duration) {
+	w.sent++
 	w.results = append(w.results, ok)
 	if len(w.results) > w.size {
 		w.results = w.results[1:]
 	}
 	if !ok {
+		w.bad++
 		return
 	}
 	w.latencies = append(w.latencies, latency)

@@ -1,48 +1,83 @@
 package frontdoor
 
 import (
-	"net"
+	"cmp"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"path"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/traffic/cache"
 )
 
+// Router decides what becomes of requests. It has neither sockets nor a clock.
+type Router struct {
+	config *Config
+	sets   map[string][]rule // by lower-case name, in their order
+	groups map[string]*Group
+}
+
+// rule is a rule with its conditions made ready.
+type rule struct {
+	*Rule
+	conditions []func(*http.Request) bool
+}
+
+// NewRouter returns the router of a profile, or its [Problems].
+func NewRouter(c *Config) (*Router, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	t := &Router{config: c, sets: map[string][]rule{}, groups: map[string]*Group{}}
+	for i := range c.Groups {
+		t.groups[strings.ToLower(c.Groups[i].Name)] = &c.Groups[i]
+	}
+	for i := range c.RuleSets {
+		s := &c.RuleSets[i]
+		var list []rule
+		for j := range s.Rules {
+			r := rule{Rule: &s.Rules[j]}
+			for n := range r.Conditions {
+				r.conditions = append(r.conditions, r.Conditions[n].ready())
+			}
+			list = append(list, r)
+		}
+		slices.SortStableFunc(list, func(a, b rule) int { return cmp.Compare(a.Order, b.Order) })
+		t.sets[strings.ToLower(s.Name)] = list
+	}
+	return t, nil
+}
+
+// Config returns the profile.
+func (t *Router) Config() *Config { return t.config }
+
+// group returns an origin group.
+func (t *Router) group(name string) *Group { return t.groups[strings.ToLower(name)] }
+
 // outcome is what rule sets made of a request.
 type outcome struct {
-	redirect *Redirect
-	group    string
-	cache    *cache.Policy
-	path     string
-	response []*HeaderAction
-	matched  []string // names of rules
+	redirect   *Redirect
+	group      string
+	forwarding Forwarding
+	cache      *cache.Policy
+	path       string
+	response   []*HeaderAction
+	matched    []string // SET/RULE
 }
 
 // run runs the rule sets of a route on a request, in their order. It changes the
 // request's headers.
-func (c *Config) run(m *match, r *http.Request) outcome {
-	out := outcome{group: m.route.Group, cache: m.route.Cache, path: m.originPath(r.URL.Path)}
+func (t *Router) run(m *match, r *http.Request) outcome {
+	out := outcome{group: m.route.Group, forwarding: m.route.Forwarding, cache: m.route.Cache, path: m.originPath(r.URL.Path)}
 	for _, name := range m.route.RuleSets {
-		i := slices.IndexFunc(c.RuleSets, func(s RuleSet) bool { return s.Name == name })
-		if i < 0 {
-			continue // it was checked
-		}
-		rules := slices.Clone(c.RuleSets[i].Rules)
-		slices.SortStableFunc(rules, func(a, b Rule) int { return a.Order - b.Order })
-		for k := range rules {
-			rule := &rules[k]
-			if !slices.ContainsFunc(rule.Conditions, func(x Condition) bool { return !x.holds(r) }) {
-				out.matched = append(out.matched, name+"/"+rule.Name)
-				out.apply(rule, r)
-				if rule.Stop || out.redirect != nil {
-					return out
-				}
+		for _, rule := range t.sets[strings.ToLower(name)] {
+			if slices.ContainsFunc(rule.conditions, func(holds func(*http.Request) bool) bool { return !holds(r) }) {
+				continue
+			}
+			out.matched = append(out.matched, name+"/"+rule.Name)
+			out.apply(rule.Rule, r)
+			if rule.Stop || out.redirect != nil {
+				return out
 			}
 		}
 	}
@@ -52,33 +87,40 @@ func (c *Config) run(m *match, r *http.Request) outcome {
 func (o *outcome) apply(rule *Rule, r *http.Request) {
 	for i := range rule.Actions {
 		a := &rule.Actions[i]
-		switch {
-		case a.ModifyRequestHeader != nil:
+		if a.ModifyRequestHeader != nil {
 			a.ModifyRequestHeader.apply(r.Header)
-		case a.ModifyResponseHeader != nil:
+		}
+		if a.ModifyResponseHeader != nil {
 			o.response = append(o.response, a.ModifyResponseHeader)
-		case a.Redirect != nil:
+		}
+		if a.Redirect != nil {
 			o.redirect = a.Redirect
-		case a.Rewrite != nil:
-			w := a.Rewrite
-			if len(o.path) >= len(w.Source) && strings.EqualFold(o.path[:len(w.Source)], w.Source) {
-				rest := o.path[len(w.Source):]
-				o.path = w.Destination
-				if w.KeepUnmatched {
-					o.path = strings.TrimSuffix(w.Destination, "/") + "/" + strings.TrimPrefix(rest, "/")
-				}
-			}
-		case a.Override != nil:
-			if a.Override.Group != "" {
-				o.group = a.Override.Group
-			}
-			if a.Override.Cache != nil {
-				o.cache = a.Override.Cache
-			}
-			if a.Override.NoCache {
-				o.cache = nil
+		}
+		if w := a.Rewrite; w != nil && len(o.path) >= len(w.Source) && strings.EqualFold(o.path[:len(w.Source)], w.Source) {
+			rest := o.path[len(w.Source):]
+			o.path = w.Destination
+			if w.KeepUnmatched {
+				o.path = strings.TrimSuffix(w.Destination, "/") + "/" + strings.TrimPrefix(rest, "/")
 			}
 		}
+		if a.Override != nil {
+			o.override(a.Override)
+		}
+	}
+}
+
+func (o *outcome) override(x *Override) {
+	if x.Group != "" {
+		o.group = x.Group
+	}
+	if x.Forwarding != "" {
+		o.forwarding = x.Forwarding
+	}
+	if x.Cache != nil {
+		o.cache = x.Cache
+	}
+	if x.NoCache {
+		o.cache = nil
 	}
 }
 
@@ -120,121 +162,4 @@ func scheme(r *http.Request) string {
 		return "https"
 	}
 	return "http"
-}
-
-// variables are what conditions compare.
-var variables = map[string]func(*http.Request, string) []string{
-	"RequestMethod": func(r *http.Request, _ string) []string { return []string{r.Method} },
-	"RequestUri":    func(r *http.Request, _ string) []string { return []string{scheme(r) + "://" + r.Host + r.RequestURI} },
-	"UrlPath":       func(r *http.Request, _ string) []string { return []string{strings.TrimPrefix(r.URL.Path, "/")} },
-	"UrlFileName":   func(r *http.Request, _ string) []string { return []string{path.Base(r.URL.Path)} },
-	"UrlFileExtension": func(r *http.Request, _ string) []string {
-		return []string{strings.TrimPrefix(path.Ext(r.URL.Path), ".")}
-	},
-	"QueryString": func(r *http.Request, name string) []string {
-		if name == "" {
-			return []string{r.URL.RawQuery}
-		}
-		return r.URL.Query()[name]
-	},
-	"RequestHeader": func(r *http.Request, name string) []string { return r.Header.Values(name) },
-	"Cookies": func(r *http.Request, name string) (out []string) {
-		for _, c := range r.CookiesNamed(name) {
-			out = append(out, c.Value)
-		}
-		return out
-	},
-	"RemoteAddress": func(r *http.Request, _ string) []string {
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		return []string{host}
-	},
-	"RequestScheme": func(r *http.Request, _ string) []string { return []string{strings.ToUpper(scheme(r))} },
-	"HostName":      func(r *http.Request, _ string) []string { return []string{r.Host} },
-	"HttpVersion": func(r *http.Request, _ string) []string {
-		return []string{strings.TrimPrefix(r.Proto, "HTTP/")}
-	},
-	"ServerPort": func(r *http.Request, _ string) []string {
-		if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-			_, port, _ := net.SplitHostPort(a.String())
-			return []string{port}
-		}
-		return nil
-	},
-}
-
-// transforms change a value before it is compared.
-var transforms = map[string]func(string) string{
-	"Lowercase": strings.ToLower, "Uppercase": strings.ToUpper, "Trim": strings.TrimSpace,
-	"UrlDecode": func(s string) string {
-		if d, err := url.QueryUnescape(s); err == nil {
-			return d
-		}
-		return s
-	},
-}
-
-func (x *Condition) holds(r *http.Request) bool {
-	get := variables[x.Variable]
-	found := get != nil && slices.ContainsFunc(get(r, x.Selector), func(v string) bool {
-		for _, t := range x.Transforms {
-			v = transforms[t](v)
-		}
-		return x.compare(v)
-	})
-	return found != x.Negate
-}
-
-func (x *Condition) compare(v string) bool {
-	any := func(f func(string) bool) bool { return slices.ContainsFunc(x.Values, f) }
-	switch x.Operator {
-	case "Any":
-		return true
-	case "Equal":
-		return any(func(s string) bool { return v == s })
-	case "Contains":
-		return any(func(s string) bool { return strings.Contains(v, s) })
-	case "BeginsWith":
-		return any(func(s string) bool { return strings.HasPrefix(v, s) })
-	case "EndsWith":
-		return any(func(s string) bool { return strings.HasSuffix(v, s) })
-	case "RegEx":
-		return any(func(s string) bool {
-			re, err := regexp.Compile(s)
-			return err == nil && re.MatchString(v)
-		})
-	case "IPMatch":
-		a, err := netip.ParseAddr(v)
-		return err == nil && any(func(s string) bool {
-			p, err := prefix(s)
-			return err == nil && p.Contains(a.Unmap())
-		})
-	}
-	n, err := strconv.ParseInt(v, 10, 64)
-	if err != nil {
-		return false
-	}
-	return any(func(s string) bool {
-		m, err := strconv.ParseInt(s, 10, 64)
-		if err != nil {
-			return false
-		}
-		switch x.Operator {
-		case "LessThan":
-			return n < m
-		case "LessThanOrEqual":
-			return n <= m
-		case "GreaterThan":
-			return n > m
-		case "GreaterThanOrEqual":
-			return n >= m
-		}
-		return false
-	})
-}
-
-func prefix(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	return netip.ParsePrefix(s)
 }

@@ -1,0 +1,177 @@
+package frontdoor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/cache"
+)
+
+// Times and sizes of the edges.
+const (
+	headerTimeout = 30 * time.Second
+	idleTimeout   = 90 * time.Second
+	dialTimeout   = 10 * time.Second
+	maxHeader     = 32 << 10
+	maxIdle       = 64 // connections to each origin
+)
+
+// edge is a place that serves.
+type edge struct {
+	server    *Server
+	name      string
+	cache     *cache.Cache
+	strict    *http.Transport // wants certificates for the origin's name
+	lax       *http.Transport // wants only that a known authority signed them
+	proxy     *httputil.ReverseProxy
+	listeners []*listener // guarded by the server's mu
+
+	mu        sync.Mutex
+	config    *Edge
+	addresses []string
+	windows   map[originKey]*window
+	targets   map[target]*watched
+	turns     map[string]*turns // by group
+}
+
+func newEdge(s *Server, x *Edge) *edge {
+	e := &edge{
+		server: s, name: x.Name, config: x, cache: cache.New(cache.Options{Name: "frontdoor"}),
+		windows: map[originKey]*window{}, targets: map[target]*watched{}, turns: map[string]*turns{},
+	}
+	e.strict, e.lax = e.transport(false), e.transport(true)
+	e.proxy = &httputil.ReverseProxy{
+		Rewrite: e.outbound, Transport: e, FlushInterval: -1, ModifyResponse: e.inbound,
+		ErrorHandler: e.failed, ErrorLog: quiet(),
+	}
+	return e
+}
+
+// quiet takes what nobody has to hear: clients that hang up.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// transport makes connections to origins.
+func (e *edge) transport(anyName bool) *http.Transport {
+	return &http.Transport{
+		DialContext:         e.dial,
+		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleTimeout, DisableCompression: true,
+		// The roots are those of the profile in force, so a connection is verified
+		// here and not by a configuration that would stay ("End-to-end TLS").
+		TLSClientConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12, InsecureSkipVerify: true,
+			VerifyConnection: func(c tls.ConnectionState) error { return e.verify(&c, anyName) },
+		},
+	}
+}
+
+func (e *edge) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return e.server.options.Dial(ctx, e.now(), network, address)
+}
+
+// verify holds an origin's certificate against the authorities, and the name that
+// was asked for.
+func (e *edge) verify(c *tls.ConnectionState, anyName bool) error {
+	if len(c.PeerCertificates) == 0 {
+		return fmt.Errorf("origin %s shows no certificate", c.ServerName)
+	}
+	o := x509.VerifyOptions{Roots: e.server.Router().config.Roots, Intermediates: x509.NewCertPool()}
+	if !anyName {
+		o.DNSName = c.ServerName
+	}
+	for _, x := range c.PeerCertificates[1:] {
+		o.Intermediates.AddCert(x)
+	}
+	_, err := c.PeerCertificates[0].Verify(o)
+	return err
+}
+
+func (e *edge) client(o *Origin) *http.Transport {
+	if o.AnyName {
+		return e.lax
+	}
+	return e.strict
+}
+
+// now returns the edge as it is declared now.
+func (e *edge) now() *Edge {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.config
+}
+
+func (e *edge) region() string { return e.now().Region }
+
+func (e *edge) at() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.addresses
+}
+
+// end forgets what the edge keeps.
+func (e *edge) end() {
+	e.cache.Close()
+	e.strict.CloseIdleConnections()
+	e.lax.CloseIdleConnections()
+}
+
+// listener is where an edge takes requests.
+type listener struct {
+	edge    *edge
+	address string
+	secure  bool
+	listen  net.Listener
+	http    *http.Server
+}
+
+// serve begins to take requests.
+func (l *listener) serve() {
+	l.http = &http.Server{
+		Handler: l.edge, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet(),
+	}
+	if !l.secure {
+		l.edge.server.work.Go(func() { _ = l.http.Serve(l.listen) })
+		return
+	}
+	l.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetConfigForClient: l.edge.greeted}
+	l.edge.server.work.Go(func() { _ = l.http.ServeTLS(l.listen, "", "") })
+}
+
+// close ends a listener: requests under way have as long as given.
+func (l *listener) close(most time.Duration) {
+	ctx, done := context.WithTimeout(context.Background(), most)
+	defer done()
+	if l.http == nil {
+		_ = l.listen.Close()
+		return
+	}
+	if l.http.Shutdown(ctx) != nil {
+		_ = l.http.Close()
+	}
+}
+
+// greeted returns how to speak TLS with a client: with the certificate of the
+// domain it names. A name that no domain has is refused.
+func (e *edge) greeted(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	c := e.server.Router().config
+	d := c.domain(hello.ServerName)
+	if d == nil && hello.ServerName == "" && len(c.Domains) > 0 {
+		d = &c.Domains[0] // it names none
+	}
+	if d == nil || d.Certificate == nil {
+		return nil, fmt.Errorf("no domain of %s is called %s", c.Name, strings.ToValidUTF8(hello.ServerName, "?"))
+	}
+	return &tls.Config{
+		MinVersion: or(d.MinTLS, tls.VersionTLS12), Certificates: []tls.Certificate{*d.Certificate},
+		NextProtos: []string{"h2", "http/1.1"},
+	}, nil
+}
