@@ -145,7 +145,7 @@ known; elsewhere name them.`,
 		if i.At, err = netip.ParseAddrPort(args[1]); err != nil {
 			return fmt.Errorf("%q is no place: write ADDRESS:PORT", args[1])
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s at %s is registered until Ctrl-C\n", args[0], i.At)
+		fmt.Fprintf(cmd.ErrOrStderr(), "registering %s at %s until Ctrl-C\n", args[0], i.At)
 		return node.RegisterService(cmd.Context(), *t, i, lease)
 	}
 	return cmd
