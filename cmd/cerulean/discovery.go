@@ -127,7 +127,7 @@ known; elsewhere name them.`,
 		Args: cobra.ExactArgs(2),
 	}
 	t := registryFlags(cmd)
-	cmd.Flags().DurationVar(&lease, "lease", 10*time.Second, "how long the instance stays when nothing is heard of it, 1s to 1h")
+	cmd.Flags().DurationVar(&lease, "lease", 10*time.Second, "how long it stays without being heard of, 1s to 1h")
 	cmd.Flags().StringVar(&i.Region, "region", "", "its `REGION`")
 	cmd.Flags().StringVar(&i.Zone, "zone", "", "its availability `ZONE`")
 	cmd.Flags().StringVar(&i.Protocol, "protocol", "tcp", "tcp or udp")
