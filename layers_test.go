@@ -30,7 +30,7 @@ type room struct {
 var rooms = []room{
 	{path: "model", duty: "The nouns: Azure resources as Go values, IDs, references, expectations; `model/catalog` has Azure's published facts, `model/wire` typed views of the documents"},
 	{path: "intent", duty: "Declared languages in, resources out: the YAML network with its lock file", may: []string{"model"}, tests: []string{"internal/fabric", "internal/fabric/compile", "internal/proof"}},
-	{path: "lab", duty: "A virtual network inside your Go test: declare, dial, prove, assert", may: []string{"model", "intent", "internal/fabric", "internal/fabric/compile", "internal/proof", "internal/engine", "internal/live", "internal/drill", "internal/state", "internal/arm", "internal/paas"}},
+	{path: "lab", duty: "A virtual network inside your Go test: declare, dial, prove, assert", may: []string{"model", "intent", "internal/fabric", "internal/fabric/compile", "internal/proof", "internal/engine", "internal/live", "internal/drill", "internal/state", "internal/arm", "internal/paas", "internal/sql"}},
 	{path: "discovery", duty: "A registry of services with leases and watches, and its client; importable by any Go program"},
 	{path: "balance", duty: "Choosing a healthy member; importable by any Go program"},
 	{path: "internal/fabric", duty: "The compiled image of a network: what every interpreter reads. Besides `balance`, standard library only", may: []string{"balance"}, tests: []string{"internal/fabric/fabrictest"}},
@@ -46,7 +46,8 @@ var rooms = []room{
 	{path: "internal/engine", duty: "One packet in; verdict, reason and bytes out; flow table. No I/O, no clock", may: []string{"internal/fabric"}, tests: []string{"internal/fabric/ref", "internal/fabric/fabrictest"}},
 	{path: "internal/live", duty: "The running network: in-process hosts around one engine, the wire between regions, probes of expectations by real connections", may: []string{"model", "internal/fabric", "internal/fabric/ref", "internal/engine", "internal/proof", "internal/traffic/trafficmanager"}, tests: []string{"intent", "internal/fabric/compile", "internal/fabric/fabrictest"}},
 	{path: "internal/paas", duty: "Data planes of platform services as HTTP handlers without sockets: Key Vault secrets, blobs, instance metadata and its tokens", may: []string{"model"}},
-	{path: "internal/drill", duty: "Rehearsed failures: what goes down, what the proof predicts, what the running network does", may: []string{"model", "internal/fabric", "internal/fabric/ref", "internal/proof", "internal/live"}, tests: []string{"intent", "internal/fabric/compile"}},
+	{path: "internal/sql", duty: "Data planes of SQL servers: TDS sessions over databases in SQLite, and failover groups whose replication has no clock; `tds` is the protocol, `geo` the replication", may: []string{"model", "internal/paas"}},
+	{path: "internal/drill", duty: "Rehearsed failures: what goes down, what the proof predicts, what the running network does", may: []string{"model", "internal/fabric", "internal/fabric/ref", "internal/proof", "internal/live", "internal/sql"}, tests: []string{"intent", "internal/fabric/compile"}},
 	{path: "internal/route", duty: "Routing protocol state machines", planned: true},
 	{path: "internal/traffic/dns", duty: "An authoritative DNS server: zones, and names whose answer depends on who asks, beside any network"},
 	{path: "internal/traffic/trafficmanager", duty: "What a Traffic Manager profile's name means to whom: states, routing methods, nested profiles. No I/O, no clock", may: []string{"model"}},
@@ -63,7 +64,7 @@ var rooms = []room{
 	{path: "internal/datapath", duty: "The edge to the operating system: virtual network interfaces of real processes, in namespaces of their own", may: []string{"internal/engine"}},
 	{path: "internal/template", duty: "Azure's deployment templates: their expressions, and the resources they stand for", may: []string{"model"}},
 	{path: "internal/arm", duty: "The embedded cloud: a Resource Manager server over the store", may: []string{"model", "intent", "internal/state", "internal/plan", "internal/fabric", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/diagnose", "internal/paas", "internal/template"}, tests: []string{"internal/plan/azure", "internal/fabric/ref"}},
-	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/proof/policy", "internal/proof/certificate", "internal/audit", "internal/diagnose", "internal/engine", "internal/live", "internal/drill", "internal/observe", "internal/datapath", "internal/paas", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm", "internal/template", "internal/traffic/dns", "internal/traffic/trafficmanager", "internal/traffic/gateway", "internal/traffic/appgateway", "internal/traffic/waf", "internal/traffic/frontdoor", "internal/traffic/cache", "discovery"}, tests: []string{"internal/fabric/fabrictest"}},
+	{path: "internal/node", duty: "Composition root: builds one running system; knows all rooms but `lab` and `cmd`", may: []string{"model", "intent", "internal/fabric", "internal/fabric/ref", "internal/fabric/compile", "internal/fabric/avnm", "internal/proof", "internal/proof/policy", "internal/proof/certificate", "internal/audit", "internal/diagnose", "internal/engine", "internal/live", "internal/drill", "internal/observe", "internal/datapath", "internal/paas", "internal/sql", "internal/state", "internal/plan", "internal/plan/azure", "internal/arm", "internal/template", "internal/traffic/dns", "internal/traffic/trafficmanager", "internal/traffic/gateway", "internal/traffic/appgateway", "internal/traffic/waf", "internal/traffic/frontdoor", "internal/traffic/cache", "discovery"}, tests: []string{"internal/fabric/fabrictest"}},
 	{path: "cmd/cerulean", duty: "One main; thin commands", may: []string{"model", "intent", "lab", "internal/node"}},
 	{path: "interop", duty: "Unchanged clients of Azure against the embedded cloud: stories of the Azure CLI and Terraform. They run the program; they import nothing of ours"},
 	{path: "web", duty: "The console's assets", planned: true},
@@ -90,6 +91,8 @@ var quarantine = map[string][]string{
 	"github.com/gorilla/websocket":      {"internal/traffic/gateway (tests)"},
 	"github.com/coder/websocket":        {"internal/traffic/gateway (tests)"},
 	"github.com/prometheus":             {"internal/observe"},
+	"modernc.org/sqlite":                {"internal/sql"},
+	"github.com/microsoft/go-mssqldb":   {"internal/sql (tests)", "internal/node (tests)", "lab (tests)"},
 }
 
 // standardOnly are rooms without any third-party import.

@@ -21,6 +21,17 @@ type Network struct {
 	Access       []Access
 	Internet     []PublicHost
 	AppGateways  []AppGateway
+	FrontDoors   []FrontDoor
+}
+
+// FrontDoor is what a front door of the network has that no property of its
+// resources holds.
+type FrontDoor struct {
+	Profile ID
+	// Certificates are files in PEM form, by the name of their custom domain;
+	// relative paths are beside the declared network.
+	Certificates []CertificateFiles
+	Pos          Pos
 }
 
 // AppGateway is what an application gateway of the network has that no property
@@ -53,9 +64,11 @@ type AppGatewayPolicy struct {
 
 // Contents is what a platform service holds at first.
 type Contents struct {
-	Service ID                // of a key vault or storage account
+	Service ID                // of a key vault, a storage account or an SQL server
 	Secrets map[string]string // value by name
 	Blobs   map[string]string // content by "container/name"
+	Logins  map[string]string // password by name
+	Users   []ID              // virtual machines whose managed identities may log in
 	Pos     Pos
 }
 
@@ -73,6 +86,7 @@ type Access struct {
 type PublicHost struct {
 	Name     string   // DNS name, lower case, without trailing dot
 	Names    []string // further DNS names
+	Region   string   // nearest to it; empty if nobody knows
 	Addrs    []netip.Addr
 	Services []Service
 	Pos      Pos
@@ -245,6 +259,9 @@ type Waypoint struct {
 type Request struct {
 	URL      string   // absolute, of http or https
 	Statuses []string // that its answer may have, "200-299" or "403"; none means below 500
+	// FrontDoor is the profile that takes it, where that is a front door; it is then
+	// no application gateway that the expectation's To names, but the edges' address.
+	FrontDoor string
 }
 
 // Fits reports whether a status is one that the claim means.
