@@ -96,6 +96,7 @@ func (b *builder) emitPlaces() {
 		b.emitHost(h)
 	}
 	b.emitManagers()
+	b.emitFrontDoors()
 }
 
 func (b *builder) emitVNet(v *vnet) {

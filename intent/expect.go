@@ -15,6 +15,10 @@ func (b *builder) expectations() []model.Expectation {
 	seen := map[string]Text{}
 	var specs []Expectation
 	for _, spec := range b.doc.Expectations {
+		if over, ok := b.overDoors(spec); ok {
+			specs = append(specs, over...)
+			continue
+		}
 		specs = append(specs, b.overTargets(spec)...)
 	}
 	for _, spec := range specs {
@@ -91,7 +95,7 @@ func (b *builder) expectation(spec Expectation) (model.Expectation, bool) {
 		if !ok {
 			return e, false
 		}
-		b.claim(&e, model.Verb(verb), t)
+		b.claim(&e, model.Verb(verb), t, spec.fromEdges)
 	}
 	b.statuses(&e, spec)
 	if spec.From.IsSet() && e.Verb != model.Resolves {
@@ -107,7 +111,7 @@ func (b *builder) expectation(spec Expectation) (model.Expectation, bool) {
 }
 
 // claim reads the sentence of an expectation.
-func (b *builder) claim(e *model.Expectation, verb model.Verb, t Text) {
+func (b *builder) claim(e *model.Expectation, verb model.Verb, t Text, edges bool) {
 	e.Verb, e.Text, e.Pos = verb, string(verb)+" "+strings.Join(strings.Fields(t.Value), " "), t.Pos
 	if u, from, ok := urlOf(t.Value); ok {
 		b.request(e, Text{from, t.Pos}, u, t)
@@ -120,6 +124,10 @@ func (b *builder) claim(e *model.Expectation, verb model.Verb, t Text) {
 	}
 	e.Both, e.Traffic = s.both, s.traffic
 	e.From = b.selector(Text{s.from, t.Pos})
+	if edges {
+		e.From = edgesSelector(t)
+		e.Text = string(verb) + " " + e.From.Text + strings.TrimPrefix(strings.Join(strings.Fields(t.Value), " "), s.from)
+	}
 	e.To = b.selector(Text{s.to, t.Pos})
 	if e.From.Internet && e.To.Internet {
 		b.problem(t.Pos, "put something of the network on one side", "%q says nothing about the network", t.Value)
@@ -179,7 +187,7 @@ func (b *builder) noMoreThan(e *model.Expectation, spec Expectation) {
 		b.problem(t.Pos, "write a path from here, for example ../baseline", "%q is not the path of a network beside this one", t.Value)
 	}
 	if spec.Of.IsSet() {
-		if b.claim(e, model.NoMore, spec.Of); e.Both {
+		if b.claim(e, model.NoMore, spec.Of, false); e.Both {
 			b.problem(spec.Of.Pos, "write two expectations with ->", "no-more-than compares one direction, not <->")
 		}
 		e.Text = strings.TrimPrefix(e.Text, string(model.NoMore)+" ")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 )
 
 // publicName is the form of a DNS name of a public host (RFC 1123 section 2.1),
@@ -29,6 +30,13 @@ func (b *builder) emitInternet() []model.PublicHost {
 	var out []model.PublicHost
 	for _, e := range b.doc.Internet {
 		host := model.PublicHost{Name: b.publicName(names, e.Key), Pos: e.Key.Pos}
+		if t := e.Value.Region; t.IsSet() {
+			info, ok := catalog.Region(t.Value)
+			if !ok {
+				b.problem(t.Pos, suggestion(t.Value, azureRegions(), "write one like westeurope"), "%q is no Azure region", t.Value)
+			}
+			host.Region = info.Name
+		}
 		for _, t := range e.Value.Names {
 			if name := b.publicName(names, t); name != "" {
 				host.Names = append(host.Names, name)

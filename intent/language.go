@@ -47,6 +47,8 @@ type Document struct {
 	AppGateways []AppGateway `yaml:"application-gateways"`
 	// Traffic Manager profiles: DNS names that lead to one of several endpoints.
 	TrafficManagers []TrafficManager `yaml:"traffic-managers"`
+	// Front doors: a name and address that the nearest of many edges answers, before origins.
+	FrontDoors []FrontDoor `yaml:"front-doors"`
 	// NAT gateways, which subnets name.
 	NATGateways []NATGateway `yaml:"nat-gateways"`
 	// Platform services: storage accounts, SQL servers and key vaults.
@@ -387,4 +389,6 @@ type Expectation struct {
 	// What the traffic must not pass, neither way; named like through.
 	NotThrough Texts     `yaml:"not-through"`
 	Pos        model.Pos `yaml:"-"`
+
+	fromEdges bool // the source is every edge of front doors
 }

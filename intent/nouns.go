@@ -95,6 +95,7 @@ func (b *builder) declareNouns() {
 	b.declareEndpoints()
 	b.declareSites()
 	b.declareManagers()
+	b.declareFrontDoors()
 }
 
 // emitNouns makes their resources.

@@ -47,6 +47,9 @@ func (b *builder) request(e *model.Expectation, from Text, rawURL string, t Text
 	e.Request = &model.Request{URL: rawURL}
 	e.Traffic = []model.Traffic{{Protocol: protocolTCP, Ports: []model.PortRange{{Lo: uint16(port), Hi: uint16(port)}}}}
 	e.To = model.Selector{Text: rawURL, Pos: t.Pos}
+	if b.doorRequest(e, u, t) {
+		return
+	}
 	found, known := b.listeningFor(u, port)
 	switch len(found) {
 	case 0:

@@ -102,6 +102,7 @@ type builder struct {
 	natGateways  []*natGateway
 	services     []*service
 	managers     []*manager
+	frontDoors   []*frontDoor
 	endpoints    []*endpoint
 	gateways     []*gateway
 	routeServers []*routeServer
@@ -177,6 +178,7 @@ func (b *builder) build() {
 	b.net.Underlay = b.underlay()
 	b.net.Contents, b.net.Access, b.net.Internet = b.emitContents(), b.emitAccess(), b.internet
 	b.net.AppGateways = b.emitAppGatewayExtras()
+	b.net.FrontDoors = b.emitFrontDoorExtras()
 	b.net.Expectations = b.expectations()
 }
 

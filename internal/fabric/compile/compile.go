@@ -58,6 +58,7 @@ func run(resources []*model.Resource, opts Options, m *memory) (*compiler, error
 		servicePrefixes: map[string][]netip.Prefix{},
 	}
 	c.decode(resources)
+	c.doors = FrontDoors(resources, c.opts)
 	c.networks()
 	c.groups()
 	c.connectivity()
@@ -151,6 +152,7 @@ type compiler struct {
 
 	// names
 	managers []trafficmanager.Profile // in order of ID
+	doors    []FrontDoor              // in order of ID
 
 	// routes
 	tables      map[tableKey]fabric.TableID

@@ -65,7 +65,7 @@ func (c *compiler) names() {
 		byVNet[l.vnet.space] = append(byVNet[l.vnet.space], l)
 	}
 	c.readManagers()
-	public := slices.Concat(c.publicNames(), c.labelNames(), c.listenerNames())
+	public := slices.Concat(c.publicNames(), c.labelNames(), c.listenerNames(), c.doorZones())
 	same := map[string][]fabric.Zone{} // networks with the same links share their zones
 	for _, v := range c.vnets {
 		view := &c.img.Spaces[v.space].View

@@ -20,6 +20,7 @@ func isInert(kind string) bool {
 		"microsoft.network/networkwatchers", "microsoft.network/ddosprotectionplans",
 		"microsoft.network/privatednszones/", "microsoft.network/publicipprefixes",
 		"microsoft.network/applicationgatewaywebapplicationfirewallpolicies",
+		"microsoft.cdn/", "microsoft.network/frontdoorwebapplicationfirewallpolicies",
 		"microsoft.network/networkintentpolicies", "microsoft.network/networkmanagerconnections",
 		"microsoft.storage/storageaccounts/", "microsoft.sql/servers/", "microsoft.keyvault/vaults/",
 	} {
