@@ -25,6 +25,8 @@ type Config struct {
 	Firewall string
 	// Discovery is the registry of pools that name a service of one.
 	Discovery Registry
+	// NoHTTP2 leaves clients HTTP/1.1 and, where a listener asks for it, HTTP/3.
+	NoHTTP2 bool
 	// CacheSize bounds what is kept of answers, in bytes; 0 means 64 MiB.
 	CacheSize int64
 }

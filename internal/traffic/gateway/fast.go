@@ -1,10 +1,11 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"net"
-	"net/netip"
-	"sync"
+	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -16,92 +17,14 @@ import (
 // member, goes on with net/http: the connection is handed over with what was read of
 // it, and stays there.
 const (
-	fastBuffer  = 4 << 10
-	fastHead    = 16 << 10 // a longer head is handed over
-	fastBody    = 64 << 10 // as is a request with a longer body
-	fastReads   = 4        // and one whose head comes in more pieces
-	acceptPause = 5 * time.Millisecond
+	fastBuffer = 4 << 10
+	fastHead   = 16 << 10 // a longer head is handed over
+	fastBody   = 64 << 10 // as is a request with a longer body
+	fastReads  = 4        // a head in more pieces is looked at when it is whole
+	// linger is how long a connection keeps its goroutine and its buffers after a
+	// request. Then it waits without.
+	linger = 250 * time.Millisecond
 )
-
-// fastFront accepts the connections of an address.
-type fastFront struct {
-	server *Server
-	at     netip.AddrPort
-	real   net.Listener
-	others *handover
-	work   sync.WaitGroup
-
-	mu      sync.Mutex
-	conns   map[*fastConn]struct{}
-	closing atomic.Bool
-}
-
-func newFastFront(s *Server, at netip.AddrPort, l net.Listener) *fastFront {
-	f := &fastFront{server: s, at: at, real: l, conns: map[*fastConn]struct{}{}}
-	f.others = &handover{address: l.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
-	f.work.Go(f.accept)
-	return f
-}
-
-func (f *fastFront) accept() {
-	for {
-		conn, err := f.real.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) || f.closing.Load() {
-				return
-			}
-			time.Sleep(acceptPause) // too many files, perhaps: as net/http does
-			continue
-		}
-		c := &fastConn{front: f, conn: conn, buf: make([]byte, fastBuffer)}
-		c.remote = conn.RemoteAddr().String()
-		f.mu.Lock()
-		f.conns[c] = struct{}{}
-		f.mu.Unlock()
-		f.work.Go(func() {
-			kept := c.serve()
-			f.mu.Lock()
-			delete(f.conns, c)
-			f.mu.Unlock()
-			if !kept {
-				conn.Close()
-			}
-		})
-	}
-}
-
-// stop takes no new connections, and ends those that wait for a request.
-func (f *fastFront) stop() {
-	f.closing.Store(true)
-	f.real.Close()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for c := range f.conns {
-		if c.state.CompareAndSwap(connIdle, connClosed) {
-			c.conn.Close()
-		}
-	}
-}
-
-// wait waits until every connection has ended, and ends them at the time.
-func (f *fastFront) wait(until <-chan struct{}) {
-	done := make(chan struct{})
-	go func() {
-		f.work.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return
-	case <-until:
-	}
-	f.mu.Lock()
-	for c := range f.conns {
-		c.conn.Close()
-	}
-	f.mu.Unlock()
-	<-done
-}
 
 // The states of a connection.
 const (
@@ -110,13 +33,14 @@ const (
 	connClosed
 )
 
-// fastConn is a client's connection.
+// fastConn is a client's connection while it is handled.
 type fastConn struct {
+	visitor
 	front    *fastFront
-	conn     net.Conn
-	remote   string
 	state    atomic.Int32
 	deadline time.Time // for reading
+	written  time.Time // the deadline for writing
+	watch    watch
 
 	buf      []byte
 	from, to int // what was read and not used yet
@@ -125,14 +49,37 @@ type fastConn struct {
 	answer   http1.Head
 }
 
+// maxKept bounds the buffers that are kept to be used again.
+const maxKept = 64 << 10
+
+// reset makes the connection ready for another client: nothing of the last one stays
+// but the room it took.
+func (c *fastConn) reset() {
+	c.visitor, c.front = visitor{}, nil
+	c.state.Store(connActive)
+	c.deadline, c.written = time.Time{}, time.Time{}
+	c.from, c.to = 0, 0
+	if len(c.buf) > fastBuffer {
+		c.buf = make([]byte, fastBuffer)
+	}
+	if cap(c.out) > maxKept {
+		c.out = nil
+	}
+}
+
 // serve handles requests until the connection ends. It reports true if another
 // keeps the connection.
 func (c *fastConn) serve() (kept bool) {
+	if c.front.server.options.LongWay || c.secure != nil && c.secure.NegotiatedProtocol == "h2" {
+		return c.handOver()
+	}
 	for {
 		n, err := c.readHead()
 		switch {
 		case errors.Is(err, http1.ErrUnusual):
 			return c.handOver()
+		case errors.Is(err, errParked):
+			return true
 		case err != nil:
 			return false
 		}
@@ -145,36 +92,94 @@ func (c *fastConn) serve() (kept bool) {
 	}
 }
 
+// errParked means that the connection waits elsewhere.
+var errParked = errors.New("the connection waits")
+
 // readHead reads the head of the next request, and returns its length.
 func (c *fastConn) readHead() (int, error) {
 	if c.from == c.to {
 		c.from, c.to = 0, 0
+		if err := c.idle(); err != nil {
+			return 0, err
+		}
 	}
+	looked := c.from // up to where no head ends
 	for reads := 0; ; reads++ {
-		if c.to > c.from {
+		whole := endsHead(c.buf[c.from:c.to], looked-c.from)
+		looked = c.to
+		if whole || reads < fastReads {
 			n, err := c.request.ParseRequest(c.buf[c.from:c.to])
 			if n > 0 || err != nil {
 				return n, err
 			}
-			if reads >= fastReads || c.to-c.from >= fastHead {
-				return 0, http1.ErrUnusual
-			}
-			c.room(fastBuffer / 2)
-		} else {
-			c.state.Store(connIdle)
-			if c.front.closing.Load() {
-				return 0, net.ErrClosed
-			}
 		}
-		c.until(idleTimeout)
+		if whole || c.to-c.from >= fastHead {
+			return 0, http1.ErrUnusual
+		}
+		begun := c.from
+		c.room(fastBuffer / 2)
+		looked -= begun - c.from
+		if reads == 0 { // for the whole head
+			c.deadline = time.Now().Add(headTimeout)
+			_ = c.conn.SetReadDeadline(c.deadline)
+		}
 		n, err := c.conn.Read(c.buf[c.to:])
-		if reads == 0 && c.from == c.to && !c.state.CompareAndSwap(connIdle, connActive) && c.state.Load() == connClosed {
-			return 0, net.ErrClosed
-		}
 		if n == 0 && err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.late()
+			}
 			return 0, err
 		}
 		c.to += n
+	}
+}
+
+// endsHead reports whether an empty line ends at from or later: then there is no more
+// to wait for.
+func endsHead(b []byte, from int) bool {
+	b = b[max(from-3, 0):]
+	return bytes.Contains(b, []byte("\n\r\n")) || bytes.Contains(b, []byte("\n\n"))
+}
+
+// late tells a client that its request took too long to come.
+func (c *fastConn) late() {
+	c.request = http1.Head{Method: []byte(http.MethodGet)} // for the page
+	x := fastExchange{fastConn: c, begin: time.Now(), end: true}
+	x.respond(http.StatusRequestTimeout, "")
+	c.request.Method = nil
+	x.note("")
+	x.tell()
+}
+
+// idle waits for the first bytes of a request: here for a while, then without a
+// goroutine where that is possible.
+func (c *fastConn) idle() error {
+	wait, slack := linger, linger
+	if c.front.lot == nil {
+		wait, slack = idleTimeout, deadlineSlack
+	}
+	for {
+		c.state.Store(connIdle)
+		if c.front.closing.Load() {
+			return net.ErrClosed
+		}
+		c.until(wait, slack)
+		n, err := c.conn.Read(c.buf)
+		if !c.state.CompareAndSwap(connIdle, connActive) {
+			return net.ErrClosed
+		}
+		c.to = n
+		if n > 0 {
+			return nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || wait == idleTimeout {
+			return err
+		}
+		_ = c.conn.SetReadDeadline(time.Time{})
+		if c.front.lot.park(c.visitor) {
+			return errParked
+		}
+		wait, slack = idleTimeout, deadlineSlack
 	}
 }
 
@@ -198,80 +203,30 @@ func (c *fastConn) room(n int) {
 // request has to set one.
 const deadlineSlack = time.Second
 
-// until bounds the next reading.
-func (c *fastConn) until(d time.Duration) {
+// until bounds the next reading by a time, which may end as much later as slack says.
+func (c *fastConn) until(d, slack time.Duration) {
 	now := time.Now()
-	if left := c.deadline.Sub(now); left >= d && left <= d+deadlineSlack {
+	if left := c.deadline.Sub(now); left >= d && left <= d+slack {
 		return
 	}
-	c.deadline = now.Add(d + deadlineSlack)
+	c.deadline = now.Add(d + slack)
 	_ = c.conn.SetReadDeadline(c.deadline)
+}
+
+// takes lets the client take a minute at least for what is written next.
+func (c *fastConn) takes() {
+	if now := time.Now(); c.written.Sub(now) < sendTimeout {
+		c.written = now.Add(2 * sendTimeout)
+		_ = c.conn.SetWriteDeadline(c.written)
+	}
 }
 
 // handOver gives the connection to net/http.
 func (c *fastConn) handOver() bool {
-	_ = c.conn.SetReadDeadline(time.Time{})
-	return c.front.others.give(&begunConn{Conn: c.conn, begun: c.buf[c.from:c.to:c.to]})
-}
-
-// handover is a listener of connections that were begun elsewhere.
-type handover struct {
-	address net.Addr
-	conns   chan net.Conn
-	closed  chan struct{}
-	once    sync.Once
-}
-
-func (h *handover) give(c net.Conn) bool {
-	select {
-	case h.conns <- c:
-		return true
-	case <-h.closed:
-		return false
+	_ = c.conn.SetDeadline(time.Time{})
+	begun := append([]byte(nil), c.buf[c.from:c.to]...)
+	if bytes.HasPrefix(begun, []byte("PRI ")) && (c.secure != nil || c.front.server.Router().config.NoHTTP2) {
+		return false // with TLS, HTTP/2 is agreed on by ALPN (RFC 9113, 3.2)
 	}
-}
-
-// Accept implements [net.Listener].
-func (h *handover) Accept() (net.Conn, error) {
-	select {
-	case c := <-h.conns:
-		return c, nil
-	case <-h.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements [net.Listener].
-func (h *handover) Close() error {
-	h.once.Do(func() { close(h.closed) })
-	return nil
-}
-
-// Addr implements [net.Listener].
-func (h *handover) Addr() net.Addr { return h.address }
-
-// begunConn is a connection of which something was read already.
-type begunConn struct {
-	net.Conn
-	begun []byte
-}
-
-// Read implements [net.Conn].
-func (c *begunConn) Read(p []byte) (int, error) {
-	if len(c.begun) > 0 {
-		n := copy(p, c.begun)
-		if c.begun = c.begun[n:]; len(c.begun) == 0 {
-			c.begun = nil
-		}
-		return n, nil
-	}
-	return c.Conn.Read(p)
-}
-
-// CloseWrite ends one direction, if the connection can.
-func (c *begunConn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return nil
+	return c.front.others.give(&begunConn{Conn: c.conn, begun: begun, secure: c.secure})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -69,48 +70,70 @@ func (c *fastConn) exchange(n int) turn {
 	x.path, x.query, _ = strings.Cut(target, "?")
 	x.decision = x.state.router.decide(c.front.at, x.host, x.path, false)
 	t := x.decision.target
-	if t == nil || !t.fast || h.Length > fastBody {
+	if t == nil || !t.fast || h.Length > fastBody || !x.decision.route.greeted(c.secure, x.state.router, c.front.at) {
 		return turnOver
 	}
+	x.begin = time.Now()
+	x.end = h.Close || c.front.closing.Load()
 	if h.Length > 0 {
 		need := n + int(h.Length)
-		if c.to-c.from < need {
-			c.until(headerTimeout)
-			c.room(need - (c.to - c.from))
-			for c.to-c.from < need {
-				got, err := c.conn.Read(c.buf[c.to:])
-				if c.to += got; got == 0 && err != nil {
-					return turnEnd
-				}
-			}
-			// The buffer may have moved.
-			if _, err := h.ParseRequest(c.buf[c.from:c.to]); err != nil {
-				return turnOver
-			}
+		if err := c.body(need); errors.Is(err, os.ErrDeadlineExceeded) {
+			x.end = true
+			x.respond(http.StatusRequestTimeout, "")
+			x.note(target)
+			x.tell()
+			return turnEnd
+		} else if err != nil {
+			return turnEnd
+		}
+		// The buffer may have moved.
+		if _, err := h.ParseRequest(c.buf[c.from:c.to]); err != nil {
+			return turnOver
 		}
 		x.body = c.buf[c.from+n : c.from+need]
 		n = need
 	}
-	x.begin = time.Now()
-	x.end = h.Close || c.front.closing.Load()
-	logged := c.front.server.options.OnRequest != nil
-	if logged {
-		x.note(target)
-	}
+	x.note(target)
+	c.watch.begin(c)
 	x.run()
+	c.watch.end(c)
 	c.from += n
-	if logged {
-		x.record.SentBytes, x.record.TimeTaken = x.sent, time.Since(x.begin).Seconds()
-		c.front.server.options.OnRequest(&x.record)
-	}
+	x.tell()
 	if x.end {
 		return turnEnd
 	}
 	return turnNext
 }
 
-// note fills in what the record has of the request.
+// body reads until as many bytes are there as need says.
+func (c *fastConn) body(need int) error {
+	if c.to-c.from >= need {
+		return nil
+	}
+	c.room(need - (c.to - c.from))
+	for c.to-c.from < need {
+		c.until(bodyTimeout, deadlineSlack)
+		got, err := c.conn.Read(c.buf[c.to:])
+		if c.to += got; got == 0 && err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell tells what became of the request.
+func (x *fastExchange) tell() {
+	if told := x.front.server.options.OnRequest; told != nil {
+		x.record.SentBytes, x.record.TimeTaken = x.sent, time.Since(x.begin).Seconds()
+		told(&x.record)
+	}
+}
+
+// note fills in what the record has of the request, if anybody reads it.
 func (x *fastExchange) note(target string) {
+	if x.front.server.options.OnRequest == nil {
+		return
+	}
 	r, d, h := &x.record, &x.decision, &x.request
 	r.TimeGenerated, r.TransactionID = x.begin.UTC(), transaction()
 	host, port, _ := net.SplitHostPort(x.remote)
@@ -118,7 +141,8 @@ func (x *fastExchange) note(target string) {
 	r.ClientPort, _ = strconv.Atoi(port)
 	r.HTTPMethod, r.HTTPVersion = string(h.Method), "HTTP/1.1"
 	r.OriginalHost, r.Host, r.OriginalRequestURIWithArgs = x.host, x.host, target
-	r.RequestURI, r.RequestQuery, r.SslEnabled = x.path, x.query, "off"
+	r.RequestURI, r.RequestQuery = x.path, x.query
+	r.secured(x.secure)
 	r.ListenerName, r.RuleName, r.BackendPoolName, r.BackendSettingName = d.Listener, d.Rule, d.Pool, d.Settings
 	r.ReceivedBytes = int64(len(x.body))
 	for i := range h.Fields {
@@ -156,12 +180,17 @@ func (x *fastExchange) run() {
 		if err == nil {
 			return
 		}
-		if last = err; !unsent(err) {
+		if last = err; !unsent(err) || x.watch.left() {
 			break
 		}
 	}
+	if x.watch.left() {
+		last = errClient
+		x.record.gone, x.record.HTTPStatus = true, clientClosed
+		x.end = true
+	}
 	x.record.ErrorInfo = explainError(last)
-	if x.began {
+	if x.began || x.end && errors.Is(last, errClient) {
 		x.end = true // it is broken off: the client must see that
 		return
 	}
@@ -192,10 +221,11 @@ func (x *fastExchange) ask(e endpoint) error {
 		}
 		if l == nil {
 			var err error
-			if l, err = x.front.server.dialLine(p, e); err != nil {
+			if l, err = x.dial(p, e); err != nil {
 				return err
 			}
 		}
+		x.watch.over(l.conn, nil)
 		asked := x.begin
 		if !l.used {
 			asked = time.Now()
@@ -204,17 +234,26 @@ func (x *fastExchange) ask(e endpoint) error {
 		switch {
 		case err != nil:
 			l.close()
-			if again := l.used && safe && !x.began && l.to == 0 && !isTimeout(err); again {
+			if again := l.used && safe && !x.began && l.to == 0 && !isTimeout(err) && !x.watch.left(); again {
 				continue // it ended while it waited
 			}
 			return err
 		case keep:
+			x.watch.over(nil, nil)
 			p.lines.give(l, x.begin)
 		default:
 			l.close()
 		}
 		return nil
 	}
+}
+
+// dial connects to a member, as long as the client is there.
+func (x *fastExchange) dial(p *presence, e endpoint) (*line, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+	defer cancel()
+	x.watch.over(nil, cancel)
+	return x.front.server.dialLine(ctx, p, e)
 }
 
 func isTimeout(err error) bool {
@@ -262,7 +301,11 @@ func (x *fastExchange) compose(e endpoint) {
 	if !forwarded {
 		out = append(append(append(out, "X-Forwarded-For: "...), x.remote...), "\r\n"...)
 	}
-	out = append(out, "X-Forwarded-Proto: http\r\nX-Forwarded-Port: "...)
+	out = append(out, "X-Forwarded-Proto: http"...)
+	if x.secure != nil {
+		out = append(out, 's')
+	}
+	out = append(out, "\r\nX-Forwarded-Port: "...)
 	out = strconv.AppendUint(out, uint64(x.front.at.Port()), 10)
 	out = append(append(append(out, "\r\nX-Original-Host: "...), h.Host...), "\r\n\r\n"...)
 	x.out = append(out, x.body...)
@@ -359,8 +402,7 @@ func (x *fastExchange) interim() error {
 			out = appendField(out, f)
 		}
 	}
-	_, err := x.conn.Write(append(out, "\r\n"...))
-	return err
+	return x.write(append(out, "\r\n"...))
 }
 
 // head writes the head of the answer into the buffer.
@@ -381,6 +423,11 @@ func (x *fastExchange) head(bodiless bool) {
 		out = append(out, "Date: "...)
 		out = append(x.begin.UTC().AppendFormat(out, http.TimeFormat), "\r\n"...)
 	}
+	if x.decision.route.listener.HTTP3 {
+		if offer := x.state.offers[x.front.at]; offer != "" {
+			out = append(append(append(out, "Alt-Svc: "...), offer...), "\r\n"...)
+		}
+	}
 	if x.end {
 		out = append(out, "Connection: close\r\n"...)
 	}
@@ -388,6 +435,7 @@ func (x *fastExchange) head(bodiless bool) {
 }
 
 func (x *fastExchange) write(b []byte) error {
+	x.takes()
 	if _, err := x.conn.Write(b); err != nil {
 		x.end = true
 		return errClient
@@ -408,12 +456,45 @@ func (x *fastExchange) copy(l *line, length int64) error {
 		return nil
 	}
 	l.until(x.begin, 0)
-	n, err := io.Copy(x.conn, &io.LimitedReader{R: l.conn, N: length - have})
-	x.sent += n
-	if err == nil && n < length-have {
-		err = io.ErrUnexpectedEOF
+	return x.pass(l, length-have)
+}
+
+// passPiece is how much the client must take in a time.
+const passPiece = 256 << 10
+
+// pass passes on as many bytes as come, at most as many as given. It is no error if
+// less come and length is negative.
+func (x *fastExchange) pass(l *line, length int64) error {
+	for length != 0 {
+		piece := int64(passPiece)
+		if length > 0 {
+			piece = min(piece, length)
+		}
+		x.takes()
+		var n int64
+		var err error
+		if x.secure != nil {
+			buf := x.front.server.buffers.Get()
+			n, err = io.CopyBuffer(struct{ io.Writer }{x.conn}, &io.LimitedReader{R: l.conn, N: piece}, buf)
+			x.front.server.buffers.Put(buf)
+		} else {
+			n, err = io.Copy(x.conn, &io.LimitedReader{R: l.conn, N: piece}) // without a copy, where the system can
+		}
+		x.sent += n
+		if err != nil {
+			return err
+		}
+		if n < piece {
+			if length > 0 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}
+		if length > 0 {
+			length -= n
+		}
 	}
-	return err
+	return nil
 }
 
 // copyAll passes on a body that ends with the connection.
@@ -425,9 +506,7 @@ func (x *fastExchange) copyAll(l *line) error {
 		return err
 	}
 	l.until(x.begin, 0)
-	n, err := io.Copy(x.conn, l.conn)
-	x.sent += n
-	return err
+	return x.pass(l, -1)
 }
 
 // chunked passes on a chunked body as it comes.

@@ -83,9 +83,7 @@ func (l *line) close() {
 }
 
 // dialLine connects to a member. The connection ends with the member's time.
-func (s *Server) dialLine(p *presence, e endpoint) (*line, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
-	defer cancel()
+func (s *Server) dialLine(ctx context.Context, p *presence, e endpoint) (*line, error) {
 	conn, err := s.options.Dial(ctx, "tcp", e.String())
 	if err != nil {
 		return nil, &dialError{err}

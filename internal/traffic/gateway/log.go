@@ -2,12 +2,10 @@ package gateway
 
 import (
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
-	"sync/atomic"
 	"time"
 )
 
@@ -61,10 +59,15 @@ func (r *Record) begin(now time.Time, at netip.AddrPort, req *http.Request) {
 	r.HTTPMethod, r.HTTPVersion = req.Method, req.Proto
 	r.OriginalHost, r.UserAgent = req.Host, req.UserAgent()
 	r.OriginalRequestURIWithArgs = req.URL.RequestURI()
+	r.secured(req.TLS)
+}
+
+// secured notes the client's TLS; nil for none.
+func (r *Record) secured(t *tls.ConnectionState) {
 	r.SslEnabled = "off"
-	if req.TLS != nil {
+	if t != nil {
 		r.SslEnabled = "on"
-		r.SslProtocol, r.SslCipher = tls.VersionName(req.TLS.Version), tls.CipherSuiteName(req.TLS.CipherSuite)
+		r.SslProtocol, r.SslCipher = tls.VersionName(t.Version), tls.CipherSuiteName(t.CipherSuite)
 	}
 }
 
@@ -90,49 +93,4 @@ func (r *Record) end(x *exchange, w *countedWriter, body *countedBody, took time
 		r.ErrorInfo = explainError(x.failed)
 	}
 	r.TimeTaken = took.Seconds()
-}
-
-// countedBody counts what a client sends. It may still be read when the answer has
-// ended.
-type countedBody struct {
-	io.ReadCloser
-	bytes atomic.Int64
-	broke atomic.Bool // it could not be read to its end
-}
-
-func (b *countedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.bytes.Add(int64(n))
-	if err != nil && err != io.EOF {
-		b.broke.Store(true)
-	}
-	return n, err
-}
-
-// countedWriter counts what a client gets.
-type countedWriter struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-// Unwrap lets net/http reach what the writer can do beside writing.
-func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// WriteHeader implements [http.ResponseWriter].
-func (w *countedWriter) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements [io.Writer].
-func (w *countedWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -48,16 +49,21 @@ type exchangeKey struct{}
 func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	x := &exchange{server: s, state: s.state.Load()}
+	if t, ok := r.Context().Value(securedKey{}).(*tls.ConnectionState); ok {
+		r.TLS = t
+	}
 	original := *r.URL
 	x.scope = scope{req: r, original: &original, host: r.Host, port: at.Port()}
 	x.record.begin(begin, at, r)
-	counted := &countedBody{ReadCloser: r.Body}
+	control := http.NewResponseController(w)
+	counted := &countedBody{ReadCloser: r.Body, control: control}
 	x.body = counted
 	if r.Body != nil {
 		r.Body = counted
 	}
-	out := &countedWriter{ResponseWriter: w}
+	out := &countedWriter{ResponseWriter: w, control: control}
 	defer func() {
+		out.end()
 		x.endInspection()
 		x.record.end(x, out, counted, time.Since(begin))
 		s.options.request(&x.record)
@@ -74,6 +80,10 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 	x.decision = x.state.router.decide(at, r.Host, r.URL.Path, false)
 	if x.decision.target == nil {
 		respond(w, x.decision.Status)
+		return
+	}
+	if !x.decision.route.greeted(r.TLS, x.state.router, at) {
+		respond(w, http.StatusMisdirectedRequest)
 		return
 	}
 	x.offered(at, w, r)
@@ -137,7 +147,7 @@ func (s *Server) newProxy() *httputil.ReverseProxy {
 		Rewrite:        rewriteOut,
 		Transport:      forwarder{},
 		FlushInterval:  -1, // what streams is not held back
-		BufferPool:     &buffers{},
+		BufferPool:     s.buffers,
 		ModifyResponse: modify,
 		ErrorHandler:   fail,
 		ErrorLog:       quiet,
@@ -322,6 +332,11 @@ func modify(resp *http.Response) error {
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := r.Context().Value(exchangeKey{}).(*exchange)
 	x.failed = err
+	if x.body.late.Load() {
+		w.Header().Set("Connection", "close")
+		respond(w, http.StatusRequestTimeout)
+		return
+	}
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		// The client is gone; the record says 499 as proxies do.
 		x.record.gone = true

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -222,6 +223,43 @@ func (x *route) takes(host string) bool {
 		}
 	}
 	return false
+}
+
+// greets returns the listener whose certificate a client sees that asks an address
+// for a name: the first by priority, as for requests; nil if nothing listens there.
+func (r *Router) greets(at netip.AddrPort, name string) *Listener {
+	name = strings.ToLower(name)
+	for i := range r.fronts {
+		f := &r.fronts[i]
+		if f.address != at {
+			continue
+		}
+		for _, x := range f.rules {
+			if x.takes(name) {
+				return x.listener
+			}
+		}
+		return f.rules[0].listener
+	}
+	return nil
+}
+
+// greeted reports whether a connection may ask this listener: one that was made with
+// the name of another listener may not, if this one asks for more than that did. A
+// client must not get around its own certificate by naming somebody else.
+func (x *route) greeted(t *tls.ConnectionState, r *Router, at netip.AddrPort) bool {
+	l := x.listener
+	if t == nil || l.ClientCAs == nil && l.MinTLS <= tls.VersionTLS12 {
+		return true
+	}
+	by := r.greets(at, t.ServerName)
+	if by == l {
+		return true
+	}
+	if l.MinTLS > t.Version {
+		return false
+	}
+	return l.ClientCAs == nil || by != nil && by.ClientCAs != nil && by.ClientCAs.Equal(l.ClientCAs)
 }
 
 // like matches a host with a pattern in which * is any characters, dots

@@ -12,7 +12,6 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,11 +21,15 @@ import (
 )
 
 // Limits of what clients may send and how long they may take; header sizes are
-// "Application Gateway limits".
+// "Application Gateway limits". A request must come within 60 seconds, or the answer
+// is 408 ("HTTP response codes in Application Gateway").
 const (
-	maxHeader     = 32 << 10
-	headerTimeout = 30 * time.Second
-	idleTimeout   = 120 * time.Second
+	maxHeader        = 32 << 10
+	handshakeTimeout = 10 * time.Second
+	headTimeout      = 60 * time.Second // of a request, from its first byte
+	bodyTimeout      = 60 * time.Second // without a byte of it
+	sendTimeout      = 60 * time.Second // in which a client takes nothing
+	idleTimeout      = 120 * time.Second
 )
 
 // Options configure a [Server]. The zero value uses the system's network.
@@ -68,6 +71,7 @@ func (o *Options) health(c Check) {
 type Server struct {
 	options Options
 	proxy   *httputil.ReverseProxy
+	buffers *buffers // that bodies are copied through
 	cache   *cache.Cache
 	state   atomic.Pointer[state]
 	ctx     context.Context
@@ -97,7 +101,7 @@ type listening struct {
 	server   *http.Server
 	done     chan struct{}
 	quic     *quicFront // nil without HTTP/3
-	fast     *fastFront // nil with TLS
+	fast     *fastFront
 }
 
 // NewServer returns a gateway that listens nowhere yet. Close it after use.
@@ -111,7 +115,7 @@ func NewServer(o Options) *Server {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
-	s := &Server{options: o, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
+	s := &Server{options: o, buffers: &buffers{}, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.followed.discover = o.Discover
 	s.proxy = s.newProxy()
@@ -284,38 +288,41 @@ func has(r *Router, at netip.AddrPort) bool {
 	return false
 }
 
+// secured is how a request whose connection was handed over knows of its TLS.
+type securedKey struct{}
+
 // open serves an address.
 func (s *Server) open(at netip.AddrPort, l net.Listener) {
 	f := &listening{listener: l, done: make(chan struct{})}
 	f.server = &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(at, w, r) }),
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: headTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          quiet,
 		Protocols:         new(http.Protocols),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if b, ok := c.(*begunConn); ok && b.secure != nil {
+				return context.WithValue(ctx, securedKey{}, b.secure)
+			}
+			return ctx
+		},
 	}
+	// HTTP/2 over TLS comes here with TLS at its end already.
 	f.server.Protocols.SetHTTP1(true)
-	f.server.Protocols.SetHTTP2(true)
 	f.server.Protocols.SetUnencryptedHTTP2(true)
 	s.fronts[at] = f
+	var secure *tls.Config
 	if s.isTLS(at) {
-		f.server.TLSConfig = &tls.Config{
-			MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		secure = &tls.Config{
+			MinVersion:         tls.VersionTLS12,
 			GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return s.tlsFor(at, hello) },
 		}
 	}
-	if f.server.TLSConfig == nil && !s.options.LongWay {
-		f.fast = newFastFront(s, at, l)
-		l = f.fast.others
-	}
+	f.fast = newFastFront(s, at, l, secure)
 	go func() {
 		defer close(f.done)
-		if f.server.TLSConfig != nil {
-			_ = f.server.ServeTLS(l, "", "")
-		} else {
-			_ = f.server.Serve(l)
-		}
+		_ = f.server.Serve(f.fast.others)
 	}()
 }
 
@@ -332,28 +339,22 @@ func (s *Server) isTLS(at netip.AddrPort) bool {
 // tlsFor returns the handshake of the listener that takes the name a client asks
 // for: the first by priority, as for requests.
 func (s *Server) tlsFor(at netip.AddrPort, hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	name := strings.ToLower(hello.ServerName)
-	for _, f := range s.state.Load().router.fronts {
-		if f.address != at {
-			continue
-		}
-		var l *Listener
-		for _, x := range f.rules {
-			if x.takes(name) {
-				l = x.listener
-				break
-			}
-		}
-		if l == nil {
-			l = f.rules[0].listener
-		}
-		config := &tls.Config{MinVersion: max(l.MinTLS, tls.VersionTLS12), NextProtos: []string{"h2", "http/1.1"}, Certificates: l.Certificates}
-		if l.ClientCAs != nil {
-			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, l.ClientCAs
-		}
-		return config, nil
+	router := s.state.Load().router
+	l := router.greets(at, hello.ServerName)
+	if l == nil {
+		return nil, errors.New("no listener")
 	}
-	return nil, errors.New("no listener")
+	config := &tls.Config{
+		MinVersion: max(l.MinTLS, tls.VersionTLS12), NextProtos: []string{"h2", "http/1.1"}, Certificates: l.Certificates,
+		DynamicRecordSizingDisabled: true, // an answer is a record
+	}
+	if router.config.NoHTTP2 {
+		config.NextProtos = config.NextProtos[1:]
+	}
+	if l.ClientCAs != nil {
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, l.ClientCAs
+	}
+	return config, nil
 }
 
 // shut ends an address: no new connections, those that are there end their
@@ -361,16 +362,12 @@ func (s *Server) tlsFor(at netip.AddrPort, hello *tls.ClientHelloInfo) (*tls.Con
 func (f *listening) shut(most time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
-	if f.fast != nil {
-		f.fast.stop()
-	}
+	f.fast.stop()
 	if f.server.Shutdown(ctx) != nil {
 		_ = f.server.Close()
 	}
 	<-f.done
-	if f.fast != nil {
-		f.fast.wait(ctx.Done())
-	}
+	f.fast.wait(ctx.Done())
 	if q := f.quic; q != nil {
 		q.shut(most)
 	}

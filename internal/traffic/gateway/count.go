@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// countedBody counts what a client sends, and bounds how long it may send nothing. It
+// may still be read when the answer has ended.
+type countedBody struct {
+	io.ReadCloser
+	control  *http.ResponseController
+	deadline time.Time
+	bytes    atomic.Int64
+	broke    atomic.Bool // it could not be read to its end
+	late     atomic.Bool // it did not come in time
+}
+
+// Read implements [io.Reader].
+func (b *countedBody) Read(p []byte) (int, error) {
+	if now := time.Now(); b.deadline.Sub(now) < bodyTimeout {
+		b.deadline = now.Add(bodyTimeout + bodyTimeout/2) // so that few readings set one
+		_ = b.control.SetReadDeadline(b.deadline)
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.bytes.Add(int64(n))
+	switch {
+	case err == io.EOF:
+		_ = b.control.SetReadDeadline(time.Time{}) // the client may wait as long as it likes
+	case err != nil:
+		b.broke.Store(true)
+		b.late.Store(errors.Is(err, os.ErrDeadlineExceeded))
+	}
+	return n, err
+}
+
+// countedWriter counts what a client gets.
+type countedWriter struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	deadline time.Time // once more was sent than the system keeps for a client
+	status   int
+	bytes    int64
+}
+
+// Unwrap lets net/http reach what the writer can do beside writing.
+func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *countedWriter) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [io.Writer].
+func (w *countedWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	if w.bytes > passPiece {
+		if now := time.Now(); w.deadline.Sub(now) < sendTimeout {
+			w.deadline = now.Add(2 * sendTimeout)
+			_ = w.control.SetWriteDeadline(w.deadline)
+		}
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// end lets the connection's next request take its time.
+func (w *countedWriter) end() {
+	if !w.deadline.IsZero() {
+		_ = w.control.SetWriteDeadline(time.Time{})
+	}
+}
