@@ -35,6 +35,9 @@ type Zone struct {
 	// on what is well. Its record here is what a host of the space gets while
 	// everything is well; it has none if it gets nothing.
 	Chosen bool
+	// Moves means that the zone is one name whose record may be another in the
+	// next image. Who resolved it keeps the answer for its TTL.
+	Moves bool
 }
 
 // Record gives the addresses, or the alias, of one name, and its further data.
@@ -42,6 +45,9 @@ type Record struct {
 	Name   string // fully qualified, lower case, without trailing dot
 	Addrs  []netip.Addr
 	Alias  string // fully qualified target, if it is an alias
+	// Follows is the name whose addresses the record has, in place of its own:
+	// unlike an alias it stands beside other data, and at a zone's own name.
+	Follows string
 	TTL    uint32 // seconds
 	Origin Origin
 	Data   []Data // of other types, sorted by type
@@ -130,19 +136,25 @@ type Following struct {
 // answers whoever asks it while everything is well.
 func (v *View) Follow(name string) Following { return v.FollowBy(name, nil) }
 
-// FollowBy is Follow with names that are chosen as somebody knows them now: now
-// returns the record of such a name, nil if it has none, and false if it knows
-// nothing of it.
+// FollowBy is Follow with names that are chosen, or that move, as somebody knows
+// them now: now returns the record of such a name, nil if it has none, and false
+// if it knows nothing of it.
 func (v *View) FollowBy(name string, now func(name string) (*Record, bool)) Following {
+	return v.follow(name, now, false)
+}
+
+// follow is FollowBy; nested says that a record follows the name already: what
+// follows is not followed again, so that there are no circles.
+func (v *View) follow(name string, now func(name string) (*Record, bool), nested bool) Following {
 	f := Following{Name: plain(name)}
 	for range maxAliases {
 		f.Zone = v.zone(f.Name)
-		if f.Zone == nil {
-			f.Verdict = VerdictUnknown
+		if f.Zone == nil || f.Zone.Delegates(f.Name) {
+			f.Verdict, f.Zone = VerdictUnknown, nil
 			return f
 		}
 		r := f.Zone.record(f.Name)
-		if f.Zone.Chosen && now != nil && f.Name == f.Zone.Name {
+		if (f.Zone.Chosen || f.Zone.Moves) && now != nil && f.Name == f.Zone.Name {
 			if chosen, ok := now(f.Name); ok {
 				r = chosen
 			}
@@ -155,6 +167,12 @@ func (v *View) FollowBy(name string, now func(name string) (*Record, bool)) Foll
 		case r == nil:
 			f.Verdict, f.Exists = VerdictDeny, f.Name == f.Zone.Name || f.Zone.exists(f.Name)
 			return f
+		case r.Follows != "":
+			f.Verdict = VerdictAllow
+			if f.Record = v.followed(r, now, nested); f.Record == nil {
+				f.Verdict, f.Zone = VerdictUnknown, nil
+			}
+			return f
 		case r.Alias == "":
 			f.Verdict, f.Record = VerdictAllow, r
 			return f
@@ -164,6 +182,50 @@ func (v *View) FollowBy(name string, now func(name string) (*Record, bool)) Foll
 	}
 	f.Zone = nil
 	return f
+}
+
+// followed returns a record with the addresses of the name that it follows: none
+// if that does not exist, and nil if nobody knows it.
+func (v *View) followed(r *Record, now func(name string) (*Record, bool), nested bool) *Record {
+	if nested {
+		return nil
+	}
+	out := *r
+	out.Follows, out.Addrs = "", nil
+	f := v.follow(r.Follows, now, true)
+	switch f.Verdict {
+	case VerdictUnknown:
+		return nil
+	case VerdictAllow:
+		out.Addrs, out.TTL = f.Record.Addrs, min(out.TTL, f.Record.TTL)
+		for _, a := range f.Aliases {
+			out.TTL = min(out.TTL, a.TTL)
+		}
+	}
+	return &out
+}
+
+// typeNS is the type of the records by which a zone delegates (RFC 1035 section
+// 3.2.2).
+const typeNS = 2
+
+// Delegates reports whether a name is at or below one that the zone leaves to
+// other servers (RFC 1034 section 4.2.1).
+func (z *Zone) Delegates(name string) bool {
+	for name != z.Name {
+		if r := z.record(name); r != nil {
+			for i := range r.Data {
+				if r.Data[i].Type == typeNS {
+					return true
+				}
+			}
+		}
+		var more bool
+		if _, name, more = strings.Cut(name, "."); !more {
+			return false
+		}
+	}
+	return false
 }
 
 // Apex returns the zone that has a name, nil if none does.

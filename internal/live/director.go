@@ -293,18 +293,6 @@ func (n *Network) Directory() (d *trafficmanager.Directory, version uint64, chan
 	return n.director.directory, n.director.version, n.director.changed
 }
 
-// nameNow returns what a chosen name means at a port's region.
-func (n *Network) nameNow(img *fabric.Image, at fabric.PortID) func(string) (*fabric.Record, bool) {
-	if n.director == nil || at == fabric.None || int(at) >= len(img.Ports) {
-		return nil
-	}
-	region := ""
-	if r := img.Ports[at].Region; r != fabric.None {
-		region = img.Regions[r]
-	}
-	return func(name string) (*fabric.Record, bool) { return n.director.resolve(region, name, time.Now()) }
-}
-
 // NameAnswer is what the resolver of a region answers for a name.
 type NameAnswer struct {
 	Name, Region string

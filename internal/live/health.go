@@ -339,6 +339,9 @@ func (n *Network) SetPace(pace float64) error {
 	if !(pace > 0 && pace <= MaxPace) {
 		return fmt.Errorf("pace %v: use a scale above 0 up to %d", pace, MaxPace)
 	}
+	if n.opts.Pace > 0 {
+		n.resolvers.setPace(pace)
+	}
 	if d := n.director; d != nil && n.opts.Pace > 0 {
 		d.setPace(pace)
 	}

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -34,6 +35,8 @@ type Options struct {
 	Services Services
 	// Discovery is the registry of services; nil means that the network has none.
 	Discovery Discovery
+	// Streams are the platform's services over other protocols; nil means none.
+	Streams Streams
 	// Internet are hosts outside, with addresses of their own there.
 	Internet []model.PublicHost
 	// Managers are Traffic Manager profiles, whose names the network's hosts
@@ -60,6 +63,7 @@ type Network struct {
 	public    publicHosts
 	others    outsiders // platform services, private endpoints, sites
 	floats    map[fabric.PortID][]netip.Addr
+	resolvers resolvers
 	director  *director // nil if there are no Traffic Manager profiles
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -90,6 +94,7 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	n := &Network{opts: opts, authority: authority, hosts: map[string]*Host{}, closed: make(chan struct{}), forced: make(chan struct{})}
 	n.wire = newWire(n, opts.Latency)
 	n.platform = newPlatform(n)
+	n.resolvers.setPace(cmp.Or(opts.Pace, 1))
 	n.wire.engine = engine.New(img, engine.Options{OnFlow: n.wire.onFlow, OnClose: opts.OnClose, Route: n.wire.under.route})
 	n.wire.links = make([]*link, len(img.Ports))
 	n.floats = floated(img)

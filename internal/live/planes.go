@@ -10,7 +10,6 @@ import (
 
 	"github.com/ceruleannet/cerulean/internal/engine"
 	"github.com/ceruleannet/cerulean/internal/fabric"
-	"github.com/ceruleannet/cerulean/internal/fabric/ref"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -44,11 +43,9 @@ func reached(img *fabric.Image, p *fabric.Port) model.ID {
 // planes gives a service's host, or that of a private endpoint, the data plane
 // in place of a greeting, if the network has data planes for it.
 func (n *Network) planes(img *fabric.Image, p *fabric.Port, h *Host) {
-	if n.opts.Services == nil {
-		return
-	}
 	id := reached(img, p)
-	if id.IsZero() || len(n.opts.Services.Names(id)) == 0 {
+	n.streams(id, h)
+	if n.opts.Services == nil || id.IsZero() || len(n.opts.Services.Names(id)) == 0 {
 		return
 	}
 	h.resource = id
@@ -73,48 +70,41 @@ func (h *Host) dataPlane(refused bool, from netip.Addr) http.Handler {
 	})
 }
 
+// isPlane reports whether what is behind the host speaks HTTP.
+func (h *Host) isPlane() bool {
+	return h.net.opts.Services != nil && len(h.net.opts.Services.Names(h.resource)) > 0
+}
+
 // isPlaneName reports whether a name is of the data planes behind the host.
 func (h *Host) isPlaneName(name string) bool {
-	return !h.resource.IsZero() && slices.Contains(h.net.opts.Services.Names(h.resource), strings.ToLower(name))
+	name = strings.ToLower(name)
+	return h.isStreamName(name) || !h.resource.IsZero() && h.net.opts.Services != nil && slices.Contains(h.net.opts.Services.Names(h.resource), name)
 }
 
 // refuses reports whether a packet was denied by the own firewall of a platform
-// service that says so itself, over HTTP. The caller holds wire.mu.
+// service that says so itself, over its protocol. The caller holds wire.mu.
 func (n *Network) refuses(img *fabric.Image, f *engine.Frame, r *engine.Result) bool {
-	if n.opts.Services == nil || r.Verdict != fabric.VerdictDeny || r.Reason.Port == fabric.None || img.Ports[r.Reason.Port].Kind != fabric.PortService {
+	if r.Verdict != fabric.VerdictDeny || r.Reason.Port == fabric.None || img.Ports[r.Reason.Port].Kind != fabric.PortService {
 		return false
 	}
 	proto, port := engine.LocalPort(f.Packet)
-	if proto != fabric.ProtoTCP || port != httpsPort {
+	if proto != fabric.ProtoTCP || (port != httpsPort || n.opts.Services == nil) && (port != sqlPort || n.opts.Streams == nil) {
 		return false
 	}
 	to := n.wire.links[r.Reason.Port]
-	return to != nil && !to.host.resource.IsZero()
+	return to != nil && !to.host.resource.IsZero() && (port == httpsPort) == to.host.isPlane()
 }
 
 // refusal serves a connection to a service that refuses it.
 func (p *platform) refusal(c caller) func(net.Conn) {
-	img, at := p.net.place(c.link)
-	var host *Host
-	for i := range img.Ports {
-		q := &img.Ports[i]
-		if q.Kind == fabric.PortService && img.Sets[q.Addrs].Contains(fabric.AddrValue(c.local.Addr())) {
-			p.net.wire.mu.Lock()
-			if l := p.net.wire.links[i]; l != nil {
-				host = l.host
-			}
-			p.net.wire.mu.Unlock()
-			break
-		}
-	}
-	if host == nil || host.resource.IsZero() {
+	host, from := p.refusedAt(c)
+	if host == nil {
 		return nil
 	}
-	from := c.remote.Addr()
-	if at != fabric.None {
-		// What the service would see, had it let the packet in.
-		t := ref.Trace(img, at, fabric.Packet{Src: c.remote.Addr(), SrcPort: c.remote.Port(), Dst: c.local.Addr(), DstPort: c.local.Port(), Proto: fabric.ProtoTCP})
-		from = t.Final.Src
+	if c.local.Port() == sqlPort {
+		return func(conn net.Conn) {
+			p.net.opts.Streams.Stream(conn, host.resource, from, true, p.net.authority.serverConfig(host))
+		}
 	}
 	return func(conn net.Conn) {
 		serveHTTP(tls.Server(conn, p.net.authority.serverConfig(host)), host.dataPlane(true, from))

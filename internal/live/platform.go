@@ -89,7 +89,7 @@ func (p *platform) accept(c caller) func(net.Conn) {
 		return p.metadata(c)
 	case c.local == DiscoveryAddr():
 		return p.discovery(c)
-	case c.local.Port() == httpsPort && !p.presences.own(c.local.Addr()):
+	case (c.local.Port() == httpsPort || c.local.Port() == sqlPort) && !p.presences.own(c.local.Addr()):
 		return p.refusal(c)
 	}
 	return nil

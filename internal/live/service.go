@@ -50,6 +50,8 @@ func (h *Host) serveOne(s model.Service) error {
 	case model.ServiceTCP:
 		hello := greeting(h.Name, s.Port)
 		h.goServe(func() { h.acceptTCP(l, hello) }, func() { l.Close() })
+	case serviceStream:
+		h.goServe(func() { h.serveStreams(l) }, func() { l.Close() })
 	case model.ServiceHTTP, model.ServiceHTTPS, model.ServiceWhoAmI:
 		if s.Kind == model.ServiceHTTPS {
 			l = tls.NewListener(l, h.net.authority.serverConfig(h))

@@ -172,7 +172,7 @@ func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation)
 				continue
 			}
 			s.begin(index, SteadyConnect, p, a, kind)
-			if kind == steadyProgram {
+			if kind == steadyProgram || kind == serviceStream {
 				continue // its protocol is its own: nothing to say again and again
 			}
 			streams := 1

@@ -353,4 +353,3 @@ func (x *session) transact(r *tds.Reply, t tds.Transaction) (fatal bool) {
 	r.End(tds.End{Failed: p != nil})
 	return fatal
 }
-

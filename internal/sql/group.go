@@ -102,10 +102,6 @@ func (g *group) poke() {
 func (g *group) has(database string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.hasLocked(database)
-}
-
-func (g *group) hasLocked(database string) bool {
 	return slices.ContainsFunc(g.core.Databases(), func(d string) bool { return strings.EqualFold(d, database) })
 }
 
@@ -238,7 +234,10 @@ func (g *group) remember(e geo.Event) Failover {
 // Azure, and who listens hears of it.
 func (g *group) tell(moved []Failover) {
 	for _, f := range moved {
-		g.owner.drop(g.ids, g.has)
+		g.mu.Lock()
+		databases := g.core.Databases()
+		g.mu.Unlock()
+		g.owner.drop(g.ids, databases)
 		g.owner.mu.Lock()
 		hear := g.owner.moved
 		g.owner.mu.Unlock()

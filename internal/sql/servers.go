@@ -41,7 +41,7 @@ type Servers struct {
 	working sync.WaitGroup
 
 	mu      sync.Mutex
-	world   geo.World
+	world   geo.World // its methods may wait for the network
 	moved   func(Failover)
 	servers map[string]*server // by lower-case ID
 	groups  map[string]*group  // by lower-case name
@@ -210,23 +210,28 @@ func (s *Servers) Follow(resources []*model.Resource) {
 			v.properties = nil
 		}
 	}
-	ended := s.regroup(declared)
+	kept, ended := s.regroup(declared)
 	s.mu.Unlock()
+	for g, d := range kept {
+		g.adopt(d)
+	}
 	for _, g := range ended {
 		g.close()
 	}
 	s.Disturbed()
 }
 
-// regroup makes the groups those that are declared, and returns what is none any
-// more. The caller holds mu.
-func (s *Servers) regroup(declared []Group) (ended []*group) {
+// regroup makes the groups those that are declared, and returns which there were
+// already, and which are none any more. The caller holds mu, which is never held
+// while that of a group is waited for.
+func (s *Servers) regroup(declared []Group) (kept map[*group]Group, ended []*group) {
 	keep := map[string]bool{}
+	kept = map[*group]Group{}
 	for _, d := range declared {
 		key := strings.ToLower(d.Name)
 		keep[key] = true
 		if g := s.groups[key]; g != nil && g.same(d) {
-			g.adopt(d)
+			kept[g] = d
 			continue
 		} else if g != nil {
 			ended = append(ended, g)
@@ -241,7 +246,7 @@ func (s *Servers) regroup(declared []Group) (ended []*group) {
 			delete(s.groups, key)
 		}
 	}
-	return ended
+	return kept, ended
 }
 
 // Names returns the DNS names of a server: its own, and those of the groups it is
@@ -268,13 +273,15 @@ type place struct {
 // find returns a database of a server.
 func (s *Servers) find(at model.ID, name string) (place, bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.servers[at.Key()]
-	if v == nil || v.stores[strings.ToLower(name)] == nil {
-		return place{}, false
+	p := place{}
+	if v := s.servers[at.Key()]; v != nil {
+		p.store = v.stores[strings.ToLower(name)]
 	}
-	p := place{store: v.stores[strings.ToLower(name)]}
-	for _, g := range s.groups {
+	s.mu.Unlock()
+	if p.store == nil {
+		return p, false
+	}
+	for _, g := range s.all() {
 		if _, in := g.ids[at.Key()]; in && g.has(name) {
 			p.group = g
 		}
@@ -310,8 +317,8 @@ func (s *Servers) leave(x *session) {
 	s.working.Done()
 }
 
-// drop ends the sessions at servers that are in a database.
-func (s *Servers) drop(at map[string]model.ID, has func(database string) bool) {
+// drop ends the sessions at servers that are in one of some databases.
+func (s *Servers) drop(at map[string]model.ID, databases []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key := range at {
@@ -320,7 +327,7 @@ func (s *Servers) drop(at map[string]model.ID, has func(database string) bool) {
 			continue
 		}
 		for x := range v.sessions {
-			if has(x.in()) {
+			if slices.Contains(databases, x.in()) {
 				x.conn.Close()
 			}
 		}

@@ -32,7 +32,7 @@ func (c *compiler) listenerNames() []fabric.Zone {
 		}
 		single := func(label, target string) {
 			name := strings.ToLower(label) + "." + sqlDomain
-			out = append(out, fabric.Zone{Name: name, Origin: at, Records: []fabric.Record{
+			out = append(out, fabric.Zone{Name: name, Origin: at, Moves: true, Records: []fabric.Record{
 				{Name: name, Alias: strings.ToLower(target) + "." + sqlDomain, TTL: failoverTTL, Origin: at},
 			}})
 		}
