@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -198,6 +199,20 @@ func (id *ID) UnmarshalText(b []byte) error {
 	}
 	*id = v
 	return nil
+}
+
+// NameServers returns the name servers of a public DNS zone, with their final
+// dots. Azure assigns one of several sets ("Delegation of DNS zones with Azure
+// DNS"); here it follows from the zone's ID.
+func NameServers(zone ID) []string {
+	h := fnv.New32a()
+	h.Write([]byte(zone.Key()))
+	n := h.Sum32()%9 + 1
+	var out []string
+	for i, tld := range []string{"com", "net", "org", "info"} {
+		out = append(out, fmt.Sprintf("ns%d-%02d.azure-dns.%s.", i+1, n, tld))
+	}
+	return out
 }
 
 // InternalDomain returns the suffix of the names that Azure gives virtual

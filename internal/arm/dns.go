@@ -3,7 +3,6 @@ package arm
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -27,10 +26,9 @@ func recordTypes(zone string) []string {
 // nameServers are those of public zones; private zones answer by Azure's
 // resolver alone.
 func nameServers(zone model.ID) []any {
-	n := hashOf(zone.Key())%9 + 1
 	var out []any
-	for i, tld := range []string{"com", "net", "org", "info"} {
-		out = append(out, fmt.Sprintf("ns%d-%02d.azure-dns.%s.", i+1, n, tld))
+	for _, s := range model.NameServers(zone) {
+		out = append(out, s)
 	}
 	return out
 }

@@ -112,6 +112,12 @@ func (z *Zone) describe(b *bufio.Writer) {
 	for i := range z.Records {
 		r := &z.Records[i]
 		fmt.Fprintf(b, "    %s %d %v %s %s registered %v\n", r.Name, r.TTL, r.Addrs, r.Alias, r.Origin.text(), r.Registered)
+		if r.Follows != "" {
+			fmt.Fprintf(b, "      follows %s\n", r.Follows)
+		}
+		for _, d := range r.Data {
+			fmt.Fprintf(b, "      %d %d %s\n", d.Type, d.TTL, d.Text)
+		}
 		for _, d := range r.Data {
 			fmt.Fprintf(b, "      %d %d %q\n", d.Type, d.TTL, d.Text)
 		}

@@ -114,3 +114,59 @@ func TestOwnNames(t *testing.T) {
 		t.Errorf("%v", named)
 	}
 }
+
+// A record may have the addresses of another name, also at the zone's own name and
+// of one that is chosen; in a circle nobody knows what it means. What a zone leaves
+// to other servers, nobody knows either.
+func TestFollowsAndDelegations(t *testing.T) {
+	addr := func(last byte) []netip.Addr { return []netip.Addr{netip.AddrFrom4([4]byte{198, 51, 100, last})} }
+	v := View{Zones: []Zone{
+		{Name: "child.example.com", Records: []Record{{Name: "www.child.example.com", Addrs: addr(9), TTL: 60}}},
+		{Name: "circle.manager.test", Chosen: true, Records: []Record{{Name: "circle.manager.test", Alias: "circle.example.com", TTL: 5}}},
+		{Name: "example.com", Records: []Record{
+			{Name: "child.example.com", Data: []Data{{Type: typeNS, Text: "ns.example.net."}}},
+			{Name: "circle.example.com", Follows: "circle.manager.test", TTL: 60},
+			{Name: "ended.example.com", Follows: "none.example.com", TTL: 60},
+			{Name: "example.com", Follows: "web.manager.test", TTL: 60, Data: []Data{{Type: typeNS, Text: "ns1.azure-dns.com."}}},
+			{Name: "far.example.com", Follows: "www.example.org", TTL: 60},
+			{Name: "lost.example.com", Data: []Data{{Type: typeNS, Text: "ns.example.net."}}},
+			{Name: "twice.example.com", Follows: "example.com", TTL: 60},
+			{Name: "www.example.com", Alias: "example.com", TTL: 60},
+		}},
+		{Name: "web.manager.test", Chosen: true, Records: []Record{{Name: "web.manager.test", Addrs: addr(1), TTL: 5}}},
+	}}
+	for name, want := range map[string]struct {
+		verdict Verdict
+		last    byte
+		ttl     uint32
+	}{
+		"example.com":            {VerdictAllow, 1, 5},
+		"www.example.com":        {VerdictAllow, 1, 5},
+		"ended.example.com":      {VerdictAllow, 0, 60}, // the name is, and has no address
+		"circle.example.com":     {VerdictUnknown, 0, 0},
+		"circle.manager.test":    {VerdictUnknown, 0, 0},
+		"twice.example.com":      {VerdictUnknown, 0, 0},
+		"far.example.com":        {VerdictUnknown, 0, 0},
+		"lost.example.com":       {VerdictUnknown, 0, 0},
+		"a.b.lost.example.com":   {VerdictUnknown, 0, 0},
+		"www.child.example.com":  {VerdictAllow, 9, 60},
+		"none.child.example.com": {VerdictDeny, 0, 0},
+		"none.example.com":       {VerdictDeny, 0, 0},
+	} {
+		got := v.Resolve(name)
+		last := byte(0)
+		if len(got.Addrs) > 0 {
+			last = got.Addrs[0].As4()[3]
+		}
+		if got.Verdict != want.verdict || last != want.last || got.TTL != want.ttl {
+			t.Errorf("%s: %s %v ttl %d, want %s %d ttl %d", name, got.Verdict, got.Addrs, got.TTL, want.verdict, want.last, want.ttl)
+		}
+	}
+	// Followed as somebody knows it now.
+	f := v.FollowBy("example.com", func(name string) (*Record, bool) {
+		return &Record{Name: name, Addrs: addr(2), TTL: 3}, name == "web.manager.test"
+	})
+	if f.Verdict != VerdictAllow || f.Record.Addrs[0] != addr(2)[0] || f.Record.TTL != 3 || len(f.Record.Data) != 1 {
+		t.Errorf("%+v", f.Record)
+	}
+}

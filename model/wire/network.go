@@ -410,6 +410,22 @@ type RecordSetProperties struct {
 	SRVRecords  []SRVRecord  `json:"srvRecords,omitempty"`
 	TXTRecords  []TXTRecord  `json:"txtRecords,omitempty"`
 	SOARecord   *SOARecord   `json:"soaRecord,omitempty"`
+	NSRecords   []NSRecord   `json:"nsRecords,omitempty"`  // public zones only
+	CAARecords  []CAARecord  `json:"caaRecords,omitempty"` // public zones only
+	// TargetResource is whose addresses an alias record set has. Public zones only.
+	TargetResource *Ref `json:"targetResource,omitempty"`
+}
+
+// NSRecord is one name server of a zone.
+type NSRecord struct {
+	NSDName string `json:"nsdname"`
+}
+
+// CAARecord says who may issue certificates (RFC 8659).
+type CAARecord struct {
+	Flags int    `json:"flags"`
+	Tag   string `json:"tag"`
+	Value string `json:"value"`
 }
 
 // MXRecord is one mail exchange.

@@ -151,8 +151,9 @@ type compiler struct {
 	standIns    map[string]netip.Prefix // of public IP prefixes without addresses, by lower-case ID
 
 	// names
-	managers []trafficmanager.Profile // in order of ID
-	doors    []FrontDoor              // in order of ID
+	publicZones []fabric.Zone            // in order of ID
+	managers    []trafficmanager.Profile // in order of ID
+	doors       []FrontDoor              // in order of ID
 
 	// routes
 	tables      map[tableKey]fabric.TableID

@@ -48,14 +48,16 @@ type documents struct {
 
 	publicPrefixes table[wire.PublicIPPrefix]
 
-	firewalls table[wire.Firewall]
-	policies  table[wire.FirewallPolicy]
-	groups    table[wire.RuleCollectionGroup]
-	ipGroups  table[wire.IPGroup]
-	zones     table[wire.PrivateZone]
-	links     table[wire.PrivateZoneLink]
-	records   table[wire.RecordSet]
-	vms       table[wire.VM]
+	firewalls     table[wire.Firewall]
+	policies      table[wire.FirewallPolicy]
+	groups        table[wire.RuleCollectionGroup]
+	ipGroups      table[wire.IPGroup]
+	zones         table[wire.PrivateZone]
+	links         table[wire.PrivateZoneLink]
+	records       table[wire.RecordSet]
+	publicZones   table[wire.PrivateZone]
+	publicRecords table[wire.RecordSet]
+	vms           table[wire.VM]
 
 	balancers        table[wire.LoadBalancer]
 	pools            table[wire.BackendAddressPool]
@@ -141,6 +143,10 @@ func (c *compiler) decode(resources []*model.Resource) {
 		typeBGPConnection:             reader(c, &d.bgpConnections),
 		model.TypeTrafficManager:      reader(c, &d.managers),
 		model.TypeSQLFailoverGroup:    reader(c, &d.failoverGroups),
+	}
+	readers[model.TypePublicZone] = reader(c, &d.publicZones)
+	for _, t := range []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"} {
+		readers[model.TypePublicZone+"/"+t] = reader(c, &d.publicRecords)
 	}
 	for _, owner := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypePrivateLinkService} {
 		readers[owner+"/privateEndpointConnections"] = reader(c, &d.approvals)

@@ -195,4 +195,3 @@ func PublicNames(resources []*model.Resource, opts Options) (map[string]PublicNa
 	}
 	return out, nil
 }
-

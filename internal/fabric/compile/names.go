@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -25,7 +26,7 @@ func (c *compiler) names() {
 			SOA: fabric.Data{Type: typeSOA, TTL: zoneTTL, Text: soaText(zoneAuthority())},
 		}
 	}
-	c.records(zones)
+	c.records(c.docs.records.list, zones)
 	c.zoneGroups(zones)
 	var linked []link
 	registers := map[*vnet]*link{}
@@ -64,8 +65,9 @@ func (c *compiler) names() {
 	for _, l := range linked {
 		byVNet[l.vnet.space] = append(byVNet[l.vnet.space], l)
 	}
+	c.readPublicZones()
 	c.readManagers()
-	public := slices.Concat(c.publicNames(), c.labelNames(), c.listenerNames(), c.doorZones())
+	public := notHosted(slices.Concat(c.publicNames(), c.labelNames(), c.listenerNames(), c.doorZones()), c.publicZones)
 	same := map[string][]fabric.Zone{} // networks with the same links share their zones
 	for _, v := range c.vnets {
 		view := &c.img.Spaces[v.space].View
@@ -86,6 +88,7 @@ func (c *compiler) names() {
 					fallback[l.zone.Name] = true
 				}
 			}
+			zones = withPublicZones(zones, c.publicZones, fallback)
 			zones = addPublicNames(zones, slices.Concat(public, c.managerNames(region)), fallback)
 			slices.SortStableFunc(zones, func(a, b fabric.Zone) int { return strings.Compare(a.Name, b.Name) })
 			same[key] = zones
@@ -110,18 +113,24 @@ type recordKey struct {
 }
 
 // records reads the declared record sets into their zones.
-func (c *compiler) records(zones map[string]*fabric.Zone) {
+func (c *compiler) records(sets []*item[wire.RecordSet], zones map[string]*fabric.Zone) {
 	at := map[recordKey]int{}
 	data := map[recordKey][]fabric.Data{}
-	for _, it := range c.docs.records.list {
+	for key, z := range zones {
+		for i := range z.Records { // what zones have by themselves
+			at[recordKey{zones[key], z.Records[i].Name}] = i
+			data[recordKey{zones[key], z.Records[i].Name}] = z.Records[i].Data
+		}
+	}
+	for _, it := range sets {
 		zone, ok := zones[it.res.ID.Parent().Key()]
 		if !ok {
-			c.problem(it.res, "", fmt.Sprintf("record %q belongs to a private DNS zone that does not exist", it.res.ID.Name()), "declare the zone")
+			c.problem(it.res, "", fmt.Sprintf("record %q belongs to a DNS zone that does not exist", it.res.ID.Name()), "declare the zone")
 			continue
 		}
 		p := &it.view.Properties
 		switch more, isData := c.data(it); {
-		case it.res.ID.Is(model.TypePrivateZoneSOA):
+		case isSOA(it.res.ID):
 			if len(more) == 1 {
 				zone.SOA = more[0]
 			}
@@ -132,7 +141,11 @@ func (c *compiler) records(zones map[string]*fabric.Zone) {
 				at[key] = len(zone.Records)
 				zone.Records = append(zone.Records, fabric.Record{Name: key.name, TTL: uint32(p.TTL), Origin: origin(it.res, "", "")})
 			}
-			data[key] = append(data[key], more...)
+			for _, d := range more {
+				if !slices.Contains(data[key], d) {
+					data[key] = append(data[key], d)
+				}
+			}
 			continue
 		}
 		rec := fabric.Record{Name: qualified(it.res.ID.Name(), zone.Name), TTL: uint32(p.TTL), Origin: origin(it.res, "", "")}
@@ -142,7 +155,9 @@ func (c *compiler) records(zones map[string]*fabric.Zone) {
 		for i, a := range p.AAAARecords {
 			rec.Addrs = c.recordAddr(rec.Addrs, it, fmt.Sprintf("/properties/aaaaRecords/%d/ipv6Address", i), a.IPv6Address, true)
 		}
-		if p.CNAMERecord != nil {
+		if p.TargetResource != nil && p.TargetResource.ID != "" && it.res.ID.Parent().Is(model.TypePublicZone) {
+			c.aliased(it, &rec)
+		} else if p.CNAMERecord != nil {
 			rec.Alias = strings.ToLower(strings.TrimSuffix(p.CNAMERecord.CNAME, "."))
 		}
 		c.addRecord(at, zone, rec, it)
@@ -177,6 +192,10 @@ func (c *compiler) addRecord(at map[recordKey]int, zone *fabric.Zone, rec fabric
 	case zone.Records[i].Alias != "" || rec.Alias != "":
 		c.problem(it.res, "", fmt.Sprintf("name %q has an alias and another record", rec.Name), "keep one of them")
 	default:
+		if rec.Follows != "" && zone.Records[i].Follows != "" && rec.Follows != zone.Records[i].Follows {
+			c.problem(it.res, "", fmt.Sprintf("name %q follows two targets", rec.Name), "keep one of them")
+		}
+		zone.Records[i].Follows = cmp.Or(zone.Records[i].Follows, rec.Follows)
 		zone.Records[i].Addrs = append(zone.Records[i].Addrs, rec.Addrs...)
 		if len(zone.Records[i].Addrs) == len(rec.Addrs) { // the first address
 			zone.Records[i].TTL, zone.Records[i].Origin = rec.TTL, rec.Origin

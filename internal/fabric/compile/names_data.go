@@ -18,6 +18,8 @@ const (
 	typeMX  = 15
 	typeTXT = 16
 	typeSRV = 33
+	typeNS  = 2
+	typeCAA = 257
 )
 
 // zoneTTL is the lifetime of the record SOA of a private zone, in seconds.
@@ -52,20 +54,20 @@ func (c *compiler) data(it *item[wire.RecordSet]) ([]fabric.Data, bool) {
 		}
 		out = append(out, fabric.Data{Type: kind, TTL: uint32(p.TTL), Text: fmt.Sprintf(format, args...)})
 	}
-	switch {
-	case it.res.ID.Is(model.TypePrivateZoneMX):
+	switch kind := leafOf(it.res.ID); {
+	case kind == "MX":
 		for _, r := range p.MXRecords {
 			add(typeMX, r.Exchange, "%d %s", uint16(r.Preference), absolute(r.Exchange))
 		}
-	case it.res.ID.Is(model.TypePrivateZonePTR):
+	case kind == "PTR":
 		for _, r := range p.PTRRecords {
 			add(typePTR, r.PTRDName, "%s", absolute(r.PTRDName))
 		}
-	case it.res.ID.Is(model.TypePrivateZoneSRV):
+	case kind == "SRV":
 		for _, r := range p.SRVRecords {
 			add(typeSRV, r.Target, "%d %d %d %s", uint16(r.Priority), uint16(r.Weight), uint16(r.Port), absolute(r.Target))
 		}
-	case it.res.ID.Is(model.TypePrivateZoneTXT):
+	case kind == "TXT":
 		for _, r := range p.TXTRecords {
 			parts := make([]string, len(r.Value))
 			for i, s := range r.Value {
@@ -75,7 +77,15 @@ func (c *compiler) data(it *item[wire.RecordSet]) ([]fabric.Data, bool) {
 				add(typeTXT, "", "%s", strings.Join(parts, " "))
 			}
 		}
-	case it.res.ID.Is(model.TypePrivateZoneSOA):
+	case kind == "NS":
+		for _, r := range p.NSRecords {
+			add(typeNS, r.NSDName, "%s", absolute(r.NSDName))
+		}
+	case kind == "CAA":
+		for _, r := range p.CAARecords {
+			add(typeCAA, "", "%d %s %s", uint8(r.Flags), r.Tag, characterString(r.Value))
+		}
+	case kind == "SOA":
 		if r := p.SOARecord; r != nil {
 			add(typeSOA, r.Host, "%s", soaText(r))
 		}
@@ -84,6 +94,14 @@ func (c *compiler) data(it *item[wire.RecordSet]) ([]fabric.Data, bool) {
 	}
 	return out, true
 }
+
+// leafOf is the type of a record set, as "MX".
+func leafOf(set model.ID) string {
+	t := set.Type()
+	return strings.ToUpper(t[strings.LastIndexByte(t, '/')+1:])
+}
+
+func isSOA(set model.ID) bool { return leafOf(set) == "SOA" }
 
 // characterString quotes a string for a master file (RFC 1035 section 5.1).
 func characterString(s string) string {

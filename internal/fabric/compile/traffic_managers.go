@@ -23,6 +23,8 @@ func TrafficManagers(resources []*model.Resource, opts Options) ([]trafficmanage
 	c := &compiler{opts: opts, img: &fabric.Image{}}
 	c.decode(resources)
 	c.publicAddresses()
+	c.doors = FrontDoors(resources, opts)
+	c.readPublicZones()
 	c.readManagers()
 	if err := c.sortedProblems().Err(); err != nil {
 		return nil, err
@@ -77,6 +79,9 @@ func (c *compiler) endpointTarget(of string) (trafficmanager.Target, error) {
 			if slices.ContainsFunc(append([]string{h.Name}, h.Names...), func(name string) bool { return strings.EqualFold(name, of) }) {
 				return trafficmanager.Target{Name: of, Addrs: h.Addrs}, nil
 			}
+		}
+		if addrs := c.hostedAddrs(of); len(addrs) > 0 {
+			return trafficmanager.Target{Name: of, Addrs: addrs}, nil
 		}
 		return trafficmanager.Target{}, fmt.Errorf("nothing of the network is called %s", of)
 	}
