@@ -42,7 +42,8 @@ func (b *builder) emitContents() []model.Contents {
 				c.Blobs = put(c.Blobs, e.Key.Value, e.Value.Value)
 			}
 		}
-		if len(c.Secrets)+len(c.Blobs) > 0 {
+		b.sqlContents(s, &c)
+		if len(c.Secrets)+len(c.Blobs)+len(c.Logins)+len(c.Users) > 0 {
 			out = append(out, c)
 		}
 	}

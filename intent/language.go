@@ -53,6 +53,8 @@ type Document struct {
 	NATGateways []NATGateway `yaml:"nat-gateways"`
 	// Platform services: storage accounts, SQL servers and key vaults.
 	Services []PlatformService `yaml:"services"`
+	// Failover groups of SQL servers.
+	FailoverGroups []FailoverGroup `yaml:"failover-groups"`
 	// Private endpoints of platform services.
 	PrivateEndpoints []PrivateEndpoint `yaml:"private-endpoints"`
 	// VPN and ExpressRoute gateways.

@@ -165,6 +165,12 @@ type PlatformService struct {
 	Secrets Map[Text] `yaml:"secrets" literal:""`
 	// Blobs that a storage account holds at first: contents by container/name.
 	Blobs Map[Text] `yaml:"blobs" literal:""`
+	// Databases of an SQL server, empty at first; those of a failover group are declared there.
+	Databases Texts `yaml:"databases"`
+	// Logins of an SQL server: passwords by name.
+	Logins Map[Text] `yaml:"logins" literal:""`
+	// Hosts whose managed identities are users of an SQL server.
+	Users Texts     `yaml:"users"`
 	Pos   model.Pos `yaml:"-"`
 }
 

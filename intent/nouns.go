@@ -105,6 +105,7 @@ func (b *builder) emitNouns() {
 	b.emitRouteServers()
 	b.emitBalancers()
 	b.emitServices()
+	b.emitFailoverGroups()
 	b.emitAppGateways()
 	b.emitEndpoints()
 	b.emitSites()

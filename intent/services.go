@@ -180,6 +180,7 @@ func (b *builder) emitServices() {
 			b.emitStorage(s, a, open)
 		case "sql":
 			b.emitSQL(s, a, open)
+			b.databasesOf(s, s.spec.Databases)
 		case "key-vault":
 			b.emitVault(s, a, open)
 		}

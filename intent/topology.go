@@ -101,6 +101,7 @@ type builder struct {
 	appGateways  []*appGateway
 	natGateways  []*natGateway
 	services     []*service
+	databases    map[string]model.Pos // of SQL servers, by lower-case ID
 	managers     []*manager
 	frontDoors   []*frontDoor
 	endpoints    []*endpoint
