@@ -209,7 +209,7 @@ func records(r *fabric.Record, name string, kind uint16) []dns.RR {
 }
 
 // apex returns the records that a zone itself has: the start of its authority
-// and its server.
+// and, unless its records say others, its server.
 func apex(z *fabric.Zone, name, shown string, kind uint16) []dns.RR {
 	soa, _ := startOf(z).(*dns.SOA)
 	if name != z.Name || soa == nil {
@@ -219,7 +219,10 @@ func apex(z *fabric.Zone, name, shown string, kind uint16) []dns.RR {
 	if kind == dns.TypeSOA || kind == dns.TypeANY {
 		out = append(out, soa)
 	}
-	if kind == dns.TypeNS || kind == dns.TypeANY {
+	own := slices.ContainsFunc(z.Records, func(r fabric.Record) bool {
+		return r.Name == z.Name && slices.ContainsFunc(r.Data, func(d fabric.Data) bool { return d.Type == dns.TypeNS })
+	})
+	if !own && (kind == dns.TypeNS || kind == dns.TypeANY) {
 		out = append(out, &dns.NS{Hdr: dns.RR_Header{Name: shown, Rrtype: dns.TypeNS, Class: dns.ClassINET, Ttl: soa.Hdr.Ttl}, Ns: soa.Ns})
 	}
 	return out

@@ -214,7 +214,8 @@ func (c *compilation) node(name string, src *source) error {
 		return err
 	}
 	kinds := []uint16{typeA, typeAAAA}
-	alias := src.managed != nil || len(src.sets[typeCNAME]) > 0
+	beside := src.managed != nil && src.managed.Beside
+	alias := src.managed != nil && !beside || len(src.sets[typeCNAME]) > 0
 	if alias {
 		kinds = append(kinds, typeCNAME)
 	}
@@ -225,7 +226,8 @@ func (c *compilation) node(name string, src *source) error {
 	}
 	slices.Sort(kinds)
 	for _, kind := range kinds {
-		if !alias && len(src.sets[kind]) == 0 {
+		chosen := beside && (kind == typeA || kind == typeAAAA)
+		if !alias && !chosen && len(src.sets[kind]) == 0 {
 			continue
 		}
 		a, err := c.answer(name, src, kind)
@@ -285,7 +287,7 @@ func (c *compilation) answer(name string, src *source, kind uint16) (*answer, er
 // step adds what a name has for a type: data, or an alias and its target. here
 // is true for a managed name.
 func (c *compilation) step(to *body, src *source, kind uint16, owner string) (target string, here bool, err error) {
-	if src.managed != nil {
+	if src.managed != nil && (!src.managed.Beside || kind == typeA || kind == typeAAAA) {
 		return "", true, nil
 	}
 	set := src.sets[kind]

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	mdns "github.com/miekg/dns"
@@ -26,10 +27,13 @@ type Zone struct {
 }
 
 // Managed is a name whose answer depends on who asks and on chance. Records of
-// the zone must not have the name too.
+// the zone must not have the name too, unless it has addresses alone.
 type Managed struct {
-	Name     string
-	TTL      uint32 // seconds
+	Name string
+	TTL  uint32 // seconds
+	// Beside means that the variants are addresses alone, beside what else the zone
+	// has of the name, which may then be its own.
+	Beside   bool
 	Variants []Variant
 	// Choose says what a client gets. It is called by several goroutines and
 	// must neither block nor allocate.
@@ -109,7 +113,7 @@ func (z *Zone) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	apex := canonical(z.Name)
-	alias, other, soa := map[string]bool{}, map[string]bool{}, 0
+	alias, other, addressed, soa := map[string]bool{}, map[string]bool{}, map[string]bool{}, 0
 	for _, rr := range z.Records {
 		h := rr.Header()
 		name := canonical(h.Name)
@@ -136,6 +140,7 @@ func (z *Zone) check() error {
 			bad("%s has a record of type %s, which is not served", name, mdns.Type(h.Rrtype))
 		default:
 			other[name] = true
+			addressed[name] = addressed[name] || h.Rrtype == typeA || h.Rrtype == typeAAAA
 		}
 	}
 	if soa != 1 {
@@ -144,16 +149,21 @@ func (z *Zone) check() error {
 	for i := range z.Managed {
 		m := &z.Managed[i]
 		name := canonical(m.Name)
-		if !within(name, apex) || name == apex {
+		switch {
+		case !within(name, apex) || name == apex && !m.Beside:
 			bad("%s is not a name below the zone %s", name, apex)
-		}
-		if alias[name] || other[name] {
+		case !m.Beside && (alias[name] || other[name]):
 			bad("%s is managed and has records too", name)
+		case m.Beside && (alias[name] || addressed[name]):
+			bad("%s is managed and has addresses or an alias too", name)
+		}
+		if m.Beside && slices.ContainsFunc(m.Variants, func(v Variant) bool { return v.Alias != "" }) {
+			bad("%s is managed beside other records and has an alias among its variants", name)
 		}
 		if m.Choose == nil || len(m.Variants) > maxVariants {
 			bad("%s has %d variants; at most %d are served, and somebody must choose", name, len(m.Variants), maxVariants)
 		}
-		alias[name] = true
+		alias[name] = alias[name] || !m.Beside
 	}
 	for name := range alias {
 		if other[name] {
