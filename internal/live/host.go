@@ -31,6 +31,7 @@ type Host struct {
 	shared   bool // a device has taken one of its interfaces; guarded by mu
 	links    []*link
 	public   []netip.Addr // its addresses on the internet, if it is a declared host there
+	region   string       // of one that is, if it is known
 	resource model.ID     // the platform service whose data plane it is, if any
 
 	mu       sync.Mutex

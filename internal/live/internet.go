@@ -33,7 +33,7 @@ func (n *Network) joinInternet(img *fabric.Image, declared []model.PublicHost) e
 				return fmt.Errorf("%saddress %s of %s is not on the internet: it is the network's own, the platform's, or one that nobody routes", at(d.Pos), a, d.Name)
 			}
 		}
-		h := &Host{net: n, Name: d.Name, public: d.Addrs, declared: model.Host{Name: d.Name, Services: d.Services, Pos: d.Pos}}
+		h := &Host{net: n, Name: d.Name, public: d.Addrs, region: d.Region, declared: model.Host{Name: d.Name, Services: d.Services, Pos: d.Pos}}
 		h.links = []*link{{wire: n.wire, host: h, port: img.Edge}}
 		h.addrs, h.floats = [][]netip.Addr{d.Addrs}, make([][]netip.Addr, 1)
 		for _, name := range append([]string{d.Name}, d.Names...) {
@@ -56,15 +56,19 @@ func (p *publicHosts) rejoin(edge fabric.PortID) {
 	}
 }
 
-// outside hands a packet that leaves for the internet to the declared host that
-// has its destination, and reports whether there is one; then it owns the view.
+// outside hands a packet that leaves for the internet to the declared host, or the
+// edge, that has its destination, and reports whether there is one; then it owns the
+// view.
 func (n *Network) outside(v *buffer.View, o engine.Offload) bool {
-	if len(n.public.byAddr) == 0 {
+	if len(n.public.byAddr) == 0 && n.edges.now.Load() == nil {
 		return false
 	}
 	p, fault := engine.Tuple(v.AsSlice())
 	if fault != fabric.FaultNone && !p.Dst.IsValid() {
 		return false
+	}
+	if n.atEdge(&p, v, o) {
+		return true
 	}
 	h := n.public.byAddr[p.Dst]
 	if h == nil {

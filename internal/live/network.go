@@ -61,6 +61,7 @@ type Network struct {
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge
 	public    publicHosts
+	edges     edges
 	others    outsiders // platform services, private endpoints, sites
 	floats    map[fabric.PortID][]netip.Addr
 	resolvers resolvers
@@ -230,6 +231,7 @@ func (n *Network) Swap(img *fabric.Image) {
 		n.internet.rejoin(img, edge)
 	}
 	n.public.rejoin(img.Edge)
+	n.edges.rejoin(img.Edge)
 	n.others.join(n, img)
 	n.fail()
 	n.probe(img)
@@ -265,6 +267,7 @@ func (n *Network) Close() {
 		for _, h := range n.public.list {
 			h.close()
 		}
+		n.edges.close()
 		for _, o := range n.others.all() {
 			o.host.close()
 		}

@@ -269,6 +269,18 @@ func (c *converter) secret(id string) ([]byte, error) {
 	return decode(string(b))
 }
 
+// SecretKeyPair reads a certificate with its key from what a secret of a key vault
+// holds: PEM, or PKCS #12 in base64.
+func SecretKeyPair(content []byte) (tls.Certificate, error) {
+	if block, _ := pem.Decode(content); block == nil {
+		var err error
+		if content, err = decode(string(content)); err != nil {
+			return tls.Certificate{}, err
+		}
+	}
+	return keyPair(content, "")
+}
+
 func decode(text string) ([]byte, error) {
 	b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {
