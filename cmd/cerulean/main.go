@@ -120,7 +120,7 @@ Exit codes: 0 success, 1 a claim is false, 2 wrong usage or wrong input.`,
 		c.GroupID = "cloud"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newUp(), newStatus(), newCapture(), newFlows(), newMetrics(), newExec(), newForward(), newHealth(), newDrill(), newDoctor(), newGateway(), newFrontDoor(), newDNS(), newDiscovery(), newBench()} {
+	for _, c := range []*cobra.Command{newUp(), newStatus(), newCapture(), newFlows(), newMetrics(), newExec(), newForward(), newHealth(), newDrill(), newFailover(), newDoctor(), newGateway(), newFrontDoor(), newDNS(), newDiscovery(), newBench()} {
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}

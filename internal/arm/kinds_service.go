@@ -94,7 +94,7 @@ func serviceKinds() []*kind {
 				looseRef(model.TypeSQLServer, "properties.partnerServers.*.id"), ref(typeSQLDatabase, "properties.databases.*"),
 			},
 			Check: checkFailoverGroup, Fill: fillFailoverGroup, Settle: settleFailoverGroup,
-			Verbs: []verb{{name: "failover", act: (*call).failOver}, {name: "forceFailoverAllowDataLoss", act: (*call).failOver}},
+			Verbs: failoverVerbs(),
 		},
 		{
 			Type: model.TypeKeyVault, Place: inGroup, NoEtag: true, Location: locationRequired, Name: vaultName, State: true, Sync: true, SyncDelete: true, MergePatch: true,

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -173,34 +172,4 @@ func (c *change) copyDatabase(from, to model.ID, location string) *Fault {
 		return f
 	}
 	return made.put()
-}
-
-// failOver makes the server it is asked of the primary of the group. With the
-// group at the primary already there is nothing to do.
-func (c *call) failOver(on *model.Resource) *Fault {
-	f := c.update(func(tx *state.Tx) *Fault {
-		sides := append([]model.ID{on.ID}, partnerGroups(on.ID, on.Doc)...)
-		for i, id := range sides {
-			e, ok := tx.Get(id)
-			if !ok {
-				continue
-			}
-			ch := c.s.newChange(tx, c.s.kinds[strings.ToLower(typeSQLFailover)], e.Resource.ID, c.actor())
-			ch.doc, _ = model.CloneJSON(e.Resource.Doc).(map[string]any)
-			role := rolePrimary
-			if i > 0 {
-				role = roleSecondary
-			}
-			ch.props()["replicationRole"] = role
-			ch.completePartners(role)
-			if f := ch.put(); f != nil {
-				return f
-			}
-		}
-		return nil
-	})
-	if f != nil {
-		return f
-	}
-	return c.acceptEmpty(on)
 }

@@ -22,6 +22,8 @@ func (s *System) drilling(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/drill", s.drill)
 	mux.HandleFunc("POST /v1/doctor", s.diagnose)
 	s.gatewaying(mux)
+	s.databasing(mux)
+	s.dooring(mux)
 }
 
 // query writes one query parameter, nothing if it is empty.

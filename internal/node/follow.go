@@ -44,6 +44,9 @@ func (s *System) follow() {
 // followed puts resources of the cloud into force. Those that cannot be compiled
 // change nothing: the cloud's clients hear of what is wrong from it.
 func (s *System) followed(resources []*model.Resource) {
+	if s.databases != nil {
+		s.databases.Follow(resources)
+	}
 	img, err := compile.Compile(resources, compile.Options{Internet: s.Design.Network().Internet})
 	if err != nil {
 		return
@@ -53,6 +56,7 @@ func (s *System) followed(resources []*model.Resource) {
 		s.Net.Swap(img)
 	}
 	_ = s.gateways.follow(resources) // each says itself what is wrong
+	_ = s.doors.follow(resources)
 }
 
 // placed returns resources with the places of the declared ones of their IDs.

@@ -20,6 +20,7 @@ import (
 	"github.com/ceruleannet/cerulean/internal/observe"
 	"github.com/ceruleannet/cerulean/internal/observe/flowlog"
 	"github.com/ceruleannet/cerulean/internal/proof"
+	"github.com/ceruleannet/cerulean/internal/sql"
 )
 
 // UpOptions say how to run a network.
@@ -74,6 +75,8 @@ type System struct {
 	meter    *observe.Meter
 	metrics  *observe.Metrics
 	gateways *appGateways
+	// databases are the SQL servers; nil if another process serves the cloud.
+	databases *sql.Servers
 	// discovery is the registry of services.
 	discovery *serviceRegistry
 	// following ends when the network no longer follows its cloud.
@@ -229,6 +232,7 @@ func (s *System) run(o UpOptions) error {
 	if err != nil {
 		return err
 	}
+	s.databases = s.newDatabases()
 	if o.FlowLogs != "" {
 		if err := s.recordFlows(o.FlowLogs); err != nil {
 			return err
@@ -242,12 +246,13 @@ func (s *System) run(o UpOptions) error {
 	s.Net, err = live.Start(s.Design.Image, s.Design.Network().Hosts, live.Options{
 		OnFlow: s.feed.OnFlow, OnClose: s.feed.OnClose,
 		Latency: o.Latency, Pace: cmp.Or(o.Pace, 1), Underlay: s.Design.Network().Underlay,
-		Services: services, Discovery: s.discovery, Internet: s.Design.Network().Internet, Managers: s.Design.Managers,
+		Services: services, Streams: s.streams(), Discovery: s.discovery, Internet: s.Design.Network().Internet, Managers: s.Design.Managers,
 	})
 	if err != nil {
 		return err
 	}
 	s.discovery.run(s.running)
+	s.startDatabases()
 	if err := s.startAppGateways(o, services); err != nil {
 		return err
 	}
@@ -401,8 +406,12 @@ func (s *System) Close() error {
 		s.discovery.close()
 		if s.Cloud != nil && s.Cloud.server != nil {
 			s.Cloud.server.Run(nil)
+			s.Cloud.server.RunDatabases(nil)
 		}
 		s.gateways.close()
+		if s.databases != nil {
+			s.databases.Close()
+		}
 		if s.Net != nil {
 			s.Net.Close()
 		}

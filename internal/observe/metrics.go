@@ -52,15 +52,15 @@ type Metrics struct {
 }
 
 // NewMetrics returns the metrics of a network by its name. members may be nil.
-// Counters of gateways are shown beside them.
-func NewMetrics(network, version string, source Measured, meter *Meter, members func() []Member, gateways ...*Gateways) (*Metrics, error) {
+// What more collects, such as gateways and databases, is shown beside them.
+func NewMetrics(network, version string, source Measured, meter *Meter, members func() []Member, more ...prometheus.Collector) (*Metrics, error) {
 	m := &Metrics{network: network, version: version, source: source, meter: meter, members: members}
 	r := prometheus.NewRegistry()
 	if err := r.Register(m); err != nil {
 		return nil, err
 	}
-	for _, g := range gateways {
-		if err := r.Register(g); err != nil {
+	for _, c := range more {
+		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}

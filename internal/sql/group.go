@@ -31,7 +31,8 @@ type group struct {
 	failovers []Failover         // the last ones, oldest first
 	begun     Failover           // a planned failover under way
 	commits   map[string]uint64  // acknowledged since the start, by database
-	waiting   []chan geo.Event   // for the end of a planned failover
+	tally     Tally
+	waiting   []chan geo.Event // for the end of a planned failover
 }
 
 // copyKey is a database at a server.
@@ -222,6 +223,14 @@ func (g *group) remember(e geo.Event) Failover {
 			x.Oldest = e.At.Sub(l.Commits[0].At)
 		}
 		f.Lost = append(f.Lost, x)
+	}
+	if f.Forced {
+		g.tally.Forced++
+	} else {
+		g.tally.Planned++
+	}
+	for _, l := range f.Lost {
+		g.tally.Lost += l.Commits()
 	}
 	g.failovers = append(g.failovers, f)
 	if len(g.failovers) > maxFailovers {

@@ -3,8 +3,10 @@ package sql
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -119,7 +121,7 @@ func (s *Servers) Close() {
 	s.mu.Unlock()
 	s.end()
 	for _, x := range sessions {
-		x.conn.Close()
+		x.raw.Close()
 	}
 	s.working.Wait()
 	for _, v := range s.servers {
@@ -264,6 +266,21 @@ func (s *Servers) Names(resource model.ID) []string {
 	return out
 }
 
+// Region returns where a server is, by its lower-case ID; "" if there is none.
+func (s *Servers) Region(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.servers[key]; v != nil {
+		return v.region
+	}
+	return ""
+}
+
+// Stream is [Servers.Serve] for a network.
+func (s *Servers) Stream(c net.Conn, resource model.ID, from netip.Addr, refused bool, config *tls.Config) {
+	s.Serve(c, resource, Client{Addr: from, Refused: refused}, config)
+}
+
 // place is a database at a server as a session finds it.
 type place struct {
 	store *store
@@ -328,7 +345,7 @@ func (s *Servers) drop(at map[string]model.ID, databases []string) {
 		}
 		for x := range v.sessions {
 			if slices.Contains(databases, x.in()) {
-				x.conn.Close()
+				x.raw.Close()
 			}
 		}
 	}

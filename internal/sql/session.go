@@ -25,7 +25,8 @@ type session struct {
 	at      model.ID
 	from    netip.Addr
 	refused bool
-	conn    net.Conn
+	raw     net.Conn // what is closed to end it
+	conn    net.Conn // what it speaks over: TLS
 	packet  int
 	number  int
 
@@ -57,7 +58,7 @@ type Client struct {
 // server's certificate.
 func (s *Servers) Serve(conn net.Conn, at model.ID, client Client, config *tls.Config) {
 	defer conn.Close()
-	x := &session{owner: s, at: at, from: client.Addr, refused: client.Refused, conn: conn, packet: tds.DefaultPacket, prepared: map[int64]prepared{}}
+	x := &session{owner: s, at: at, from: client.Addr, refused: client.Refused, raw: conn, conn: conn, packet: tds.DefaultPacket, prepared: map[int64]prepared{}}
 	if s.enter(x) != nil {
 		return
 	}
@@ -96,7 +97,7 @@ func (x *session) serve() {
 	ctx, end := context.WithCancel(x.owner.running)
 	var reading sync.WaitGroup
 	defer reading.Wait()
-	defer x.conn.Close()
+	defer x.raw.Close()
 	defer end()
 	defer x.abandon()
 	reading.Go(func() {

@@ -18,6 +18,14 @@ type GroupStatus struct {
 	Away      time.Time
 	Servers   []ServerStatus // the primary first
 	Failovers []Failover     // the last ones, oldest first
+	Tally     Tally
+}
+
+// Tally counts the failovers of a group since it started, and what forced ones
+// lost.
+type Tally struct {
+	Planned, Forced uint64
+	Lost            uint64 // commits
 }
 
 // ServerStatus is a server of a group.
@@ -49,7 +57,7 @@ func (s *Servers) Status() []GroupStatus {
 	for _, g := range s.all() {
 		g.mu.Lock()
 		p := g.core.Policy()
-		x := GroupStatus{Name: g.name, Automatic: p.Automatic, Grace: p.Grace, Away: g.core.Outage(), Failovers: slices.Clone(g.failovers)}
+		x := GroupStatus{Name: g.name, Automatic: p.Automatic, Grace: p.Grace, Away: g.core.Outage(), Failovers: slices.Clone(g.failovers), Tally: g.tally}
 		for _, key := range g.core.Servers() {
 			v := ServerStatus{ID: g.ids[key], Primary: key == g.core.Primary()}
 			for _, name := range g.core.Databases() {
