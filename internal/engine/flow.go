@@ -133,7 +133,12 @@ func (e *Engine) export(n uint32, f *flow) Flow {
 		}
 	}
 	out := Flow{ID: id(n, f), Choices: choices, Began: f.began, Seen: f.seen, Idle: f.idle, Closed: f.closed(), Platform: f.ways[forward].key.platform(), Forward: way(forward)}
-	if f.state&delivered != 0 {
+	switch {
+	case f.state&delivered == 0:
+	case f.ways[forward].key == f.ways[backward].key:
+		// Somebody talks to himself from and to one port: there is one way.
+		out.Reply = out.Forward
+	default:
 		out.Reply = way(backward)
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -126,7 +127,7 @@ func socksRequest(r io.Reader) (target string, code byte, err error) {
 	if head[1] != socksConnect {
 		return "", socksNoCommand, fmt.Errorf("command %d is not CONNECT", head[1])
 	}
-	if host == "" {
+	if host == "" || strings.ContainsAny(host, "[]") {
 		return "", socksFailure, errors.New("it names no host")
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(port[0])<<8|int(port[1]))), socksDone, nil

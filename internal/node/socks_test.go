@@ -84,6 +84,7 @@ func TestSOCKS(t *testing.T) {
 func FuzzSOCKSRequest(f *testing.F) {
 	f.Add([]byte("\x05\x01\x00\x03\x03web\x00\x50"))
 	f.Add([]byte("\x05\x01\x00\x01\x0a\x00\x00\x04\x01\xbb"))
+	f.Add([]byte("\x05\x01\x00\x03\x04we]\xe0\x00\x50"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		target, _, err := socksRequest(bytes.NewReader(b))
 		if err != nil {
