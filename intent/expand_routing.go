@@ -391,19 +391,7 @@ func validDomain(name string) bool {
 
 func (b *builder) emitRecords(zone model.ID, spec Zone, ttl int) {
 	for _, e := range spec.Records {
-		regions := []string{""}
-		if strings.Contains(e.Key.Value, "{region}") {
-			regions = b.regions
-		}
-		for _, region := range regions {
-			record, before := Map[Texts]{e}, len(*b.problems)
-			if region != "" {
-				record = substitute(b, record, map[string]string{"region": region})
-			}
-			if len(*b.problems) == before { // what a bad placeholder leaves is no name
-				b.emitRecord(zone, record[0], ttl)
-			}
-		}
+		b.eachRegion(e, func(record Entry[Texts]) { b.emitRecord(zone, record, ttl) })
 	}
 }
 

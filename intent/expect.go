@@ -32,9 +32,13 @@ func (b *builder) expectations() []model.Expectation {
 			s := spec
 			if region != "" {
 				names := s.Resolves
-				s.Resolves = nil
+				if !namesRegion(spec.To) {
+					s.Resolves = nil
+				}
 				s = substitute(b, s, map[string]string{"region": region})
-				s.Resolves = names
+				if !namesRegion(spec.To) {
+					s.Resolves = names
+				}
 				if s.Name.IsSet() && s.Name.Value == spec.Name.Value {
 					s.Name.Value += " (" + region + ")"
 				}
@@ -55,12 +59,12 @@ func (b *builder) expectations() []model.Expectation {
 
 func (b *builder) perRegion(spec Expectation) bool {
 	texts := Texts{spec.Deny, spec.Allow, spec.Symmetric, spec.From, spec.Of}
-	for _, t := range slices.Concat(texts, spec.Through, spec.NotThrough) {
-		if strings.Contains(t.Value, "{region}") {
-			return true
-		}
-	}
-	return false
+	return namesRegion(slices.Concat(texts, spec.Through, spec.NotThrough, spec.To))
+}
+
+// namesRegion reports whether a text speaks of each region.
+func namesRegion(texts Texts) bool {
+	return slices.ContainsFunc(texts, func(t Text) bool { return strings.Contains(t.Value, "{region}") })
 }
 
 func (b *builder) expectation(spec Expectation) (model.Expectation, bool) {
@@ -100,6 +104,9 @@ func (b *builder) expectation(spec Expectation) (model.Expectation, bool) {
 	b.statuses(&e, spec)
 	if spec.From.IsSet() && e.Verb != model.Resolves {
 		b.problem(spec.From.Pos, "write the source before the arrow", "from belongs to resolves only")
+	}
+	if len(spec.To) > 0 && e.Verb != model.Resolves {
+		b.problem(spec.To[0].Pos, "write the destination after the arrow", "to belongs to resolves only")
 	}
 	if spec.Of.IsSet() && e.Verb != model.NoMore {
 		b.problem(spec.Of.Pos, "write the sentence after "+string(e.Verb), "of belongs to no-more-than only")
@@ -150,33 +157,6 @@ func (b *builder) selector(t Text) model.Selector {
 	}
 	b.problem(t.Pos, c.fix, "%s", c.what)
 	return sel
-}
-
-func (b *builder) resolves(e *model.Expectation, spec Expectation) {
-	e.Verb, e.Pos = model.Resolves, spec.Resolves[0].Pos
-	e.Text = "resolves " + spec.Resolves.Join()
-	e.From = b.selector(spec.From.Or("any", e.Pos))
-	e.To = model.Selector{Text: "any", Any: true, Pos: e.Pos}
-	if spec.From.IsSet() {
-		e.Text += " from " + spec.From.Value
-	}
-	if e.From.Internet {
-		b.problem(spec.From.Pos, "name something of the network", "the internet does not use private DNS zones")
-	}
-	for _, t := range spec.Resolves {
-		regions := []string{""}
-		if strings.Contains(t.Value, "{region}") {
-			regions = b.regions
-		}
-		for _, region := range regions {
-			name := strings.TrimSuffix(strings.ToLower(strings.ReplaceAll(t.Value, "{region}", region)), ".")
-			if !validDomain(name) {
-				b.problem(t.Pos, "write a name such as db.example.com", "%q is not a domain name", t.Value)
-				break
-			}
-			e.Names = append(e.Names, name)
-		}
-	}
 }
 
 // noMoreThan reads a comparison with another declared network. Whether that is

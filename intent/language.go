@@ -39,6 +39,8 @@ type Document struct {
 	FirewallPolicies Map[FirewallPolicy] `yaml:"firewall-policies"`
 	// Private DNS zones by name.
 	DNS Map[Zone] `yaml:"dns"`
+	// Public DNS zones by name.
+	PublicDNS Map[PublicZone] `yaml:"public-dns"`
 	// Virtual network peerings, for networks without a network manager.
 	Peerings []Peering `yaml:"peerings"`
 	// Load balancers.
@@ -378,6 +380,8 @@ type Expectation struct {
 	Symmetric Text `yaml:"symmetric"`
 	// DNS name, or names, that must resolve to private addresses.
 	Resolves Texts `yaml:"resolves"`
+	// What the names must lead to: addresses, and names of what has some, public ones too; default private addresses.
+	To Texts `yaml:"to"`
 	// Who must resolve the names; default any.
 	From Text `yaml:"from"`
 	// Another declared network, a file or folder beside this one: nothing is delivered here that is not delivered there.

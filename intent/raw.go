@@ -126,7 +126,7 @@ func nearType(given string) (known string, near bool) {
 	for _, t := range []string{
 		model.TypeResourceGroup, model.TypeVirtualNetwork, model.TypeSubnet, model.TypePeering, model.TypeNSG, model.TypeSecurityRule,
 		model.TypeASG, model.TypeRouteTable, model.TypeRoute, model.TypeNIC, model.TypePublicIP, model.TypeNATGateway, model.TypeFirewall,
-		model.TypeFirewallPolicy, model.TypeRuleCollectionGroup, model.TypeIPGroup, model.TypePrivateZone, model.TypePrivateZoneLink,
+		model.TypeFirewallPolicy, model.TypeRuleCollectionGroup, model.TypeIPGroup, model.TypePrivateZone, model.TypePrivateZoneLink, model.TypePublicZone,
 		model.TypeVM, model.TypeNetworkManager, model.TypeNetworkGroup, model.TypeStaticMember, model.TypeConnectivityConfig,
 		model.TypeSecurityAdminConfig, model.TypeAdminRuleCollection, model.TypeAdminRule, model.TypeRoutingConfig,
 		model.TypeRoutingRuleCollection, model.TypeRoutingRule, model.TypeLoadBalancer, model.TypePrivateEndpoint,

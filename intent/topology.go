@@ -164,6 +164,7 @@ func (b *builder) build() {
 	b.emitRules()
 	b.emitConfigurations()
 	b.emitZones()
+	b.emitPublicZones()
 	b.emitPeerings()
 	b.emitResourceGroups()
 

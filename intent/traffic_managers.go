@@ -264,9 +264,21 @@ func (b *builder) managerCalled(t Text) (*manager, bool) {
 // publicFor returns the public IP of something of the network: the first of
 // several frontends.
 func (b *builder) publicFor(t Text) (*model.Resource, bool) {
-	owners := []string{t.Value}
+	if r := b.publicCalled(t.Value); r != nil {
+		return r, true
+	}
+	if b.failed(t.Value) {
+		return nil, false
+	}
+	b.problem(t.Pos, "name a host, load balancer or application gateway that has public-ip", "nothing called %q has a public address", t.Value)
+	return nil, false
+}
+
+// publicCalled is publicFor without a complaint: nil if nothing has the name.
+func (b *builder) publicCalled(name string) *model.Resource {
+	owners := []string{name}
 	for _, l := range b.balancers {
-		if !strings.EqualFold(l.name, t.Value) {
+		if !strings.EqualFold(l.name, name) {
 			continue
 		}
 		for _, f := range l.frontends {
@@ -278,20 +290,16 @@ func (b *builder) publicFor(t Text) (*model.Resource, bool) {
 	for _, owner := range owners {
 		for _, r := range b.resources {
 			if r.ID.Is(model.TypePublicIP) && strings.EqualFold(r.ID.Name(), owner+publicSuffix) {
-				return r, true
+				return r
 			}
 		}
 	}
 	for _, r := range b.resources {
-		if r.ID.Is(model.TypePublicIP) && strings.EqualFold(r.ID.Name(), t.Value) {
-			return r, true
+		if r.ID.Is(model.TypePublicIP) && strings.EqualFold(r.ID.Name(), name) {
+			return r
 		}
 	}
-	if b.failed(t.Value) {
-		return nil, false
-	}
-	b.problem(t.Pos, "name a host, load balancer or application gateway that has public-ip", "nothing called %q has a public address", t.Value)
-	return nil, false
+	return nil
 }
 
 // labelPublic gives a public IP a DNS name, which Traffic Manager needs.

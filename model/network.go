@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -202,7 +203,7 @@ const (
 	Deny      Verb = "deny"      // no packet of the traffic is delivered
 	Allow     Verb = "allow"     // every connection of the traffic works: delivered, and the replies too
 	Symmetric Verb = "symmetric" // traffic and replies pass the same stateful devices
-	Resolves  Verb = "resolves"  // names resolve to private addresses
+	Resolves  Verb = "resolves"  // names resolve to private addresses, or to given ones
 	NoMore    Verb = "no-more"   // nothing is delivered that the baseline does not deliver
 )
 
@@ -283,6 +284,15 @@ func (r *Request) Fits(status int) bool {
 	return false
 }
 
+// MayAnswer reports whether an address is one that a name of the expectation may
+// have.
+func (e *Expectation) MayAnswer(a netip.Addr) bool {
+	if len(e.Answers) > 0 {
+		return slices.Contains(e.Answers, a)
+	}
+	return a.IsPrivate()
+}
+
 // Expectation is a declared claim about the network.
 type Expectation struct {
 	Name     string // what people call it; the sentence itself if none was given
@@ -298,6 +308,8 @@ type Expectation struct {
 	// of allow what works must not, of deny only what passes one is denied.
 	NotThrough []Waypoint
 	Names      []string // resolves only: DNS names without trailing dot
+	// Answers are the addresses that these may have; none means every private one.
+	Answers []netip.Addr
 	// Request is sent besides: To is then the gateway that takes it.
 	Request *Request
 	// Baseline is the declared network to compare with, a path relative to the

@@ -120,7 +120,7 @@ func (n *Network) jobs(img *fabric.Image, e *model.Expectation, greeted *sync.Ma
 			}
 			asked[s.host] = true
 			for _, name := range e.Names {
-				jobs = append(jobs, func(ctx context.Context) Probe { return n.ask(ctx, img, s, name) })
+				jobs = append(jobs, func(ctx context.Context) Probe { return n.ask(ctx, img, s, e, name) })
 			}
 		}
 		return jobs
@@ -148,7 +148,7 @@ func (n *Network) jobs(img *fabric.Image, e *model.Expectation, greeted *sync.Ma
 }
 
 // ask resolves a name by a real query and compares with the image.
-func (n *Network) ask(ctx context.Context, img *fabric.Image, s selection, name string) Probe {
+func (n *Network) ask(ctx context.Context, img *fabric.Image, s selection, e *model.Expectation, name string) Probe {
 	p := Probe{From: s.host.Name, To: name, Verdict: fabric.VerdictDeny, Reason: fabric.At(fabric.CodeNone, s.port)}
 	addrs, err := s.host.LookupHost(ctx, name)
 	want := img.Resolve(s.port, name)
@@ -158,7 +158,7 @@ func (n *Network) ask(ctx context.Context, img *fabric.Image, s selection, name 
 	} else {
 		p.Said = err.Error()
 	}
-	p.Holds = err == nil && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !a.IsPrivate() })
+	p.Holds = err == nil && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !e.MayAnswer(a) })
 	same := slices.Equal(sorted(addrs), sorted(want.Addrs))
 	// What servers of the network's own answer, the image does not know.
 	elsewhere := want.Verdict == fabric.VerdictUnknown && (img.Spaces[img.Ports[s.port].Space].View.Elsewhere || len(img.Ports[s.port].Servers) > 0)

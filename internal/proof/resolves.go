@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/model"
 )
 
-// resolves decides claims that names resolve to private addresses everywhere:
-// every name, asked in the virtual network of every selected port, must have at
-// least one address, and all of them private: RFC 1918 or unique local (RFC
-// 4193). Shared address space (RFC 6598) is not private: it belongs to the
+// resolves decides claims that names resolve to private addresses everywhere, or to
+// given ones: every name, asked in the virtual network of every selected port, must
+// have at least one address, and all of them private, RFC 1918 or unique local (RFC
+// 4193), or given. Shared address space (RFC 6598) is not private: it belongs to the
 // carrier. A name no linked zone holds is answered by public DNS, and what that
 // says is unknown.
 func (p *Prover) resolves(a *arena, f *Finding) {
@@ -34,7 +35,7 @@ func (p *Prover) resolves(a *arena, f *Finding) {
 		for _, name := range e.Names {
 			f.Counts.Names++
 			ans := p.img.Resolve(c.port, name)
-			why := private(&ans)
+			why := wrong(e, &ans)
 			if why == "" {
 				continue
 			}
@@ -62,7 +63,7 @@ func (p *Prover) resolves(a *arena, f *Finding) {
 		f.Why = "there is no name to ask for"
 	default:
 		f.Status = Holds
-		f.Why = fmt.Sprintf("%s in %s, all private", plural(len(e.Names), "name"), plural(len(spaces), "virtual network"))
+		f.Why = fmt.Sprintf("%s in %s, all "+meant(e, "private", "as claimed"), plural(len(e.Names), "name"), plural(len(spaces), "virtual network"))
 	}
 }
 
@@ -78,11 +79,20 @@ func (f *Finding) add(wit *Witness) {
 	f.Groups = append(f.Groups, Group{Cause: wit.Reason, Pairs: 1, Witness: wit})
 }
 
-// private says what is wrong with an answer, or "".
-func private(ans *fabric.Answer) string {
+// meant is one of two texts: for a claim about private addresses, or about given
+// ones.
+func meant(e *model.Expectation, private, given string) string {
+	if len(e.Answers) > 0 {
+		return given
+	}
+	return private
+}
+
+// wrong says what is wrong with an answer, or "".
+func wrong(e *model.Expectation, ans *fabric.Answer) string {
 	switch {
 	case ans.Verdict == fabric.VerdictUnknown:
-		return fmt.Sprintf("no linked private zone holds %s, so public DNS answers", ans.Name)
+		return fmt.Sprintf(meant(e, "no linked private zone holds %s, so public DNS answers", "no zone here says what %s is"), ans.Name)
 	case ans.Verdict == fabric.VerdictDeny && ans.Origin == (fabric.Origin{}):
 		return fmt.Sprintf("the aliases of %s lead nowhere", ans.Name)
 	case ans.Verdict == fabric.VerdictDeny:
@@ -91,8 +101,8 @@ func private(ans *fabric.Answer) string {
 		return fmt.Sprintf("%s has no address", ans.Name)
 	}
 	for _, a := range ans.Addrs {
-		if !a.IsPrivate() {
-			return fmt.Sprintf("%s resolves to %s, which is not private", ans.Name, a)
+		if !e.MayAnswer(a) {
+			return fmt.Sprintf("%s resolves to %s, which is not %s", ans.Name, a, meant(e, "private", "what is claimed"))
 		}
 	}
 	return ""
