@@ -228,5 +228,9 @@ func (c *fastConn) handOver() bool {
 	if bytes.HasPrefix(begun, []byte("PRI ")) && (c.secure != nil || c.front.server.Router().config.NoHTTP2) {
 		return false // with TLS, HTTP/2 is agreed on by ALPN (RFC 9113, 3.2)
 	}
-	return c.front.others.give(&begunConn{Conn: c.conn, begun: begun, secure: c.secure})
+	next := &begunConn{Conn: c.conn, begun: begun, secure: c.secure}
+	if c.secure != nil && c.secure.NegotiatedProtocol == "h2" || bytes.HasPrefix(begun, []byte("PRI ")) {
+		return c.front.others.give(newH2Guard(next))
+	}
+	return c.front.others.give(next)
 }

@@ -58,6 +58,7 @@ type fastExchange struct {
 	query    string
 	began    bool // something of the answer was sent
 	sent     int64
+	empty    bool // nothing of an answer came
 	end      bool // the connection ends after the answer
 }
 
@@ -166,23 +167,9 @@ func (x *fastExchange) run() {
 		}
 	}
 	x.backend = x.state.backends[[2]string{t.pool.Name, t.settings.Name}]
-	var last error
-	for range maxTries {
-		pick, err := x.backend.pick(x.front.server.ctx, "")
-		if err != nil {
-			if last == nil {
-				last = err
-			}
-			break
-		}
-		err = x.ask(pick.Member)
-		pick.Done(nil)
-		if err == nil {
-			return
-		}
-		if last = err; !unsent(err) || x.watch.left() {
-			break
-		}
+	last := x.backend.tries(x.front.server.ctx, x)
+	if last == nil {
+		return
 	}
 	if x.watch.left() {
 		last = errClient
@@ -202,51 +189,11 @@ func (x *fastExchange) run() {
 	x.respond(status, "")
 }
 
-// ask asks one member over a connection that waits, or a new one.
-func (x *fastExchange) ask(e endpoint) error {
-	b := x.backend
-	b.mu.Lock()
-	p := b.members[e]
-	b.mu.Unlock()
-	if p == nil {
-		return &dialError{errors.New("the member has left")}
-	}
-	safe := x.request.Method[0] == 'G' || x.request.Method[0] == 'H'
-	x.compose(e)
-	for {
-		l := p.lines.take(x.begin)
-		if l != nil && !safe && !alive(l.conn) {
-			l.close()
-			continue
-		}
-		if l == nil {
-			var err error
-			if l, err = x.dial(p, e); err != nil {
-				return err
-			}
-		}
-		x.watch.over(l.conn, nil)
-		asked := x.begin
-		if !l.used {
-			asked = time.Now()
-		}
-		keep, err := x.over(l, e, asked)
-		switch {
-		case err != nil:
-			l.close()
-			if again := l.used && safe && !x.began && l.to == 0 && !isTimeout(err) && !x.watch.left(); again {
-				continue // it ended while it waited
-			}
-			return err
-		case keep:
-			x.watch.over(nil, nil)
-			p.lines.give(l, x.begin)
-		default:
-			l.close()
-		}
-		return nil
-	}
-}
+func (x *fastExchange) since() time.Time { return x.begin }
+
+func (x *fastExchange) safe() bool { return x.request.Method[0] == 'G' || x.request.Method[0] == 'H' }
+
+func (x *fastExchange) again() bool { return x.empty && !x.watch.left() }
 
 // dial connects to a member, as long as the client is there.
 func (x *fastExchange) dial(p *presence, e endpoint) (*line, error) {
@@ -319,52 +266,24 @@ func appendField(out []byte, f *http1.Field) []byte {
 // over sends what was composed over a connection and passes the answer on. It
 // reports whether the connection can be used again.
 func (x *fastExchange) over(l *line, e endpoint, asked time.Time) (keep bool, err error) {
+	x.watch.over(l.conn, nil)
+	defer x.watch.over(nil, nil)
 	l.from, l.to = 0, 0
+	x.empty = true
 	if _, err := l.conn.Write(x.out); err != nil {
 		return false, err
 	}
-	timeout := x.backend.settings.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	l.until(asked, timeout)
+	l.until(asked, x.backend.timeout())
 	a := &x.answer
-	n := 0
-	for {
-		if l.to > l.from {
-			if n, err = a.ParseResponse(l.buf[l.from:l.to]); err != nil {
-				return false, errMember
-			}
-		}
-		if n == 0 {
-			if l.to-l.from >= maxAnswerHead {
-				return false, errMember
-			}
-			if err := l.more(); err != nil {
-				if errors.Is(err, io.EOF) {
-					err = io.ErrUnexpectedEOF
-				}
-				return false, err
-			}
-			continue
-		}
-		if a.Status >= 200 {
-			break
-		}
-		if a.Status == http.StatusSwitchingProtocols {
-			return false, errMember // nobody asked for it
-		}
-		if err := x.interim(); err != nil {
-			return false, errClient
-		}
-		l.from += n
-		n = 0
+	err = l.head(a, x.interim)
+	x.empty = l.to == 0
+	if err != nil {
+		return false, err
 	}
 	if x.front.server.options.OnRequest != nil {
 		x.record.ServerRouted, x.record.ServerStatus, x.record.HTTPStatus = e.String(), a.Status, a.Status
 		x.record.ServerResponseLatency = time.Since(asked).Seconds()
 	}
-	l.from += n
 	bodiless := x.request.Method[0] == 'H' || a.Status == http.StatusNoContent || a.Status == http.StatusNotModified
 	untilClose := !bodiless && !a.Chunked && a.Length < 0
 	x.end = x.end || untilClose
@@ -383,19 +302,8 @@ func (x *fastExchange) over(l *line, e endpoint, asked time.Time) (keep bool, er
 	return err == nil && !a.Close && !untilClose && l.from == l.to, err
 }
 
-// maxAnswerHead bounds the head of an answer.
-const maxAnswerHead = 256 << 10
-
-var (
-	errMember = errors.New("the member's answer is not HTTP/1.1")
-	errClient = errors.New("the client went away")
-)
-
 // interim passes on an answer before the answer (RFC 9110, 15.2).
 func (x *fastExchange) interim() error {
-	if x.answer.Status == http.StatusContinue {
-		return nil // the client did not ask for it
-	}
 	out := http1.AppendStatus(nil, x.answer.Status, x.answer.Reason)
 	for i := range x.answer.Fields {
 		if f := &x.answer.Fields[i]; f.Kind != http1.Hop {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/http1"
 )
 
 // Limits of connections to a member that wait to be used.
@@ -22,6 +24,7 @@ type line struct {
 	since    time.Time // it waits
 	used     bool      // before
 	forget   func() bool
+	answer   http1.Head // of requests that net/http read
 }
 
 // lines are the connections to a member that wait. The one that came last goes

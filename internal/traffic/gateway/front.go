@@ -212,3 +212,6 @@ func (c *begunConn) CloseWrite() error {
 	}
 	return nil
 }
+
+// over is the TLS that the connection came over, nil for none.
+func (c *begunConn) over() *tls.ConnectionState { return c.secure }

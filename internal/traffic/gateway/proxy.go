@@ -121,6 +121,10 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 	t := x.decision.target
 	x.backend = x.state.backends[[2]string{t.pool.Name, t.settings.Name}]
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	if shortable(t, r) && !x.server.options.LongWay {
+		x.short(w, r.WithContext(ctx))
+		return
+	}
 	ask := func() { x.server.proxy.ServeHTTP(w, r.WithContext(ctx)) }
 	if g := x.state.guards[t.name]; g != nil && g.breaks != nil {
 		x.guarded(w, r, g.breaks, ask)

@@ -302,8 +302,8 @@ func (s *Server) open(at netip.AddrPort, l net.Listener) {
 		ErrorLog:          quiet,
 		Protocols:         new(http.Protocols),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			if b, ok := c.(*begunConn); ok && b.secure != nil {
-				return context.WithValue(ctx, securedKey{}, b.secure)
+			if b, ok := c.(interface{ over() *tls.ConnectionState }); ok && b.over() != nil {
+				return context.WithValue(ctx, securedKey{}, b.over())
 			}
 			return ctx
 		},
@@ -311,6 +311,7 @@ func (s *Server) open(at netip.AddrPort, l net.Listener) {
 	// HTTP/2 over TLS comes here with TLS at its end already.
 	f.server.Protocols.SetHTTP1(true)
 	f.server.Protocols.SetUnencryptedHTTP2(true)
+	f.server.HTTP2 = &http.HTTP2Config{MaxReadFrameSize: h2Frame}
 	s.fronts[at] = f
 	var secure *tls.Config
 	if s.isTLS(at) {

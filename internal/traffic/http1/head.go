@@ -69,8 +69,8 @@ func letters(s string) (t [256]bool) {
 }
 
 // methods are those whose requests are plain.
-func plainMethod(m []byte) bool {
-	switch string(m) {
+func plainMethod(m string) bool {
+	switch m {
 	case "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH":
 		return true
 	}
@@ -87,7 +87,7 @@ func (h *Head) ParseRequest(b []byte) (n int, err error) {
 		return 0, err
 	}
 	i := bytes.IndexByte(line, ' ')
-	if i < 0 || !plainMethod(line[:i]) {
+	if i < 0 || !plainMethod(string(line[:i])) {
 		return 0, ErrUnusual
 	}
 	h.Method, line = line[:i], line[i+1:]
@@ -207,6 +207,12 @@ func (h *Head) ParseResponse(b []byte) (n int, err error) {
 		return 0, ErrUnusual // RFC 9112, 6.3: somebody may be smuggling
 	}
 	return n, nil
+}
+
+// Plain reports whether a request is plain by its method, target and host, as
+// [Head.ParseRequest] takes them.
+func Plain(method, target, host string) bool {
+	return plainMethod(method) && plainTarget(target) && plainHost([]byte(host))
 }
 
 // rare are fields of requests that are not plain: Expect, TE, Trailer, Upgrade,
@@ -334,13 +340,13 @@ func digits(b []byte) (n int64, ok bool) {
 
 // plainTarget reports whether a target is a path, and maybe a query, that others
 // read and write as it stands.
-func plainTarget(t []byte) bool {
+func plainTarget[T string | []byte](t T) bool {
 	if len(t) == 0 || t[0] != '/' || len(t) > 1 && t[1] == '/' {
 		return false
 	}
 	query := false
-	for i, c := range t {
-		switch {
+	for i := range len(t) {
+		switch c := t[i]; {
 		case path[c]:
 		case c == '?':
 			query = true

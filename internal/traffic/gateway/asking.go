@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/traffic/http1"
+)
+
+// asker is a request that asks members on the short way.
+type asker interface {
+	compose(e endpoint)
+	since() time.Time
+	safe() bool  // it may be sent twice
+	again() bool // nothing of an answer came, and somebody still waits for one
+	dial(p *presence, e endpoint) (*line, error)
+	over(l *line, e endpoint, asked time.Time) (keep bool, err error)
+}
+
+// tries offers a request to members until one takes it. The error is the last one's.
+func (b *backend) tries(ctx context.Context, x asker) error {
+	var last error
+	for range maxTries {
+		pick, err := b.pick(ctx, "")
+		if err != nil {
+			if last == nil {
+				last = err
+			}
+			return last
+		}
+		err = b.offer(x, pick.Member)
+		pick.Done(nil)
+		if err == nil {
+			return nil
+		}
+		if last = err; !unsent(err) || ctx.Err() != nil {
+			return last
+		}
+	}
+	return last
+}
+
+// offer asks one member over a connection that waits, or a new one.
+func (b *backend) offer(x asker, e endpoint) error {
+	b.mu.Lock()
+	p := b.members[e]
+	b.mu.Unlock()
+	if p == nil {
+		return &dialError{errors.New("the member has left")}
+	}
+	x.compose(e)
+	for {
+		l := p.lines.take(x.since())
+		if l != nil && !x.safe() && !alive(l.conn) {
+			l.close()
+			continue
+		}
+		if l == nil {
+			var err error
+			if l, err = x.dial(p, e); err != nil {
+				return err
+			}
+		}
+		asked := x.since()
+		if !l.used {
+			asked = time.Now()
+		}
+		keep, err := x.over(l, e, asked)
+		switch {
+		case err != nil:
+			l.close()
+			if l.used && x.safe() && x.again() && !isTimeout(err) {
+				continue // it ended while it waited
+			}
+			return err
+		case keep:
+			p.lines.give(l, x.since())
+		default:
+			l.close()
+		}
+		return nil
+	}
+}
+
+// timeout is how long a member may think.
+func (b *backend) timeout() time.Duration {
+	if t := b.settings.Timeout; t != 0 {
+		return t
+	}
+	return defaultTimeout
+}
+
+// maxAnswerHead bounds the head of an answer.
+const maxAnswerHead = 256 << 10
+
+var (
+	errMember = errors.New("the member's answer is not HTTP/1.1")
+	errClient = errors.New("the client went away")
+)
+
+// head reads the head of an answer; interim hears of those before it (RFC 9110, 15.2).
+func (l *line) head(a *http1.Head, interim func() error) error {
+	n := 0
+	for {
+		var err error
+		if l.to > l.from {
+			if n, err = a.ParseResponse(l.buf[l.from:l.to]); err != nil {
+				return errMember
+			}
+		}
+		if n == 0 {
+			if l.to-l.from >= maxAnswerHead {
+				return errMember
+			}
+			if err := l.more(); err != nil {
+				if errors.Is(err, io.EOF) {
+					err = io.ErrUnexpectedEOF
+				}
+				return err
+			}
+			continue
+		}
+		if a.Status >= 200 {
+			l.from += n
+			return nil
+		}
+		switch a.Status {
+		case http.StatusSwitchingProtocols:
+			return errMember // nobody asked for it
+		case http.StatusContinue: // nor for this
+		default:
+			if err := interim(); err != nil {
+				return errClient
+			}
+		}
+		l.from += n
+		n = 0
+	}
+}
