@@ -163,7 +163,9 @@ func (z *Zone) check() error {
 		if m.Choose == nil || len(m.Variants) > maxVariants {
 			bad("%s has %d variants; at most %d are served, and somebody must choose", name, len(m.Variants), maxVariants)
 		}
-		alias[name] = alias[name] || !m.Beside
+		if !m.Beside {
+			alias[name] = true
+		}
 	}
 	for name := range alias {
 		if other[name] {
