@@ -176,3 +176,32 @@ func TestSDKTrafficManager(t *testing.T) {
 		},
 	})
 }
+
+// TestSDKGeographies: the tree of regions, by Microsoft's client.
+func TestSDKGeographies(t *testing.T) {
+	f := clients(newSDK(t, newCloud(t)), armtrafficmanager.NewClientFactory)
+	got, err := f.NewGeographicHierarchiesClient().GetDefault(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	var walk func(*armtrafficmanager.Region)
+	walk = func(r *armtrafficmanager.Region) {
+		if names[*r.Code] != "" {
+			t.Error(*r.Code, "is there twice")
+		}
+		names[*r.Code] = *r.Name
+		for _, in := range r.Regions {
+			walk(in)
+		}
+	}
+	walk(got.Properties.GeographicHierarchy)
+	for code, want := range map[string]string{"WORLD": "World", "GEO-EU": "Europe", "DE": "Germany", "GB": "United Kingdom", "US-CA": "California"} {
+		if names[code] != want {
+			t.Errorf("%s is %q, want %q", code, names[code], want)
+		}
+	}
+	if len(names) < 250 {
+		t.Error(len(names), "regions")
+	}
+}

@@ -1,6 +1,7 @@
 package trafficmanager
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,35 +14,6 @@ const World = "WORLD"
 // stateLevel stands, in a hierarchy, for the client's state.
 const stateLevel = "state"
 
-// hasStates are the countries whose states have codes of their own ("Geographic
-// traffic-routing method": Australia, Canada, the United Kingdom, the USA).
-const hasStates = " AU CA GB US "
-
-// groupings are the countries (ISO 3166-1) of Azure's regional groupings.
-// Which country is in which is not published as a list: these are the
-// continents, with Central America and the Caribbean in GEO-NA and the
-// countries between Egypt and Iran in GEO-ME. Unconfirmed for single countries.
-const groupings = `
-GEO-AF DZ AO BJ BW BF BI CV CM CF TD KM CG CD CI DJ GQ ER SZ ET GA GM GH GN GW KE LS LR LY MG MW ML MR MU YT MA MZ NA NE NG RE RW SH ST SN SC SL SO ZA SS SD TZ TG TN UG ZM ZW EH
-GEO-AP AS AU CK FJ PF GU KI MH FM NR NC NZ NU NF MP PW PG PN WS SB TK TO TV VU WF
-GEO-AS AF BD BT BN KH CN HK IN ID JP KZ KG LA MO MY MV MN MM NP KP PK PH SG KR LK TW TJ TH TL TM UZ VN
-GEO-EU AX AL AD AT BY BE BA BG HR CY CZ DK EE FO FI FR GE DE GI GR GG HU IS IE IM IT JE XK LV LI LT LU MT MD MC ME NL MK NO PL PT RO RU SM RS SK SI ES SJ SE CH UA GB VA AM AZ
-GEO-ME BH EG IR IQ IL JO KW LB OM PS QA SA SY TR AE YE
-GEO-NA AI AG AW BS BB BZ BM BQ VG CA KY CR CU CW DM DO SV GL GD GP GT HT HN JM MQ MX MS NI PA PR BL KN LC MF PM VC SX TT TC US VI
-GEO-SA AR BO BR CL CO EC FK GF GY PY PE SR UY VE
-`
-
-var groupOf = sync.OnceValue(func() map[string]string {
-	m := map[string]string{}
-	for line := range strings.Lines(groupings) {
-		words := strings.Fields(line)
-		for i := 1; i < len(words); i++ {
-			m[words[i]] = words[0]
-		}
-	}
-	return m
-})
-
 // hierarchy writes the regions around a place, the smallest first: state,
 // country, regional grouping, world.
 func hierarchy(to *[4]string, p Place) (n int) {
@@ -49,12 +21,12 @@ func hierarchy(to *[4]string, p Place) (n int) {
 		to[n] = code
 		n++
 	}
-	if p.State != "" && strings.Contains(hasStates, " "+p.Country+" ") {
+	if p.State != "" && len(catalog.StatesOf(p.Country)) > 0 {
 		add(stateLevel)
 	}
 	if p.Country != "" {
 		add(p.Country)
-		if g := groupOf()[p.Country]; g != "" {
+		if g := catalog.GroupingOf(p.Country); g != "" {
 			add(g)
 		}
 	}
@@ -71,11 +43,11 @@ func KnownGeography(code string) bool {
 	case code == World:
 		return true
 	case country == "GEO":
-		return strings.Contains(groupings, "\n"+code+" ")
+		return slices.ContainsFunc(catalog.Groupings(), func(g catalog.Grouping) bool { return g.Code == code })
 	case isState:
-		return state != "" && len(state) <= 3 && strings.Contains(hasStates, " "+country+" ")
+		return state != "" && len(state) <= 3 && len(catalog.StatesOf(country)) > 0
 	default:
-		return groupOf()[code] != ""
+		return catalog.GroupingOf(code) != ""
 	}
 }
 
