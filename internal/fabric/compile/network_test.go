@@ -31,6 +31,7 @@ var short = map[string]string{
 	"kv": model.TypeKeyVault, "vgw": "Microsoft.Network/virtualNetworkGateways", "pe": "Microsoft.Network/privateEndpoints",
 	"aks": "Microsoft.ContainerService/managedClusters", "vhub": "Microsoft.Network/virtualHubs", "ruleset": "Microsoft.Network/dnsForwardingRulesets",
 	"lng": typeLocalGateway, "prefix": typePublicPrefix, "conn": typeConnection, "circuit": typeCircuit,
+	"public": model.TypePublicZone, "tm": model.TypeTrafficManager,
 }
 
 // id expands "~kind/name/childType/childName".
