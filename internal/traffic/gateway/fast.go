@@ -70,7 +70,13 @@ func (c *fastConn) reset() {
 // serve handles requests until the connection ends. It reports true if another
 // keeps the connection.
 func (c *fastConn) serve() (kept bool) {
-	if c.front.server.options.LongWay || c.secure != nil && c.secure.NegotiatedProtocol == "h2" {
+	if c.secure != nil && c.secure.NegotiatedProtocol == "h2" {
+		return c.handOver()
+	}
+	if c.front.server.options.LongWay {
+		if err := c.idle(); err != nil {
+			return errors.Is(err, errParked)
+		}
 		return c.handOver()
 	}
 	for {

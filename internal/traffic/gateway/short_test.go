@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -128,15 +129,15 @@ func TestHTTP2ClientLeaves(t *testing.T) {
 	c.Listeners[0].Protocol, c.Listeners[0].Certificates = HTTPS, []tls.Certificate{cert}
 	g := startWith(t, c, func(*Options) {})
 	client := g.client("0.0.0.0:80", &tls.Config{RootCAs: roots, ServerName: "shop.example"})
-	cancel := make(chan struct{})
-	req, err := http.NewRequestWithContext(t.Context(), "GET", "https://shop.example/wait", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", "https://shop.example/wait", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Cancel = cancel //nolint:staticcheck // what it needs
 	go func() {
 		<-asked
-		close(cancel)
+		cancel()
 	}()
 	if resp, err := client.Do(req); err == nil {
 		resp.Body.Close()
