@@ -182,7 +182,7 @@ Exits with 1 when the traffic does not get there and back.`,
   cerulean explain all-prod-spokes all-nonprod-spokes --all -n examples/globojava
   cerulean explain internet edge-westeurope:22 --rules -n examples/globojava
   cerulean explain internet edge-westeurope:22 -n examples/globojava -o json
-  cerulean explain shop.trafficmanager.net -n examples/fiscal
+  cerulean explain shop.trafficmanager.net -n examples/traffic-manager
   cerulean explain https://api.shop.example/orders/7 --from internet -n examples/api-gateway
   cerulean explain --live shop-prod-eastus db-prod-eastus:5432 -n examples/globojava`,
 		Args: cobra.RangeArgs(1, 2),

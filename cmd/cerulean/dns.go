@@ -26,8 +26,8 @@ Where clients are is known of Azure's published addresses, of the network's own,
 of what --client says. A file is read again when it changes; a wrong one changes
 nothing. Runs until Ctrl-C.`,
 		Example: `  cerulean dns -f example.org.zone --listen 127.0.0.1:5353
-  cerulean dns -n examples/fiscal
-  cerulean dns -n examples/fiscal --client 127.0.0.0/8=westeurope
+  cerulean dns -n examples/traffic-manager
+  cerulean dns -n examples/traffic-manager --client 127.0.0.0/8=westeurope
   cerulean dns -f example.org.zone --listen 0.0.0.0:53 --rate-limit 200 --metrics 127.0.0.1:9153`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -163,7 +163,7 @@ func newKindSet() kindSet {
 	ks := kindSet{}
 	for _, list := range [][]*kind{
 		groupKinds(), networkKinds(), firewallKinds(), dnsKinds(), managerKinds(), computeKinds(), policyKinds(),
-		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), logKinds(), captureKinds(), databaseKinds(), deploymentKinds(),
+		balancerKinds(), edgeKinds(), gatewayKinds(), endpointKinds(), linkKinds(), serviceKinds(), storedKinds(), lockKinds(), accessKinds(), managementKinds(), logKinds(), captureKinds(), databaseKinds(), frontDoorKinds(), deploymentKinds(),
 	} {
 		for _, k := range list {
 			ks[strings.ToLower(k.Type)] = k

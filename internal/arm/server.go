@@ -68,6 +68,7 @@ type Server struct {
 	answers       answers
 	rollouts      rollouts
 	running       atomic.Pointer[Running]
+	edges         atomic.Pointer[RunningEdges]
 	databases     atomic.Pointer[Databases]
 	index         func(*model.Resource) []string
 }

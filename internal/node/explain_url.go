@@ -35,6 +35,7 @@ type URLExplanation struct {
 	At      string            `json:"at,omitempty"` // the frontend and port
 	Route   *URLRoute         `json:"route,omitempty"`
 	Members []leg             `json:"members,omitempty"`
+	Door    *DoorExplanation  `json:"frontDoor,omitempty"`
 	Why     string            `json:"why,omitempty"` // of what does not work
 
 	members []proof.Explanation // of those that are not reached
@@ -91,6 +92,15 @@ func (d *Design) ExplainURL(from, rawURL string) (*URLExplanation, error) {
 	to := x.Name.Addrs[0]
 	x.At = netip.AddrPortFrom(to, port).String()
 	target := model.Selector{Text: u.Hostname(), Prefixes: []netip.Prefix{netip.PrefixFrom(to, to.BitLen())}}
+	if f, ok := d.doorAt(to); ok {
+		if !outside {
+			x.Path = d.Prover.Explain(sel, target, []model.Traffic{{Protocol: fabric.ProtoTCP, Ports: []model.PortRange{{Lo: port, Hi: port}}}})
+			if !x.Path.Works() {
+				x.Why = cmp.Or(x.Path.Problem, x.Path.Why)
+			}
+		}
+		return x, d.explainDoor(x, f, &sel, u, outside)
+	}
 	r := d.gatewayAt(to)
 	if r != nil && outside {
 		// A public address of the network's own leads to its gateway.
@@ -120,6 +130,9 @@ func (d *Design) meaning(x *URLExplanation, sel *model.Selector, u *url.URL, out
 		return
 	}
 	x.Name.Name = host
+	if outside && d.doorMeaning(x, host) {
+		return
+	}
 	for i := range d.Image.Ports {
 		p := &d.Image.Ports[i]
 		if p.Space == fabric.None || p.Silent || outside || !carriesAll(p, sel) {
@@ -273,7 +286,9 @@ func (x *URLExplanation) WriteText(w io.Writer) error {
 		return nil
 	}
 	verdict := "works"
-	if !x.Path.Works() {
+	if x.Door != nil && len(x.Path.Forward) == 0 && x.Path.Problem == "" {
+		verdict = "is outside the network: the edges are, as the client is"
+	} else if !x.Path.Works() {
 		verdict = "does not work: " + cmp.Or(x.Path.Problem, x.Path.Why)
 	}
 	fmt.Fprintf(w, "network   tcp to %s %s\n", x.At, verdict)
@@ -281,6 +296,9 @@ func (x *URLExplanation) WriteText(w io.Writer) error {
 		fmt.Fprintf(w, "          %d %-24s %-22s %s  %s%s\n", h.Hop, h.Port, h.Stage, h.Match, h.Result, place(h.Place))
 	}
 	x.writeBlockers(w, &x.Path)
+	if err := x.writeDoor(w); err != nil {
+		return err
+	}
 	if r := x.Route; r != nil {
 		for _, p := range r.Passed {
 			name := p.Rule

@@ -208,6 +208,10 @@ func instancesPort(img *fabric.Image, r *model.Resource) fabric.PortID {
 func (d *Design) follow(findings []proof.Finding) {
 	for i := range findings {
 		f := &findings[i]
+		if f.Expectation.Request != nil && f.Expectation.Request.FrontDoor != "" {
+			d.followDoor(f)
+			continue
+		}
 		if f.Expectation.Request == nil || f.Status != proof.Holds {
 			continue
 		}
@@ -318,6 +322,9 @@ func (s *System) request(ctx context.Context) {
 // zone has.
 func (s *System) listensAt(e *model.Expectation) func(outside bool) []netip.Addr {
 	return func(outside bool) []netip.Addr {
+		if e.Request.FrontDoor != "" && len(e.To.Prefixes) > 0 {
+			return []netip.Addr{e.To.Prefixes[0].Addr()}
+		}
 		u, err := url.Parse(e.Request.URL)
 		if err != nil || len(e.To.All) == 0 {
 			return nil

@@ -77,6 +77,7 @@ type System struct {
 	gateways *appGateways
 	// databases are the SQL servers; nil if another process serves the cloud.
 	databases *sql.Servers
+	doors     *frontDoors
 	// discovery is the registry of services.
 	discovery *serviceRegistry
 	// following ends when the network no longer follows its cloud.
@@ -256,6 +257,9 @@ func (s *System) run(o UpOptions) error {
 	if err := s.startAppGateways(o, services); err != nil {
 		return err
 	}
+	if err := s.startFrontDoors(o); err != nil {
+		return err
+	}
 	if s.recorder != nil {
 		s.recorder.Run(s.Net)
 	}
@@ -407,7 +411,9 @@ func (s *System) Close() error {
 		if s.Cloud != nil && s.Cloud.server != nil {
 			s.Cloud.server.Run(nil)
 			s.Cloud.server.RunDatabases(nil)
+			s.Cloud.server.RunEdges(nil)
 		}
+		s.doors.close()
 		s.gateways.close()
 		if s.databases != nil {
 			s.databases.Close()

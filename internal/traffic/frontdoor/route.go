@@ -8,7 +8,7 @@ import (
 // match is a route that takes a request.
 type match struct {
 	route   *Route
-	pattern string // lower case, without its *
+	pattern string // as it is declared
 	rest    string // what follows the pattern's part
 }
 
@@ -43,8 +43,8 @@ func (c *Config) match(host, path string, secure bool, passed func(*Route, strin
 			continue
 		}
 		won, could := false, false
-		for _, p := range r.patterns() {
-			p = strings.ToLower(p)
+		for _, declared := range r.patterns() {
+			p := strings.ToLower(declared)
 			bare, wild := strings.CutSuffix(p, "*")
 			score := -1
 			switch {
@@ -63,7 +63,7 @@ func (c *Config) match(host, path string, secure bool, passed func(*Route, strin
 				if m.route != nil && m.route != r {
 					passed(m.route, "route "+r.Name+" is for a more exact domain or path")
 				}
-				m = match{r, bare, rest}
+				m = match{r, declared, rest}
 			}
 		}
 		switch {
