@@ -17,7 +17,7 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	ended := make(chan error, 10)
+	ended, probed := make(chan error, 10), make(chan struct{}, 10)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -37,7 +37,9 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 						}
 						return
 					}
-					_ = req
+					if req.Host == "x" {
+						probed <- struct{}{}
+					}
 					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 				}
 			}()
@@ -66,6 +68,7 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 			t.Fatal(string(b), err)
 		}
 	}
+	<-probed
 	g.Close(10 * time.Second)
 	if _, err := r.ReadByte(); err != io.EOF {
 		t.Error("the client's connection:", err)
