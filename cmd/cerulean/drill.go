@@ -28,6 +28,10 @@ is held against what the proof predicts of the network without that thing.
   link A B              what goes straight from the one place to the other
   probe BALANCER/HOST   the answers to one member's health probes
 
+SQL failover groups are written to through their names meanwhile: the report tells
+when the next commit was acknowledged, and what was acknowledged and lost. Their
+grace period is 5 s in a drill, and roles are moved back at its end.
+
 Without a target it lists what can fail. Ctrl-C brings back what is down. Exits
 with 1 when the network did worse than predicted.`,
 		Example: `  cerulean drill host web-1
@@ -79,6 +83,7 @@ with 1 when the network did worse than predicted.`,
 	output = outputFlag(cmd, "text", "json")
 	f := cmd.Flags()
 	f.DurationVar(&o.For, "for", 0, "how long it stays down (default: twice what health probes need to notice)")
+	f.DurationVar(&o.Grace, "grace", 0, "how long failover groups wait for their primary, whatever they declare (default 5s)")
 	f.Float64Var(&o.Pace, "pace", 0, "probe health this many times faster meanwhile (default 1)")
 	return cmd
 }

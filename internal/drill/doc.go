@@ -15,5 +15,7 @@
 //  4. judge.go says what each flow's timeline shows: what survived, what failed
 //     over and how fast, what stayed down, and whether that is worse than
 //     predicted. It has no clock.
-//  5. report.go is all of it, as text and JSON.
+//  5. failover.go writes through the names of SQL failover groups meanwhile, and
+//     counts what was acknowledged and is gone.
+//  6. report.go is all of it, as text and JSON.
 package drill

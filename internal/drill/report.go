@@ -28,6 +28,7 @@ type Report struct {
 	Flows        []FlowReport
 	Members      []MemberReport
 	Names        []NameReport
+	Groups       []GroupReport
 
 	cut         bool // a link is cut, of which the proof knows nothing
 	network     *live.Network
@@ -70,6 +71,11 @@ type MemberReport struct {
 func (r *Report) OK() bool {
 	for i := range r.Expectations {
 		if r.Expectations[i].Comparison == Worse {
+			return false
+		}
+	}
+	for i := range r.Groups {
+		if r.Groups[i].Comparison == Worse {
 			return false
 		}
 	}
@@ -244,6 +250,9 @@ func (r *Report) WriteText(w io.Writer) error {
 			return err
 		}
 	}
+	if err := r.writeGroups(w); err != nil {
+		return err
+	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(t, "EXPECTATION\tPREDICTED\tFLOWS\tWORKED\tSTREAMS KEPT\tRESULT")
 	for i := range r.Expectations {
@@ -376,11 +385,13 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Took         float64       `json:"tookMs"`
 		Members      []member      `json:"members"`
 		Names        []name        `json:"names,omitempty"`
+		Groups       []groupDoc    `json:"failoverGroups,omitempty"`
 		Expectations []expectation `json:"expectations"`
 		Flows        []flow        `json:"flows"`
 	}{
 		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Already: r.Already, Pace: r.Pace,
 		Held: *ms(r.Held), Detect: *ms(r.Detect), Took: *ms(r.Took),
+		Groups:  r.groupDocs(),
 		Members: []member{}, Expectations: []expectation{}, Flows: []flow{},
 	}
 	for _, m := range r.Members {

@@ -22,6 +22,11 @@ type Options struct {
 	Grace time.Duration
 	// Steady says how much traffic to make.
 	Steady live.SteadyOptions
+	// Databases are the failover groups of the network, if it has some.
+	Databases Databases
+	// GroupGrace is how long automatic failover groups wait for their primary in
+	// this drill; default [DefaultGroupGrace].
+	GroupGrace time.Duration
 	// On hears of each stage; nil for nobody.
 	On func(Event)
 }
@@ -50,6 +55,12 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	if o.Grace <= 0 {
 		o.Grace = graceDefault
 	}
+	if o.GroupGrace == 0 {
+		o.GroupGrace = DefaultGroupGrace
+	}
+	if o.GroupGrace < 0 {
+		return nil, fmt.Errorf("a grace period of %s: use a time above 0", o.GroupGrace)
+	}
 	if o.For < 0 {
 		return nil, fmt.Errorf("a failure of %s: use a time above 0", o.For)
 	}
@@ -77,10 +88,15 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	r.cut = len(failure.Cuts) > 0
 	say("predict", "%s", r.predicted())
 
+	groups := drillGroups(ctx, n, o.Databases, &failure, o.GroupGrace)
+	defer groups.end()
+	if o.Databases != nil {
+		defer o.Databases.SetGrace(o.GroupGrace)()
+	}
 	detect := noticing(n)
 	hold := o.For
 	if hold == 0 {
-		hold = 2*detect + o.Grace
+		hold = max(2*detect+o.Grace, groups.holding())
 	}
 	r.Detect, r.Held = detect, hold
 	names := watchNames(n)
@@ -115,6 +131,7 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	if err == nil {
 		err = recovered(ctx, n, steady, names, m, before, o.Grace)
 	}
+	r.Groups = groups.finish(ctx, m)
 	m.Ended = time.Now()
 	steady.Stop()
 	names.end()

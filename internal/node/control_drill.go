@@ -39,6 +39,9 @@ type DrillOptions struct {
 	Target []string      `json:"target"`         // "region", "eastus"
 	For    time.Duration `json:"for,omitempty"`  // 0: as long as probes need, twice
 	Pace   float64       `json:"pace,omitempty"` // of health probes meanwhile; 0: as they are
+	// Grace is how long failover groups wait for their primary; 0 is the drill's
+	// own short time.
+	Grace time.Duration `json:"grace,omitempty"`
 }
 
 // drillLine is one line of a drill's answer: progress, or its end.
@@ -64,19 +67,27 @@ func (s *System) Drill(ctx context.Context, o DrillOptions, on func(drill.Event)
 	if err != nil {
 		return nil, err
 	}
+	if o.Grace < 0 || o.Grace > 24*time.Hour {
+		return nil, fmt.Errorf("a grace period of %s: use a time up to a day", o.Grace)
+	}
 	if o.For < 0 || o.For > time.Hour {
 		return nil, fmt.Errorf("a failure of %s: use a time up to an hour", o.For)
 	}
 	if o.Pace != 0 {
-		before := s.Net.Pace()
+		before, names := s.Net.Pace(), s.Net.NamePace()
 		if err := s.Net.SetPace(o.Pace); err != nil {
 			return nil, err
 		}
-		if before > 0 {
-			defer func() { _ = s.Net.SetPace(before) }() // it was in force, so it is right
+		if before == 0 {
+			before = names
 		}
+		defer func() { _ = s.Net.SetPace(before) }() // it was in force, so it is right
 	}
-	return drill.Run(ctx, s.Net, s.Design.Network().Expectations, target, drill.Options{For: o.For, On: on})
+	options := drill.Options{For: o.For, On: on, GroupGrace: o.Grace}
+	if s.databases != nil {
+		options.Databases = s.databases
+	}
+	return drill.Run(ctx, s.Net, s.Design.Network().Expectations, target, options)
 }
 
 // targets answers what can fail.

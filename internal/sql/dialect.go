@@ -89,6 +89,11 @@ func split(batch string) ([][]token, *problem) {
 // environment means it.
 func translate(t []token, env *environment) (statement, *problem) {
 	s := statement{line: t[0].line}
+	for _, x := range t {
+		if x.is(";", "`") { // within parentheses, or SQLite's quotes: neither is Transact-SQL
+			return s, syntax(x.line, "Incorrect syntax near '%s'.", x.text)
+		}
+	}
 	second := token{}
 	if len(t) > 1 {
 		second = t[1]

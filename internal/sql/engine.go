@@ -22,7 +22,8 @@ const (
 )
 
 // engine executes statements on one database in memory. It is for one goroutine
-// at a time.
+// at a time. It takes what translate made, and nothing else: statements of SQLite
+// that open files or change settings begin with words that translate refuses.
 type engine struct{ c connection }
 
 // connection is what the engine asks of a connection of SQLite.
@@ -30,7 +31,6 @@ type connection interface {
 	driver.Conn
 	driver.QueryerContext
 	driver.ExecerContext
-	sqlite.AuthorizerRegisterer
 	Serialize() ([]byte, error)
 	Deserialize([]byte) error
 }
@@ -61,32 +61,11 @@ func openEngine(image []byte, writable bool) (*engine, error) {
 			_, err = c.ExecContext(context.Background(), s, nil)
 		}
 	}
-	if err == nil {
-		err = c.RegisterAuthorizer(allowed)
-	}
 	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("database in memory: %w", err)
 	}
 	return e, nil
-}
-
-// allowed keeps statements within the database: they open no file and change no
-// setting.
-func allowed(action sqlite.AuthorizerActionCode, first, what, _, _ string) sqlite.AuthorizerReturnCode {
-	switch action {
-	case sqlite.AuthAttach, sqlite.AuthDetach, sqlite.AuthCreateVTable, sqlite.AuthDropVTable:
-		return sqlite.AuthorizerDeny
-	case sqlite.AuthPragma:
-		if first != "page_count" { // the engine asks itself, to copy the image
-			return sqlite.AuthorizerDeny
-		}
-	case sqlite.AuthFunction:
-		if strings.EqualFold(what, "load_extension") {
-			return sqlite.AuthorizerDeny
-		}
-	}
-	return sqlite.AuthorizerOK
 }
 
 func (e *engine) close() {

@@ -203,7 +203,8 @@ type Failover struct {
 type Lost struct {
 	Database    string
 	First, Last uint64 // numbers of the commits
-	// Oldest is how long before the failover the first of them was acknowledged.
+	// Oldest is how long before [Failover.Began] the first of them was
+	// acknowledged.
 	Oldest time.Duration
 }
 
@@ -216,11 +217,14 @@ func (g *group) remember(e geo.Event) Failover {
 	if !g.begun.Began.IsZero() {
 		f.Began = g.begun.Began
 	}
+	if !e.Since.IsZero() {
+		f.Began = e.Since
+	}
 	g.begun = Failover{}
 	for _, l := range e.Lost {
 		x := Lost{Database: l.Database, First: l.First, Last: l.Last}
 		if len(l.Commits) > 0 {
-			x.Oldest = e.At.Sub(l.Commits[0].At)
+			x.Oldest = f.Began.Sub(l.Commits[0].At)
 		}
 		f.Lost = append(f.Lost, x)
 	}

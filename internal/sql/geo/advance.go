@@ -215,7 +215,7 @@ func (g *Group) Force(now time.Time, w World, to string) (Event, error) {
 			return Event{}, fmt.Errorf("database %s was not yet copied to %s: it is %s", d.name, to, r.state)
 		}
 	}
-	e := Event{What: Moved, At: now, Server: g.servers[i], From: g.Primary(), Forced: true}
+	e := Event{What: Moved, At: now, Server: g.servers[i], From: g.Primary(), Forced: true, Since: g.outage}
 	g.switching, g.primary, g.outage = none, i, time.Time{}
 	g.era++
 	for _, d := range g.databases {

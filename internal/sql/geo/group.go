@@ -81,6 +81,7 @@ type Event struct {
 	From     string
 	Commit   Commit
 	Forced   bool
+	Since    time.Time // of a forced failover: when the primary went away, if it did
 	Lost     []Loss
 	Why      string
 }

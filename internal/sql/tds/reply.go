@@ -16,7 +16,6 @@ const (
 	tokenLoginAck     = 0xad
 	tokenFeatures     = 0xae
 	tokenRow          = 0xd1
-	tokenNullRow      = 0xd2
 	tokenEnvironment  = 0xe3
 	tokenFedAuth      = 0xee
 	tokenDone         = 0xfd
