@@ -78,13 +78,25 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 	since, sent, failed := time.Now(), uint64(0), uint64(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+
+	var asked time.Time
 	for {
+		pace := s.pace.Load()
 		select {
 		case <-ctx.Done():
 			return
+		case <-pace.over:
+			if !asked.IsZero() {
+				due := asked.Add(s.pace.Load().of(b.probe.Interval))
+				timer.Reset(time.Until(due))
+			}
+			continue
 		case <-timer.C:
 		}
-		c := b.ask(ctx, client, e)
+		asked = time.Now()
+		patience, cancel := context.WithTimeout(ctx, pace.patience(b.probe.Timeout))
+		c := b.ask(patience, client, e)
+		cancel()
 		if ctx.Err() != nil {
 			return
 		}
@@ -93,7 +105,7 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 		}
 		changed := j.hear(c.Healthy)
 		if changed {
-			since = c.Checked
+			since = time.Now()
 		}
 		c.Healthy, c.Failures, c.Since, c.Sent, c.Failed = j.healthy, j.failures, since, sent, failed
 		b.mu.Lock()
@@ -106,16 +118,62 @@ func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
 			b.mark(e, j.healthy)
 			s.options.health(c)
 		}
-		timer.Reset(s.options.paced(b.probe.Interval))
+		// From the beginning of one probe to that of the next.
+		due := asked.Add(pace.of(b.probe.Interval))
+		timer.Reset(max(time.Until(due), 0))
 	}
 }
 
-// paced returns how long to wait between two probes.
-func (o *Options) paced(interval time.Duration) time.Duration {
-	if o.Pace <= 0 {
-		return interval
+// tempo is how much faster than configured probes are sent.
+type tempo struct {
+	scale float64
+	over  chan struct{} // closed when there is another
+}
+
+func newTempo(scale float64) *tempo {
+	if !(scale > 0) {
+		scale = 1
 	}
-	return max(time.Duration(float64(interval)/o.Pace), time.Millisecond)
+	return &tempo{scale: scale, over: make(chan struct{})}
+}
+
+// of is a time at the tempo.
+func (t *tempo) of(d time.Duration) time.Duration {
+	return max(time.Duration(float64(d)/t.scale), time.Millisecond)
+}
+
+// shortestPatience bounds what a higher tempo leaves members for their answers.
+const shortestPatience = time.Second
+
+// patience is how long an answer to a probe is waited for.
+func (t *tempo) patience(d time.Duration) time.Duration {
+	return min(max(t.of(d), shortestPatience), d)
+}
+
+// SetPace sends probes so many times as fast as configured, from now on; 1 is as
+// configured, and so is everything that is not above 0.
+func (s *Server) SetPace(scale float64) {
+	old := s.pace.Swap(newTempo(scale))
+	close(old.over)
+}
+
+// Pace is how much faster than configured probes are sent.
+func (s *Server) Pace() float64 { return s.pace.Load().scale }
+
+// Notice is how long the probe of some settings needs at most to change what is
+// known of a member of a pool: until the next probe, and as many as its threshold
+// says, of which the last has as long as an answer may take. ok is false if nobody
+// asks the pool by these settings.
+func (s *Server) Notice(pool, settings string) (d time.Duration, ok bool) {
+	s.mu.Lock()
+	b := s.backends[[2]string{pool, settings}]
+	s.mu.Unlock()
+	if b == nil {
+		return 0, false
+	}
+	t := s.pace.Load()
+	each := max(t.of(b.probe.Interval), t.patience(b.probe.Timeout))
+	return time.Duration(b.probe.Threshold)*each + t.patience(b.probe.Timeout), true
 }
 
 // mark makes a member well or unwell; the last few may have to stay well.

@@ -74,6 +74,7 @@ type Server struct {
 	buffers *buffers // that bodies are copied through
 	cache   *cache.Cache
 	state   atomic.Pointer[state]
+	pace    atomic.Pointer[tempo]
 	ctx     context.Context
 	end     context.CancelFunc
 
@@ -116,6 +117,7 @@ func NewServer(o Options) *Server {
 		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	s := &Server{options: o, buffers: &buffers{}, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
+	s.pace.Store(newTempo(o.Pace))
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.followed.discover = o.Discover
 	s.proxy = s.newProxy()
