@@ -119,13 +119,13 @@ func edgeKinds() []*kind {
 		{
 			Type: typeTrafficManager, Place: inGroup, Location: locationGlobal, Name: serviceName, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true,
 			Defaults: []setting{{"profileStatus", "Enabled"}, {"trafficRoutingMethod", "Performance"}, {"endpoints", []any{}}, {"trafficViewEnrollmentStatus", "Disabled"}},
-			Check:    checkTrafficManager, Fill: fillTrafficManager,
+			Check:    checkTrafficManager, Fill: fillTrafficManager, Shape: (*call).managerBody,
 		},
 	}
 	for _, t := range []string{"azureEndpoints", "externalEndpoints", "nestedEndpoints"} {
 		kinds = append(kinds, &kind{
 			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true, Name: policyName,
-			Computed: []string{"endpointMonitorStatus"},
+			Computed: []string{"endpointMonitorStatus"}, Shape: (*call).managerEndpointBody,
 			Defaults: []setting{{"endpointStatus", "Enabled"}, {"alwaysServe", "Disabled"}},
 		})
 	}

@@ -65,7 +65,7 @@ func (c *call) get(k *kind, id model.ID) *Fault {
 	v := c.s.store.View()
 	if k.Inline == "" {
 		if e, ok := v.Get(id); ok {
-			if k.Show == nil && !c.s.pending.has(e.Resource.ID.Key(), c.s.now()) {
+			if k.Show == nil && k.Shape == nil && !c.s.pending.has(e.Resource.ID.Key(), c.s.now()) {
 				if etag := text(e.Resource.Doc, "etag"); etag != "" {
 					c.w.Header().Set("ETag", etag)
 				}
@@ -188,7 +188,7 @@ func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
 
 // entryBody is an entry as it is shown.
 func (c *call) entryBody(k *kind, e state.Entry) any {
-	if k.Show == nil && c.s.operationTime == 0 && c.s.timingScale == 0 {
+	if k.Show == nil && k.Shape == nil && c.s.operationTime == 0 && c.s.timingScale == 0 {
 		return json.RawMessage(e.JSON)
 	}
 	return c.shown(k, e.Resource)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +65,15 @@ func newDirector(n *Network, profiles []trafficmanager.Profile, pace float64) *d
 		first:  make(chan struct{}), changed: make(chan struct{}), wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())
-	now := time.Now()
+	d.endpoints = asked(profiles, nil, time.Now())
+	d.compute()
+	return d
+}
+
+// asked are the endpoints of profiles that are probed. What is known of one that
+// was probed before, in the same way, stays known.
+func asked(profiles []trafficmanager.Profile, before []*directed, now time.Time) []*directed {
+	var out []*directed
 	for i := range profiles {
 		p := &profiles[i]
 		for j := range p.Endpoints {
@@ -72,15 +81,41 @@ func newDirector(n *Network, profiles []trafficmanager.Profile, pace float64) *d
 			if e.Kind == trafficmanager.Nested || e.Disabled || e.AlwaysServe || p.Disabled {
 				continue
 			}
-			x := &directed{Vitals: trafficmanager.NewVitals(p.Monitor, now), key: trafficmanager.KeyOf(p, e), target: e.Target}
+			x := &directed{key: trafficmanager.KeyOf(p, e), target: e.Target}
 			if len(e.Addrs) > 0 {
 				x.addr = e.Addrs[0]
 			}
-			d.endpoints = append(d.endpoints, x)
+			same := slices.IndexFunc(before, func(o *directed) bool {
+				return o.key == x.key && o.target == x.target && o.addr == x.addr && reflect.DeepEqual(o.Monitor, p.Monitor)
+			})
+			if same >= 0 {
+				x = before[same]
+			} else {
+				x.Vitals = trafficmanager.NewVitals(p.Monitor, now)
+			}
+			out = append(out, x)
 		}
 	}
+	return out
+}
+
+// Direct makes the Traffic Manager profiles those given. Endpoints that stay as they
+// are keep what probes found of them; others are being checked.
+func (n *Network) Direct(profiles []trafficmanager.Profile) {
+	d := n.director
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if reflect.DeepEqual(d.profiles, profiles) {
+		return
+	}
+	d.profiles = profiles
+	d.endpoints = asked(profiles, d.endpoints, time.Now())
+	clear(d.kept) // a changed answer is what its owner wants seen
 	d.compute()
-	return d
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
 }
 
 // compute makes the directory of what is known. The caller holds mu or is alone.
@@ -136,7 +171,7 @@ func (d *director) run() {
 		case <-timer.C:
 		case f := <-found:
 			d.mu.Lock()
-			if f.of.Take(f.reply) {
+			if f.of.Take(f.reply) && slices.Contains(d.endpoints, f.of) {
 				d.compute()
 			}
 			d.settled()

@@ -65,7 +65,7 @@ type Network struct {
 	others    outsiders // platform services, private endpoints, sites
 	floats    map[fabric.PortID][]netip.Addr
 	resolvers resolvers
-	director  *director // nil if there are no Traffic Manager profiles
+	director  *director // Traffic Manager
 	closeOnce sync.Once
 	closed    chan struct{}
 	forced    chan struct{} // closed with the next change of base and failure; guarded by wire.mu
@@ -123,10 +123,8 @@ func Start(img *fabric.Image, hosts []model.Host, opts Options) (*Network, error
 	n.base = img
 	n.labelled(func() { go n.wire.run() })
 	n.probe(img)
-	if len(opts.Managers) > 0 {
-		n.director = newDirector(n, opts.Managers, opts.Pace)
-		n.labelled(func() { go n.director.run() })
-	}
+	n.director = newDirector(n, opts.Managers, opts.Pace)
+	n.labelled(func() { go n.director.run() })
 	return n, nil
 }
 

@@ -69,7 +69,7 @@ func (s *System) startAppGateways(o UpOptions, services live.Services) error {
 	g.meter = observe.NewGateways(s.Design.Network().Name, g.members)
 	s.gateways = g
 	if s.Cloud.server != nil {
-		s.Cloud.server.Run(g)
+		s.Cloud.server.Run(cloudRun{g, s})
 		return g.follow(placed(s.Cloud.Snapshot(), s.Design.Network().Resources))
 	}
 	return g.follow(s.Design.Network().Resources)

@@ -55,6 +55,7 @@ func (s *System) followed(resources []*model.Resource) {
 		img.Epoch = s.Net.Declared().Epoch + 1
 		s.Net.Swap(img)
 	}
+	s.followManagers(resources)
 	_ = s.gateways.follow(resources) // each says itself what is wrong
 	_ = s.doors.follow(resources)
 }
