@@ -15,6 +15,10 @@ import (
 // Microsoft.Network/virtualNetworks/hub/subnets/dmz.
 var shortID = regexp.MustCompile(`^Microsoft\.[A-Za-z.]+(/[^/\s]+/[^/\s]+)+$`)
 
+// typeVaultSecret is a secret of a key vault, which documents may name though it is
+// no resource of a declared network.
+const typeVaultSecret = model.TypeKeyVault + "/secrets"
+
 // completeReferences replaces short IDs in the resources given in their
 // Resource Manager shape by whole ones.
 func (b *builder) completeReferences() {
@@ -134,6 +138,9 @@ func (b *builder) checkReferences() {
 			if err != nil {
 				b.problem(r.PosOf(pointer), "write a whole resource ID", "%v", err)
 				return
+			}
+			if id.Is(typeVaultSecret) {
+				id = id.Parent() // what a vault holds is contents
 			}
 			if strings.EqualFold(id.Subscription(), b.subscription) && !b.declared(id) {
 				b.problem(r.PosOf(pointer), b.nearestPart(id), "%s names nothing declared in this network", id)

@@ -15,7 +15,7 @@ import (
 
 // compress compresses an answer that the edge keeps, if the client takes it and it
 // is of a type and size that are ("Improve performance by compressing files": 1 KB
-// to 8 MB; brotli before gzip). One whose length is not known is left as it is.
+// to 8 MB; brotli before gzip). One whose length is not known passes as if it fitted.
 func compress(r *http.Request, resp *http.Response, types []string) {
 	h := resp.Header
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
@@ -23,7 +23,7 @@ func compress(r *http.Request, resp *http.Response, types []string) {
 		return
 	}
 	if resp.StatusCode != http.StatusOK || r.Method == http.MethodHead || h.Get("Content-Encoding") != "" ||
-		resp.ContentLength < minCompress || resp.ContentLength > maxCompress || strings.Contains(h.Get("Cache-Control"), "no-transform") {
+		resp.ContentLength >= 0 && resp.ContentLength < minCompress || resp.ContentLength > maxCompress || strings.Contains(h.Get("Cache-Control"), "no-transform") {
 		return
 	}
 	if !slices.ContainsFunc(h.Values("Vary"), func(v string) bool { return strings.Contains(strings.ToLower(v), "accept-encoding") }) {
@@ -69,7 +69,10 @@ func encodingFor(accept []string) string {
 // compressing is a body that is compressed as it is read.
 type compressing struct {
 	source  io.ReadCloser
-	encoder io.WriteCloser
+	encoder interface {
+		io.WriteCloser
+		Flush() error
+	}
 	ready   bytes.Buffer
 	chunk   [8 << 10]byte
 	end     error
@@ -87,13 +90,18 @@ func (c *compressing) Read(p []byte) (int, error) {
 				return 0, werr
 			}
 		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			c.end = err
 			if cerr := c.encoder.Close(); cerr != nil {
 				return 0, cerr
 			}
-		} else if err != nil {
+		case err != nil:
 			return 0, err // a body that was cut short must not look whole
+		case n < len(c.chunk):
+			if ferr := c.encoder.Flush(); ferr != nil {
+				return 0, ferr // what the origin sends bit by bit goes on bit by bit
+			}
 		}
 	}
 	return c.ready.Read(p)

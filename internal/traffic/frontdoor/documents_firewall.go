@@ -1,8 +1,10 @@
 package frontdoor
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -152,6 +154,7 @@ func (c *converter) firewall(r *model.Resource) (f Firewall, ok bool) {
 	for i := range v.Properties.Custom.Rules {
 		c.firewallRule(r, &f, i, &v.Properties.Custom.Rules[i])
 	}
+	renumber(f.Policy.Custom)
 	for i, s := range v.Properties.Managed.Sets {
 		at := fmt.Sprintf("/properties/managedRules/managedRuleSets/%d", i)
 		stands := waf.StandsFor(s.Type, s.Version)
@@ -176,6 +179,18 @@ func (c *converter) firewall(r *model.Resource) (f Firewall, ok bool) {
 		f.Policy.Managed = append(f.Policy.Managed, set)
 	}
 	return f, true
+}
+
+// renumber gives rules the numbers from 1 in their order, where some are above what
+// the firewall takes: only their order counts.
+func renumber(rules []waf.Rule) {
+	if !slices.ContainsFunc(rules, func(r waf.Rule) bool { return r.Priority > 100 }) {
+		return
+	}
+	slices.SortStableFunc(rules, func(a, b waf.Rule) int { return cmp.Compare(a.Priority, b.Priority) })
+	for i := range rules {
+		rules[i].Priority = i + 1
+	}
 }
 
 func (c *converter) exclude(f *Firewall, list []firewallExclusion, group string, rule int) {

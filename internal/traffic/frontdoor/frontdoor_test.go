@@ -182,6 +182,7 @@ func run(t *testing.T, affinity string) (s *Server, at []string, wellEU *atomic.
 			return net.Listen(network, "127.0.0.1:0")
 		},
 		OnHealth: func(h Health) { health <- h },
+		Pace:     100,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -271,9 +272,6 @@ func TestAffinity(t *testing.T) {
 
 // An origin that answers anything but 200 takes no requests until it does again.
 func TestHealth(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for a probe of 5 s")
-	}
 	_, at, eu, health := run(t, "false")
 	if _, body := ask(t, at[0], "GET", "/x"); !strings.HasPrefix(body, "eu") {
 		t.Fatal(body)
