@@ -55,6 +55,7 @@ type Services interface {
 type platform struct {
 	net       *Network
 	presences presences
+	names     nameStats
 }
 
 func newPlatform(n *Network) *platform {

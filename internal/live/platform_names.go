@@ -32,15 +32,22 @@ func (n *Network) answer(img *fabric.Image, at fabric.PortID, pkt []byte) *buffe
 	if !ok {
 		return nil
 	}
-	view := viewAt(img, at)
-	b, ours := n.discovered(view, payload, p.Src, false)
-	if !ours {
-		b = answerQuery(view, n.nameNow(img, at), payload, true)
-	}
+	b := n.respond(img, at, payload, p.Src, false)
 	if b == nil {
 		return nil
 	}
 	return buffer.NewViewWithData(engine.Datagram(p.Reverse(), b))
+}
+
+// respond answers a query that a port's program sent, nil for what gets no answer.
+func (n *Network) respond(img *fabric.Image, at fabric.PortID, query []byte, from netip.Addr, tcp bool) []byte {
+	view := viewAt(img, at)
+	out, ours := n.discovered(view, query, from, tcp)
+	if !ours {
+		out = answerQuery(view, n.nameNow(img, at), query, !tcp)
+	}
+	n.platform.names.note(out, tcp)
+	return out
 }
 
 // viewAt returns what names mean at a port, nil if nothing.
@@ -95,11 +102,7 @@ func (p *platform) serveNames(c caller, conn net.Conn) {
 			return
 		}
 		img, at := p.net.place(c.link)
-		view := viewAt(img, at)
-		out, ours := p.net.discovered(view, in, c.remote.Addr(), true)
-		if !ours {
-			out = answerQuery(view, p.net.nameNow(img, at), in, false)
-		}
+		out := p.net.respond(img, at, in, c.remote.Addr(), true)
 		if out == nil || writeMessage(conn, out) != nil {
 			return
 		}
