@@ -42,7 +42,7 @@ func (f Finding) String() string {
 
 // Prove decides every declared expectation.
 func (l *Lab) Prove() []Finding {
-	findings := l.prover().Check(l.network.Expectations)
+	findings := l.proofs().Check(l.network.Expectations)
 	out := make([]Finding, len(findings))
 	for i := range findings {
 		f := &findings[i]

@@ -18,6 +18,7 @@ import (
 type cloud struct {
 	network *model.Network
 	planes  func() (*paas.Planes, error)
+	control paas.Cloud // once planes were asked for
 }
 
 // tokenLife is how long tokens of managed identities are good in a lab. azidentity
@@ -60,7 +61,8 @@ func (c *cloud) open() (*paas.Planes, error) {
 			return nil, fmt.Errorf("%s: role of host %s: %w", a.Pos, a.Host, err)
 		}
 	}
-	planes := paas.New(server.DataPlane(), time.Now, paas.Limits{TokenLife: tokenLife})
+	c.control = server.DataPlane()
+	planes := paas.New(c.control, time.Now, paas.Limits{TokenLife: tokenLife})
 	return planes, planes.Fill(c.network.Contents)
 }
 

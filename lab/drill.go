@@ -80,7 +80,11 @@ func (l *Lab) Drill(ctx context.Context, target string, lasting time.Duration) (
 	t, err := drill.Parse(l.live.Declared(), target)
 	var r *drill.Report
 	if err == nil {
-		r, err = drill.Run(ctx, l.live, l.network.Expectations, t, drill.Options{For: lasting})
+		o := drill.Options{For: lasting}
+		if l.databases != nil {
+			o.Databases = l.databases.Servers
+		}
+		r, err = drill.Run(ctx, l.live, l.network.Expectations, t, o)
 	}
 	if err != nil {
 		if l.tb != nil {

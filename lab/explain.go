@@ -56,7 +56,7 @@ func (l *Lab) Explain(from, to string) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	x := l.prover().Explain(source, target, traffic)
+	x := l.proofs().Explain(source, target, traffic)
 	out := Explanation{From: from, To: to, Packet: x.Packet, Works: x.Works(), Unknown: x.Verdict == "unknown", Why: x.Why}
 	if x.Problem != "" {
 		out.Why = x.Problem

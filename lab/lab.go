@@ -15,13 +15,17 @@ import (
 
 // Lab is a running network.
 type Lab struct {
-	tb      testing.TB // nil outside tests
-	network *model.Network
-	image   *fabric.Image
-	live    *live.Network
-	prover  func() *proof.Prover
-	close   sync.Once
-	leak    error
+	tb        testing.TB // nil outside tests
+	network   *model.Network
+	live      *live.Network
+	databases *databases // nil if the network has no SQL servers
+	close     sync.Once
+	leak      error
+
+	mu        sync.Mutex
+	resources []*model.Resource // as roles are now
+	image     *fabric.Image
+	prover    func() *proof.Prover
 }
 
 // Option changes how a lab runs.
@@ -88,8 +92,12 @@ func run(declared *intent.Declared, opts []Option) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	databases := newDatabases(declared.Network, services)
 	const unset = -1
 	options := live.Options{Services: services, Internet: declared.Network.Internet, Underlay: declared.Network.Underlay, Managers: managers, Pace: unset}
+	if databases != nil {
+		options.Streams = databases
+	}
 	for _, o := range opts {
 		o(&options)
 	}
@@ -101,12 +109,27 @@ func run(declared *intent.Declared, opts []Option) (*Lab, error) {
 	}
 	n, err := live.Start(img, declared.Network.Hosts, options)
 	if err != nil {
+		if databases != nil {
+			databases.Close()
+		}
 		return nil, err
 	}
-	return &Lab{
-		network: declared.Network, image: img, live: n,
+	l := &Lab{
+		network: declared.Network, image: img, live: n, databases: databases, resources: declared.Network.Resources,
 		prover: sync.OnceValue(func() *proof.Prover { return proof.New(img) }),
-	}, nil
+	}
+	if databases != nil {
+		databases.start(l)
+	}
+	return l, nil
+}
+
+// proofs returns the prover of the network as its roles are now.
+func (l *Lab) proofs() *proof.Prover {
+	l.mu.Lock()
+	prover := l.prover
+	l.mu.Unlock()
+	return prover()
 }
 
 // attach ties a lab to a test.
@@ -155,6 +178,9 @@ func (l *Lab) Hosts() []string {
 // end.
 func (l *Lab) Close() error {
 	l.close.Do(func() {
+		if l.databases != nil {
+			l.databases.close()
+		}
 		l.live.Close()
 		if left := l.live.Leaked(); left != "" {
 			l.leak = fmt.Errorf("goroutines still run after the lab was closed:\n%s", left)

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"github.com/ceruleannet/cerulean/internal/arm"
 	"github.com/ceruleannet/cerulean/internal/live"
@@ -38,7 +37,7 @@ func (s *System) startDatabases() {
 	if s.databases == nil {
 		return
 	}
-	s.databases.Attach(backbone{s.Net, s.databases}, func(f sql.Failover) {
+	s.databases.Attach(s.Net, func(f sql.Failover) {
 		s.Cloud.server.MovePrimary(f.Group, f.To)
 	})
 	s.Cloud.server.RunDatabases(databaseVerbs{s.databases})
@@ -53,21 +52,6 @@ func (s *System) startDatabases() {
 			}
 		}
 	})
-}
-
-// backbone is what lies between the servers: the provider's own network, whose
-// links are those between the regions. It implements [geo.World].
-type backbone struct {
-	net     *live.Network
-	servers *sql.Servers
-}
-
-// Up implements [geo.World].
-func (b backbone) Up(server string) bool { return b.net.ServiceUp(server) }
-
-// Delay implements [geo.World].
-func (b backbone) Delay(from, to string) (time.Duration, bool) {
-	return b.net.Between(b.servers.Region(from), b.servers.Region(to))
 }
 
 // databaseVerbs does what clients of Resource Manager ask. It implements

@@ -75,15 +75,48 @@ type everywhere struct{}
 func (everywhere) Up(string) bool                             { return true }
 func (everywhere) Delay(string, string) (time.Duration, bool) { return 0, true }
 
-// Attach says in which world the servers are: who runs, and how far they are.
-// Servers are known to it by their lower-case IDs. moved hears of every change of
-// roles, one after the other; it may be nil. [Servers.Disturbed] is to be called
-// when the world changes.
-func (s *Servers) Attach(w geo.World, moved func(Failover)) {
+// Network is the network that the servers are in. Between them lies the
+// provider's own, whose links are those between the regions.
+type Network interface {
+	// ServiceUp reports whether a service runs, by its resource ID.
+	ServiceUp(resource string) bool
+	// Between is how long data take from a region to another; false if nothing
+	// gets there.
+	Between(from, to string) (time.Duration, bool)
+}
+
+// Attach says in which network the servers are. moved hears of every change of
+// roles of a group, one after the other; it may be nil. [Servers.Disturbed] is to
+// be called when the network changes.
+func (s *Servers) Attach(n Network, moved func(Failover)) {
 	s.mu.Lock()
-	s.world, s.moved = w, moved
+	s.world, s.moved = backbone{n, s}, moved
 	s.mu.Unlock()
 	s.Disturbed()
+}
+
+// backbone is the world of the groups.
+type backbone struct {
+	net     Network
+	servers *Servers
+}
+
+// Up implements [geo.World].
+func (b backbone) Up(server string) bool { return b.net.ServiceUp(server) }
+
+// Delay implements [geo.World].
+func (b backbone) Delay(from, to string) (time.Duration, bool) {
+	return b.net.Between(b.servers.region(from), b.servers.region(to))
+}
+
+// region returns where a server is, by its key.
+func (s *Servers) region(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.servers[key]; v != nil {
+		return v.region
+	}
+	return ""
 }
 
 // Disturbed makes the groups look at the world again.
@@ -264,16 +297,6 @@ func (s *Servers) Names(resource model.ID) []string {
 		}
 	}
 	return out
-}
-
-// Region returns where a server is, by its lower-case ID; "" if there is none.
-func (s *Servers) Region(key string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v := s.servers[key]; v != nil {
-		return v.region
-	}
-	return ""
 }
 
 // Stream is [Servers.Serve] for a network.
