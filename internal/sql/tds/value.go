@@ -2,6 +2,7 @@ package tds
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"math/big"
@@ -239,15 +240,11 @@ func parseGUID(s string) ([16]byte, bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return g, false
 	}
-	var n int
-	for _, part := range strings.Split(s, "-") {
-		for i := 0; i < len(part); i += 2 {
-			if _, err := fmt.Sscanf(part[i:i+2], "%02x", &g[n]); err != nil {
-				return g, false
-			}
-			n++
-		}
+	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
+	if err != nil || len(b) != len(g) {
+		return g, false
 	}
+	copy(g[:], b)
 	g[0], g[1], g[2], g[3] = g[3], g[2], g[1], g[0]
 	g[4], g[5], g[6], g[7] = g[5], g[4], g[7], g[6]
 	return g, true
