@@ -212,7 +212,7 @@ func output(t *[]token) bool {
 				continue
 			}
 			y := x[j]
-			y.gap = true
+			y.gap = !y.is(",")
 			returning = append(returning, y)
 		}
 		*t = append(append(append([]token{}, x[:i]...), x[end:]...), returning...)

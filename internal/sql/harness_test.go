@@ -21,6 +21,7 @@ import (
 	"github.com/microsoft/go-mssqldb/msdsn"
 
 	"github.com/ceruleannet/cerulean/internal/paas"
+	"github.com/ceruleannet/cerulean/internal/sql/tds"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -163,4 +164,9 @@ func numberOf(err error) int32 {
 		return e.Number
 	}
 	return 0
+}
+
+// login logs in with our own client.
+func login(c net.Conn, b *bench) (*tds.Client, error) {
+	return tds.Connect(c, &tls.Config{RootCAs: b.pool, ServerName: "west.database.windows.net"}, tds.Login{User: "app", Password: "Correct-horse1"})
 }

@@ -93,7 +93,7 @@ func (x *session) login() bool {
 	}
 	r.Database(x.in(), "master")
 	r.Collation()
-	r.LoginAck(productName, [4]byte{12, 0, 0x07, 0xd0})
+	r.LoginAck(min(l.Version, tds.Version74), productName, [4]byte{12, 0, 0x07, 0xd0})
 	r.PacketSize(x.packet)
 	if l.FedAuth != nil && l.FedAuth.Library == tds.FedAuthToken {
 		r.FedAuthAck(l.FedAuth.Nonce)
@@ -118,7 +118,7 @@ func (x *session) admit(l *tds.Login) *problem {
 		return refusedBy(x.at.Name(), x.from.String())
 	}
 	switch {
-	case l.Version>>24 < 0x72:
+	case l.Version>>24 < 0x72 && l.Version != tds.Version80:
 		return newProblem(numberLogin, 14, 1, "This server speaks TDS 7.2 to 8.0.")
 	case l.Integrated:
 		return newProblem(numberLogin, 14, 1, "Windows logins are not supported in this version of SQL Server.")

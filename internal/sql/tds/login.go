@@ -21,8 +21,11 @@ const (
 	maxLoginText = 8192
 )
 
-// Version74 is the version of the protocol, as a login says it.
-const Version74 uint32 = 0x74000004
+// Versions of the protocol, as logins say them.
+const (
+	Version74 uint32 = 0x74000004
+	Version80 uint32 = 0x08000000
+)
 
 // FedAuth is how a client means to prove who it is by a token.
 type FedAuth struct {

@@ -83,9 +83,10 @@ func (r *Reply) Error(p *Problem) { r.message(tokenError, p) }
 // Info adds a message that is no error.
 func (r *Reply) Info(p *Problem) { r.message(tokenInfo, p) }
 
-// LoginAck says that the login succeeded, at a program of a version.
-func (r *Reply) LoginAck(program string, version [4]byte) {
-	b := append([]byte{1}, 0x74, 0, 0, 4)
+// LoginAck says that the login succeeded, in a version of the protocol, at a
+// program of a version.
+func (r *Reply) LoginAck(protocol uint32, program string, version [4]byte) {
+	b := binary.BigEndian.AppendUint32([]byte{1}, protocol)
 	r.token(tokenLoginAck, append(appendShort(b, program), version[:]...))
 }
 

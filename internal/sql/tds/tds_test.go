@@ -89,14 +89,29 @@ func TestValuesRoundTrip(t *testing.T) {
 		v    any
 		want any // of another form; nil: the same
 	}{
-		{TinyInt, int64(255), nil}, {SmallInt, int64(-32768), nil}, {Int, int64(-1 << 31), nil}, {BigInt, int64(-1 << 63), nil},
-		{Bit, true, nil}, {Bit, int64(0), false}, {Float, -0.5, nil}, {Float, int64(3), 3.0}, {Real, 0.25, nil},
-		{NVarChar, "", nil}, {NVarChar, "añ字𝄞", nil}, {VarBinary, []byte{}, nil}, {VarBinary, []byte{0, 255}, nil},
+		{TinyInt, int64(255), nil},
+		{SmallInt, int64(-32768), nil},
+		{Int, int64(-1 << 31), nil},
+		{BigInt, int64(-1 << 63), nil},
+		{Bit, true, nil},
+		{Bit, int64(0), false},
+		{Float, -0.5, nil},
+		{Float, int64(3), 3.0},
+		{Real, 0.25, nil},
+		{NVarChar, "", nil},
+		{NVarChar, "añ字𝄞", nil},
+		{VarBinary, []byte{}, nil},
+		{VarBinary, []byte{0, 255}, nil},
 		{GUID, "00112233-4455-6677-8899-AABBCCDDEEFF", nil},
-		{Decimal(18, 2), Number("-12.5"), Number("-12.50")}, {Decimal(18, 2), Number("0.005"), Number("0.01")}, {Decimal(5, 5), Number("0.00001"), nil},
-		{Decimal(38, 0), Number("99999999999999999999999999999999999999"), nil}, {Decimal(4, 1), Number("1e2"), Number("100.0")},
-		{Date, Moment{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), Date}, nil}, {Date, Moment{time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), Date}, nil},
-		{DateTime2, Moment{when, DateTime2}, nil}, {DateTimeOffset, Moment{when.In(time.FixedZone("", -3600*5)), DateTimeOffset}, nil},
+		{Decimal(18, 2), Number("-12.5"), Number("-12.50")},
+		{Decimal(18, 2), Number("0.005"), Number("0.01")},
+		{Decimal(5, 5), Number("0.00001"), nil},
+		{Decimal(38, 0), Number("99999999999999999999999999999999999999"), nil},
+		{Decimal(4, 1), Number("1e2"), Number("100.0")},
+		{Date, Moment{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), Date}, nil},
+		{Date, Moment{time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), Date}, nil},
+		{DateTime2, Moment{when, DateTime2}, nil},
+		{DateTimeOffset, Moment{when.In(time.FixedZone("", -3600*5)), DateTimeOffset}, nil},
 	} {
 		b, ok := appendValue(nil, c.t, c.v)
 		r := &reader{b: append(appendType(nil, c.t), b...)}
@@ -127,9 +142,20 @@ func TestFits(t *testing.T) {
 		t Type
 		v any
 	}{
-		{TinyInt, int64(256)}, {TinyInt, int64(-1)}, {SmallInt, int64(1 << 15)}, {Int, int64(1 << 31)}, {Int, "1"}, {Int, 1.5}, {Bit, int64(2)},
-		{GUID, "00112233-4455-6677-8899-AABBCCDDEEFG"}, {GUID, "x"}, {Decimal(3, 1), Number("100")}, {Decimal(3, 1), Number("x")},
-		{Date, Moment{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), Date}}, {VarBinary, "x"}, {NVarChar, []byte("x")},
+		{TinyInt, int64(256)},
+		{TinyInt, int64(-1)},
+		{SmallInt, int64(1 << 15)},
+		{Int, int64(1 << 31)},
+		{Int, "1"},
+		{Int, 1.5},
+		{Bit, int64(2)},
+		{GUID, "00112233-4455-6677-8899-AABBCCDDEEFG"},
+		{GUID, "x"},
+		{Decimal(3, 1), Number("100")},
+		{Decimal(3, 1), Number("x")},
+		{Date, Moment{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), Date}},
+		{VarBinary, "x"},
+		{NVarChar, []byte("x")},
 	} {
 		if Fits(c.t, c.v) {
 			t.Errorf("%v fits %+v", c.v, c.t)
