@@ -270,7 +270,7 @@ func (b *builder) overDoors(spec Expectation) (out []Expectation, ok bool) {
 				continue // it is outside as well: nothing of the network
 			}
 			seen[to+traffic] = true
-			add("internet", to, traffic, "edge to "+o.host, true)
+			add("internet", to, traffic, "edge to "+o.host+":"+strconv.Itoa(o.port), true)
 		}
 	}
 	if len(out) == 0 {

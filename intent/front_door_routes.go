@@ -271,11 +271,13 @@ func (w *doorWriter) action(a *DoorAction) (object, bool) {
 		}})
 	}
 	if a.OriginGroup.IsSet() {
-		if id, ok := w.groupNamed(a.OriginGroup, a.Pos); ok {
-			out = append(out, object{"name": "RouteConfigurationOverride", "parameters": object{
-				"typeName": "DeliveryRuleRouteConfigurationOverrideActionParameters", "originGroupOverride": object{"originGroup": ref(id)},
-			}})
+		id, ok := w.groupNamed(a.OriginGroup, a.Pos)
+		if !ok {
+			return nil, false
 		}
+		out = append(out, object{"name": "RouteConfigurationOverride", "parameters": object{
+			"typeName": "DeliveryRuleRouteConfigurationOverrideActionParameters", "originGroupOverride": object{"originGroup": ref(id)},
+		}})
 	}
 	if len(out) != 1 {
 		b.problem(a.Pos, "write one of request-header, response-header, redirect, rewrite and origin-group", "an action does %d things", len(out))

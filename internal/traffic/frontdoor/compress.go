@@ -73,9 +73,9 @@ type compressing struct {
 		io.WriteCloser
 		Flush() error
 	}
-	ready   bytes.Buffer
-	chunk   [8 << 10]byte
-	end     error
+	ready bytes.Buffer
+	chunk [8 << 10]byte
+	end   error
 }
 
 // Read implements [io.Reader].

@@ -99,13 +99,63 @@ func (g *Group) target(o *Origin) target {
 	}
 }
 
+// minPatience is the least time that the answer to a probe may take, however fast
+// they are sent.
+const minPatience = 2 * time.Second
+
+// cadence is how often a target is probed at a pace, and how long an answer may
+// take: until the next is due.
+func cadence(interval time.Duration, pace float64) (every, patience time.Duration) {
+	every = max(time.Duration(float64(interval)/or(pace, 1)), time.Millisecond)
+	return every, min(interval, max(every, minPatience))
+}
+
+// Notice is how long the edges need at most until an origin of a group that answers
+// no more gets no requests; false if it is not probed.
+func (s *Server) Notice(group string) (time.Duration, bool) {
+	r := s.Router()
+	if r == nil {
+		return 0, false
+	}
+	g := r.group(group)
+	if g == nil || g.Probe == nil {
+		return 0, false
+	}
+	every, patience := cadence(or(g.Probe.Interval, defaultInterval), s.Pace())
+	failures := or(g.Samples, defaultSamples) - or(g.Successful, defaultSuccessful) + 1
+	return every + time.Duration(failures)*max(every, patience), true
+}
+
+// Pace returns how much faster than declared origins are probed.
+func (s *Server) Pace() float64 { return s.pace.Load().(float64) }
+
+// SetPace changes it from now on.
+func (s *Server) SetPace(pace float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pace.Store(or(pace, 1))
+	r := s.Router()
+	if r == nil || s.ctx.Err() != nil {
+		return
+	}
+	for _, e := range s.edges {
+		e.mu.Lock()
+		for _, x := range e.targets {
+			x.cancel()
+		}
+		e.targets = map[target]*watched{}
+		e.mu.Unlock()
+		e.watch(r.config)
+	}
+}
+
 // ask probes a target until the context ends.
 func (e *edge) ask(ctx context.Context, t target, interval time.Duration) {
-	every := time.Duration(float64(interval) / or(e.server.options.Pace, 1))
-	tick := time.NewTicker(max(every, time.Millisecond))
+	every, patience := cadence(interval, e.server.Pace())
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		r := e.probe(ctx, t, interval)
+		r := e.probe(ctx, t, patience)
 		if ctx.Err() != nil {
 			return
 		}
@@ -192,10 +242,10 @@ func (e *edge) state(g *Group, o *Origin) State {
 
 // probe asks a target over a connection of its own; only 200 is well ("Health
 // probes").
-func (e *edge) probe(ctx context.Context, t target, interval time.Duration) *ProbeRecord {
+func (e *edge) probe(ctx context.Context, t target, patience time.Duration) *ProbeRecord {
 	transport := e.transport(t.anyName)
 	transport.DisableKeepAlives = true
-	ctx, cancel := context.WithTimeout(ctx, interval)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	scheme := "http"
 	if t.secure {

@@ -53,6 +53,7 @@ type Server struct {
 	ctx     context.Context
 	work    sync.WaitGroup
 	state   atomic.Pointer[state]
+	pace    atomic.Value // float64, how much faster than declared probes are sent
 
 	mu    sync.Mutex // guards edges, and lets one Load go on at a time
 	edges []*edge
@@ -78,6 +79,7 @@ func NewServer(o Options) *Server {
 		}
 	}
 	s := &Server{options: o}
+	s.pace.Store(or(o.Pace, 1))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
