@@ -2,7 +2,6 @@ package dns
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -38,7 +37,7 @@ type Server struct {
 	counters []*counters // one for each socket, the last of TCP
 
 	addr   netip.AddrPort
-	udp    []*net.UDPConn
+	udp    []*udpSocket
 	tcp    []net.Listener
 	conns  chan struct{}
 	ending context.Context
@@ -128,8 +127,7 @@ func (srv *Server) openAt(addr netip.AddrPort) error {
 			return err
 		}
 		srv.udp = append(srv.udp, sockets...)
-		at := sockets[0].LocalAddr().(*net.UDPAddr).AddrPort()
-		port = at.Port()
+		port = sockets[0].addr.Port()
 		if i == 0 {
 			srv.addr = netip.AddrPortFrom(ip, port)
 		}
@@ -186,16 +184,21 @@ func (srv *Server) Close() error {
 		srv.end()
 		srv.closeSockets()
 	})
-	srv.group.Wait()
 	return nil
 }
 
+// closeSockets closes the sockets, those of UDP once nobody uses them any more: the
+// number of a closed one may be another's at once.
 func (srv *Server) closeSockets() {
 	for _, c := range srv.udp {
-		_ = c.Close()
+		c.wake()
 	}
 	for _, l := range srv.tcp {
 		_ = l.Close()
+	}
+	srv.group.Wait()
+	for _, c := range srv.udp {
+		c.close()
 	}
 	srv.udp, srv.tcp = nil, nil
 }
@@ -270,25 +273,3 @@ func (w *worker) tell(c *counters) {
 
 // second is the server's clock for limits.
 func (srv *Server) second() uint64 { return uint64(time.Since(srv.begun) / time.Second) }
-
-// serveOneByOne answers datagrams with a call for each.
-func (srv *Server) serveOneByOne(c *net.UDPConn, count *counters) {
-	w := srv.worker()
-	in, out := make([]byte, maxTCP), make([]byte, 0, bufferLen)
-	for {
-		n, from, err := c.ReadFromUDPAddrPort(in)
-		if err != nil {
-			if srv.ending.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return
-			}
-			continue // a message of ICMP about an earlier answer
-		}
-		out = w.answer(srv.snapshot.Load(), out, in[:n], from.Addr().Unmap(), srv.second())
-		w.tell(count) // before anybody has the answer and looks
-		if len(out) > 0 {
-			if _, err := c.WriteToUDPAddrPort(out, from); err != nil {
-				w.local.unsent++
-			}
-		}
-	}
-}

@@ -1,9 +1,10 @@
 package dns
 
 import (
-	"context"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -24,27 +25,17 @@ const socketBuffer = 4 << 20
 // controlLen holds one message with the address that a datagram came to.
 const controlLen = 64
 
+// udpSocket is one socket of the server's address. It is not the runtime's: whoever
+// serves it waits in the call that receives, which is one call and one switch for a
+// batch, where the runtime's poller takes four.
+type udpSocket struct {
+	fd   int
+	addr netip.AddrPort
+}
+
 // listenUDP opens sockets that share an address: the system spreads the clients
 // over them.
-func listenUDP(at netip.AddrPort, sockets int) ([]*net.UDPConn, error) {
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		if e := c.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-			if err != nil || !at.Addr().IsUnspecified() {
-				return
-			}
-			// Answers must leave from the address that was asked.
-			if at.Addr().Is4() {
-				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-			} else {
-				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-			}
-		}); e != nil {
-			return e
-		}
-		return err
-	}}
+func listenUDP(at netip.AddrPort, sockets int) ([]*udpSocket, error) {
 	// One without sharing first: SO_REUSEPORT would join another server of the
 	// same user silently.
 	first, err := net.ListenUDP(network6("udp", at.Addr()), net.UDPAddrFromAddrPort(at))
@@ -53,22 +44,73 @@ func listenUDP(at netip.AddrPort, sockets int) ([]*net.UDPConn, error) {
 	}
 	at = netip.AddrPortFrom(at.Addr(), first.LocalAddr().(*net.UDPAddr).AddrPort().Port())
 	_ = first.Close()
-	var out []*net.UDPConn
+	var out []*udpSocket
 	for range sockets {
-		c, err := config.ListenPacket(context.Background(), network6("udp", at.Addr()), at.String())
+		s, err := openUDP(at)
 		if err != nil {
-			for _, c := range out {
-				_ = c.Close()
+			for _, s := range out {
+				s.close()
 			}
-			return nil, err
+			return nil, fmt.Errorf("listen udp %s: %w", at, err)
 		}
-		udp := c.(*net.UDPConn)
-		_ = udp.SetReadBuffer(socketBuffer) // as much as the system allows
-		_ = udp.SetWriteBuffer(socketBuffer)
-		out = append(out, udp)
+		out = append(out, s)
 	}
 	return out, nil
 }
+
+// openUDP opens a socket that shares its address.
+func openUDP(at netip.AddrPort) (*udpSocket, error) {
+	family, level, pin := unix.AF_INET, unix.IPPROTO_IP, unix.IP_PKTINFO
+	var name unix.Sockaddr
+	if at.Addr().Is4() {
+		name = &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	} else {
+		family, level, pin = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
+		six := &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+		if zone := at.Addr().Zone(); zone != "" {
+			link, err := net.InterfaceByName(zone)
+			if err != nil {
+				return nil, err
+			}
+			six.ZoneId = uint32(link.Index)
+		}
+		name = six
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	set := func(level, option, value int) {
+		if err == nil {
+			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, value))
+		}
+	}
+	if family == unix.AF_INET6 {
+		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if at.Addr().IsUnspecified() {
+		set(level, pin, 1) // answers must leave from the address that was asked
+	}
+	if err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, name))
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, socketBuffer) // as much as the system allows
+	}
+	return &udpSocket{fd, at}, nil
+}
+
+// wake ends the waiting of whoever serves the socket.
+func (s *udpSocket) wake() {
+	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR) // of a socket that is not connected it is an error, and works
+}
+
+func (s *udpSocket) close() { _ = unix.Close(s.fd) }
 
 // message is struct mmsghdr (recvmmsg(2)).
 type message struct {
@@ -149,34 +191,15 @@ func (d *datagrams) reply(k, i, n int) {
 }
 
 // serveUDP answers datagrams, as many with one call as there are.
-func (srv *Server) serveUDP(c *net.UDPConn, count *counters) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		srv.serveOneByOne(c, count)
-		return
-	}
+func (srv *Server) serveUDP(c *udpSocket, count *counters) {
 	w := srv.worker()
-	local := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
-	d := newDatagrams(local.IsUnspecified())
-	var got, sent int
-	var errno syscall.Errno
-	receive := func(fd uintptr) bool {
-		got, errno = call(unix.SYS_RECVMMSG, fd, d.in[:])
-		return errno != unix.EAGAIN
-	}
-	var pending []message
-	transmit := func(fd uintptr) bool {
-		sent, errno = call(unix.SYS_SENDMMSG, fd, pending)
-		return errno != unix.EAGAIN
-	}
+	d := newDatagrams(c.addr.Addr().IsUnspecified())
 	for {
-		if err := raw.Read(receive); err != nil {
-			return // closed
+		got, errno := call(unix.SYS_RECVMMSG, c.fd, d.in[:], unix.MSG_WAITFORONE)
+		if srv.ending.Err() != nil {
+			return
 		}
 		if errno != 0 {
-			if srv.ending.Err() != nil {
-				return
-			}
 			continue // a message of ICMP about an earlier answer, or an interrupt
 		}
 		snapshot, second := srv.snapshot.Load(), srv.second()
@@ -189,9 +212,10 @@ func (srv *Server) serveUDP(c *net.UDPConn, count *counters) {
 			}
 		}
 		w.tell(count) // before anybody has an answer and looks
-		for pending = d.out[:answers]; len(pending) > 0; {
-			if err := raw.Write(transmit); err != nil {
-				return
+		for pending := d.out[:answers]; len(pending) > 0; {
+			sent, errno := call(unix.SYS_SENDMMSG, c.fd, pending, 0)
+			if errno == unix.EINTR {
+				continue
 			}
 			if errno != 0 { // of the first: who asked cannot be reached
 				w.local.unsent++
@@ -203,9 +227,9 @@ func (srv *Server) serveUDP(c *net.UDPConn, count *counters) {
 	}
 }
 
-// call receives or sends messages without waiting.
-func call(trap, fd uintptr, list []message) (int, syscall.Errno) {
-	n, _, errno := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(&list[0])), uintptr(len(list)), unix.MSG_DONTWAIT, 0, 0)
+// call receives or sends messages, and waits until it can.
+func call(trap uintptr, fd int, list []message, flags uintptr) (int, syscall.Errno) {
+	n, _, errno := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&list[0])), uintptr(len(list)), flags, 0, 0)
 	runtime.KeepAlive(list)
 	return int(n), errno
 }
