@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -109,16 +110,9 @@ func FuzzTranslate(f *testing.F) {
 			if p != nil || s.text == "" {
 				continue
 			}
-			first, _, _ := strings.Cut(strings.ToUpper(s.text), " ")
-			if len(first) > 8 {
-				first = first[:8]
-			}
-			switch first {
-			case "SELECT", "WITH", "VALUES", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP":
-			default:
-				if !strings.HasPrefix(first, "SELECT") && !strings.HasPrefix(first, "VALUES") && !strings.HasPrefix(first, "WITH") {
-					t.Errorf("%q becomes %q", batch, s.text)
-				}
+			first := strings.ToUpper(s.text[:word(s.text)])
+			if !slices.Contains([]string{"SELECT", "WITH", "VALUES", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP"}, first) {
+				t.Errorf("%q becomes %q", batch, s.text)
 			}
 			if err := e.control("BEGIN"); err != nil {
 				t.Fatal(err)
