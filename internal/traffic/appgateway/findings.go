@@ -83,6 +83,9 @@ type listener struct {
 	tell  func(pointer, format string, args ...any)
 }
 
+// pointerEscapes are those of RFC 6901, 3.
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 func (w *listener) object(path, pointer string, m map[string]any) {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -94,7 +97,7 @@ func (w *listener) object(path, pointer string, m map[string]any) {
 		if path != "" {
 			at = path + "." + k
 		}
-		w.value(at, pointer+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(k), k, m[k])
+		w.value(at, pointer+"/"+pointerEscapes.Replace(k), k, m[k])
 	}
 }
 

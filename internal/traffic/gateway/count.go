@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 )
@@ -33,7 +31,7 @@ func (b *countedBody) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Time{}) // the client may wait as long as it likes
 	case err != nil:
 		b.broke.Store(true)
-		b.late.Store(errors.Is(err, os.ErrDeadlineExceeded))
+		b.late.Store(isTimeout(err))
 	}
 	return n, err
 }

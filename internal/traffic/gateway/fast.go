@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -131,7 +130,7 @@ func (c *fastConn) readHead() (int, error) {
 		}
 		n, err := c.conn.Read(c.buf[c.to:])
 		if n == 0 && err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			if isTimeout(err) {
 				c.late()
 			}
 			return 0, err
@@ -178,7 +177,7 @@ func (c *fastConn) idle() error {
 		if n > 0 {
 			return nil
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || wait == idleTimeout {
+		if !isTimeout(err) || wait == idleTimeout {
 			return err
 		}
 		_ = c.conn.SetReadDeadline(time.Time{})

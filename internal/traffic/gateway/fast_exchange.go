@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -78,7 +77,7 @@ func (c *fastConn) exchange(n int) turn {
 	x.end = h.Close || c.front.closing.Load()
 	if h.Length > 0 {
 		need := n + int(h.Length)
-		if err := c.body(need); errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := c.body(need); isTimeout(err) {
 			x.end = true
 			x.respond(http.StatusRequestTimeout, "")
 			x.note(target)

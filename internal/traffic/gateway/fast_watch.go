@@ -63,7 +63,12 @@ func (w *watch) look(c *fastConn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.n = n
-	if n == 0 && err != nil && w.phase == watchReading {
+	switch {
+	case n > 0 || err == nil || w.phase != watchReading:
+	case isTimeout(err): // of a deadline from before
+		w.phase = watchSoon
+		w.timer.Reset(watchAfter)
+	default:
 		w.gone = true
 		w.drop()
 	}
