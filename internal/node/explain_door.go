@@ -165,4 +165,3 @@ func (d *Design) doorMeaning(x *URLExplanation, host string) bool {
 	}
 	return true
 }
-
