@@ -185,6 +185,13 @@ type leaf struct {
 func managedName(d *trafficmanager.Directory, name string, where places) dns.Managed {
 	p, _ := d.Profile(name)
 	m := dns.Managed{Name: name, TTL: p.TTL}
+	if dec, ok := d.Fixed(name); ok {
+		if dec.Outcome == trafficmanager.Answered {
+			a := d.AnswerOf(&dec)
+			m.Variants = []dns.Variant{{Alias: a.Alias, Addrs: a.Addrs}}
+		}
+		return m
+	}
 	index := map[leaf]int{}
 	for _, dec := range d.Possible(name) {
 		l := leaf{endpoint: dec.Endpoint}

@@ -17,6 +17,7 @@ const maxAliases = 8
 // Snapshot is everything a server knows, compiled. It never changes.
 type Snapshot struct {
 	nodes map[string]*node // by name on the wire, in lower case
+	fixed *table           // what of them does not depend on who asks
 	zones []string         // canonical, sorted
 	names int
 }
@@ -119,6 +120,7 @@ func Compile(zones ...Zone) (*Snapshot, error) {
 		}
 	}
 	c.joinWild()
+	c.out.fixed = newTable(c.out.nodes)
 	return c.out, nil
 }
 
@@ -382,10 +384,13 @@ func (c *compilation) managed(start *body, name string, src *source, kind uint16
 		}
 		a.bodies = append(a.bodies, &b)
 	}
-	// What is out of range.
+	// What is out of range, and what is chosen where nobody chooses.
 	a.body = src.zone.noData.body
 	if start.an > 0 {
 		a.body = start
+	}
+	if m.Choose == nil && len(a.bodies) > 0 {
+		a.body = a.bodies[0]
 	}
 	return a, nil
 }

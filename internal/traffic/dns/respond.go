@@ -35,7 +35,10 @@ type Outcome struct {
 }
 
 // responder answers one request at a time; its memory is reused.
-type responder struct{ query query }
+type responder struct {
+	query query
+	found body // of the table
+}
 
 // Respond answers one request. It is for tests and rare use: a server keeps what
 // this makes anew. The answer is in out's memory as far as that suffices.
@@ -99,6 +102,9 @@ func (w *responder) respond(s *Snapshot, out []byte, r *Request) ([]byte, Outcom
 func (w *responder) find(s *Snapshot, r *Request) (b *body, scope uint8, about uint64) {
 	q := &w.query
 	name := q.name[:q.len]
+	if about, ok := s.fixed.find(name, q.kind, &w.found); ok {
+		return &w.found, 0, about
+	}
 	n := s.nodes[string(name)]
 	if n == nil {
 		// The closest encloser, and its wildcard (RFC 4592 section 3.3.1).

@@ -16,7 +16,7 @@ import (
 const batch = 64
 
 // queryLen is the longest query taken by UDP; longer ones are cut, and then
-// malformed.
+// malformed. An answer is never longer ([maxUDP]).
 const queryLen = 1472
 
 // socketBuffer is what is asked of the system for each socket, in bytes.
@@ -121,22 +121,20 @@ type message struct {
 // datagrams is the memory of a batch: what came, who sent it, and the answers.
 // Addresses and control messages are handed back as they came.
 type datagrams struct {
-	in, out   [batch]message
-	inVec     [batch]unix.Iovec
-	outVec    [batch]unix.Iovec
-	names     [batch]unix.RawSockaddrInet6
-	control   [batch][controlLen]byte
-	inBuffer  [batch][queryLen]byte
-	outBuffer [batch][bufferLen + 64]byte
-	pinned    bool // control messages are asked for
+	in, out [batch]message
+	inVec   [batch]unix.Iovec
+	outVec  [batch]unix.Iovec
+	names   [batch]unix.RawSockaddrInet6
+	control [batch][controlLen]byte
+	buffer  [batch][queryLen]byte // of a query, and then of its answer
+	pinned  bool                  // control messages are asked for
 }
 
 func newDatagrams(pinned bool) *datagrams {
 	d := &datagrams{pinned: pinned}
 	for i := range batch {
-		d.inVec[i].Base = &d.inBuffer[i][0]
+		d.inVec[i].Base = &d.buffer[i][0]
 		d.inVec[i].SetLen(queryLen)
-		d.outVec[i].Base = &d.outBuffer[i][0]
 		d.in[i].header.Iov = &d.inVec[i]
 		d.in[i].header.SetIovlen(1)
 		d.in[i].header.Name = (*byte)(unsafe.Pointer(&d.names[i]))
@@ -166,8 +164,9 @@ func (d *datagrams) from(i int) netip.Addr {
 	return netip.AddrFrom16(name.Addr).Unmap()
 }
 
-// reply makes the k-th answer of what is in out's buffer k, to the i-th datagram.
+// reply makes the k-th answer of the first n bytes of the i-th datagram's buffer.
 func (d *datagrams) reply(k, i, n int) {
+	d.outVec[k].Base = &d.buffer[i][0]
 	d.outVec[k].SetLen(n)
 	h := &d.out[k].header
 	h.Iov = &d.outVec[k]
@@ -205,7 +204,8 @@ func (srv *Server) serveUDP(c *udpSocket, count *counters) {
 		snapshot, second := srv.snapshot.Load(), srv.second()
 		answers := 0
 		for i := range got {
-			out := w.answer(snapshot, d.outBuffer[answers][:0], d.inBuffer[i][:d.in[i].len], d.from(i), second)
+			in := d.buffer[i][:]
+			out := w.answer(snapshot, in[:0], in[:d.in[i].len], d.from(i), second) // it begins as the query does
 			if len(out) > 0 {
 				d.reply(answers, i, len(out))
 				answers++

@@ -36,7 +36,8 @@ type Managed struct {
 	Beside   bool
 	Variants []Variant
 	// Choose says what a client gets. It is called by several goroutines and
-	// must neither block nor allocate.
+	// must neither block nor allocate. Nil means the only variant, or no data
+	// where there is none.
 	Choose func(Client) Choice
 }
 
@@ -160,7 +161,7 @@ func (z *Zone) check() error {
 		if m.Beside && slices.ContainsFunc(m.Variants, func(v Variant) bool { return v.Alias != "" }) {
 			bad("%s is managed beside other records and has an alias among its variants", name)
 		}
-		if m.Choose == nil || len(m.Variants) > maxVariants {
+		if m.Choose == nil && len(m.Variants) > 1 || len(m.Variants) > maxVariants {
 			bad("%s has %d variants; at most %d are served, and somebody must choose", name, len(m.Variants), maxVariants)
 		}
 		if !m.Beside {

@@ -35,8 +35,8 @@ type Decision struct {
 	From, Count int
 	TTL         uint32
 	// ByAddress means that the client's address decided, ByPlace that its place
-	// did.
-	ByAddress, ByPlace bool
+	// did, ByChance that it may be another the next time.
+	ByAddress, ByPlace, ByChance bool
 }
 
 // Why says what became of an endpoint.
@@ -58,6 +58,13 @@ func (d *Directory) Decide(name string, c *Client) Decision {
 		return Decision{Outcome: NoName}
 	}
 	return s.decide(c, nil)
+}
+
+// Fixed returns what a name means to every client, as long as nothing changes; ok is
+// false if that depends on who asks, or on chance.
+func (d *Directory) Fixed(name string) (dec Decision, ok bool) {
+	dec = d.Decide(name, &Client{})
+	return dec, !dec.ByAddress && !dec.ByPlace && !dec.ByChance
 }
 
 // Explain decides, and says of every endpoint why it was chosen or not.
@@ -102,6 +109,7 @@ func (s *standing) decide(c *Client, tell tracer) Decision {
 	case Priority:
 		pick = s.byPriority(tell)
 	case Weighted:
+		dec.ByChance = len(s.best) > 1
 		pick = s.byWeight(c, tell)
 	case Performance:
 		dec.ByPlace = true
@@ -131,6 +139,7 @@ func (s *standing) decide(c *Client, tell tracer) Decision {
 	// profiles", FAQ).
 	inner.TTL = s.TTL
 	inner.ByAddress, inner.ByPlace = inner.ByAddress || dec.ByAddress, inner.ByPlace || dec.ByPlace
+	inner.ByChance = inner.ByChance || dec.ByChance
 	if inner.Outcome == NoName {
 		inner.Outcome = NoData
 	}
@@ -383,7 +392,7 @@ func (s *standing) several(c *Client, dec Decision, tell tracer) Decision {
 		return dec
 	}
 	dec.Count = min(s.MaxReturn, len(s.best))
-	if dec.Count < len(s.best) {
+	if dec.ByChance = dec.Count < len(s.best); dec.ByChance {
 		dec.From = int(mix(c.Random) % uint64(len(s.best)))
 	}
 	if tell != nil {
