@@ -17,5 +17,7 @@
 //     predicted. It has no clock.
 //  5. failover.go writes through the names of SQL failover groups meanwhile, and
 //     counts what was acknowledged and is gone.
-//  6. report.go is all of it, as text and JSON.
+//  6. requests.go sends the requests of expectations through their gateways, many
+//     at a time, and counts those that fail, by whether probes must have noticed.
+//  7. report.go is all of it, as text and JSON.
 package drill

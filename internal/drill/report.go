@@ -29,6 +29,7 @@ type Report struct {
 	Members      []MemberReport
 	Names        []NameReport
 	Groups       []GroupReport
+	Requests     []RequestReport
 
 	cut         bool // a link is cut, of which the proof knows nothing
 	network     *live.Network
@@ -71,6 +72,11 @@ type MemberReport struct {
 func (r *Report) OK() bool {
 	for i := range r.Expectations {
 		if r.Expectations[i].Comparison == Worse {
+			return false
+		}
+	}
+	for i := range r.Requests {
+		if r.Requests[i].Comparison == Worse {
 			return false
 		}
 	}
@@ -253,6 +259,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	if err := r.writeGroups(w); err != nil {
 		return err
 	}
+	if err := r.writeRequests(w); err != nil {
+		return err
+	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(t, "EXPECTATION\tPREDICTED\tFLOWS\tWORKED\tSTREAMS KEPT\tRESULT")
 	for i := range r.Expectations {
@@ -386,12 +395,13 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Members      []member      `json:"members"`
 		Names        []name        `json:"names,omitempty"`
 		Groups       []groupDoc    `json:"failoverGroups,omitempty"`
+		Requests     []requestDoc  `json:"requests,omitempty"`
 		Expectations []expectation `json:"expectations"`
 		Flows        []flow        `json:"flows"`
 	}{
 		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Already: r.Already, Pace: r.Pace,
 		Held: *ms(r.Held), Detect: *ms(r.Detect), Took: *ms(r.Took),
-		Groups:  r.groupDocs(),
+		Groups: r.groupDocs(), Requests: r.requestDocs(),
 		Members: []member{}, Expectations: []expectation{}, Flows: []flow{},
 	}
 	for _, m := range r.Members {

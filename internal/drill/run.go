@@ -24,6 +24,8 @@ type Options struct {
 	Steady live.SteadyOptions
 	// Databases are the failover groups of the network, if it has some.
 	Databases Databases
+	// Gateways take the requests of expectations, if the network has some.
+	Gateways Gateways
 	// GroupGrace is how long automatic failover groups wait for their primary in
 	// this drill; default [DefaultGroupGrace].
 	GroupGrace time.Duration
@@ -93,10 +95,12 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	if o.Databases != nil {
 		defer o.Databases.SetGrace(o.GroupGrace)()
 	}
+	requests := load(n, o.Gateways, exps, o.Steady.Patience)
+	defer requests.end()
 	detect := noticing(n)
 	hold := o.For
 	if hold == 0 {
-		hold = max(2*detect+o.Grace, groups.holding())
+		hold = max(2*detect+o.Grace, groups.holding(), 2*requests.within()+o.Grace)
 	}
 	r.Detect, r.Held = detect, hold
 	names := watchNames(n)
@@ -129,11 +133,13 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	restore()
 	say("restore", "%s is back", target)
 	if err == nil {
-		err = recovered(ctx, n, steady, names, m, before, o.Grace)
+		err = recovered(ctx, n, steady, requests, names, m, before, o.Grace)
 	}
 	r.Groups = groups.finish(ctx, m)
 	m.Ended = time.Now()
 	steady.Stop()
+	requests.end()
+	r.Requests = requests.report(img, &failure, r.predictions, m, detect)
 	names.end()
 	r.Names = names.report(m)
 	r.finish(img, &failure, steady.Flows(), m, before, health, n.Health())
@@ -184,7 +190,7 @@ func begun(ctx context.Context, s *live.Steady, grace time.Duration) error {
 
 // recovered waits until members are up that were, and all flows that worked
 // before the failure, and have not ended, work.
-func recovered(ctx context.Context, n *live.Network, s *live.Steady, names *nameWatch, m Moments, before []live.MemberHealth, grace time.Duration) error {
+func recovered(ctx context.Context, n *live.Network, s *live.Steady, requests *requestLoad, names *nameWatch, m Moments, before []live.MemberHealth, grace time.Duration) error {
 	up := func(list []live.MemberHealth) (out []string) {
 		for _, x := range list {
 			if x.Up {
@@ -213,7 +219,7 @@ func recovered(ctx context.Context, n *live.Network, s *live.Steady, names *name
 				ready = false
 			}
 		}
-		if ready && names.back(m) {
+		if ready && names.back(m) && requests.well(m) {
 			return pause(ctx, grace/4)
 		}
 		if err := pause(ctx, look); err != nil {

@@ -99,7 +99,7 @@ func (n *Network) Steady(exps []model.Expectation, o SteadyOptions) *Steady {
 		o.Every = 100 * time.Millisecond
 	}
 	if o.Patience <= 0 {
-		o.Patience = time.Second + 4*n.farthest()
+		o.Patience = time.Second + 4*n.Farthest()
 	}
 	if o.Pairs <= 0 {
 		o.Pairs = 4
@@ -120,8 +120,8 @@ func (n *Network) Steady(exps []model.Expectation, o SteadyOptions) *Steady {
 	return s
 }
 
-// farthest is the longest one-way delay between two regions, as scaled.
-func (n *Network) farthest() time.Duration {
+// Farthest is the longest one-way delay between two regions, as scaled.
+func (n *Network) Farthest() time.Duration {
 	var most time.Duration
 	for _, row := range n.Image().Delay {
 		most = max(most, slices.Max(append(row, 0)))

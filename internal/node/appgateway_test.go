@@ -383,3 +383,34 @@ func TestExplainURL(t *testing.T) {
 		t.Error("ftp is no http")
 	}
 }
+
+// A drill sends requests through the gateway while a member dies: what they cost until
+// its probes have noticed, and nothing from then on.
+func TestDrillRequests(t *testing.T) {
+	s := upWith(t, apiExample, UpOptions{NoProbe: true, Pace: 20}, "timeout: 5, probe", "timeout: 1, probe")
+	report, err := s.Drill(t.Context(), DrillOptions{Target: []string{"host", "orders-1"}}, func(drill.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	if err := report.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(text.String())
+	lost := 0
+	for _, r := range report.Requests {
+		if r.Lost > 0 {
+			lost++
+		}
+		if r.Sent.Noticed == 0 || r.Comparison != drill.AsPredicted {
+			t.Errorf("%+v", r)
+		}
+	}
+	if lost == 0 || !report.OK() {
+		t.Error("no request was to a pool that loses a member")
+	}
+	b, err := json.Marshal(report)
+	if err != nil || !bytes.Contains(b, []byte(`"requests":[{"url":"http`)) || !bytes.Contains(b, []byte(`"untilNoticed":`)) {
+		t.Errorf("%s, %v", b, err)
+	}
+}

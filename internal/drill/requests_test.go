@@ -1,0 +1,69 @@
+package drill
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ceruleannet/cerulean/internal/fabric"
+	"github.com/ceruleannet/cerulean/internal/proof"
+)
+
+// What requests show is counted by when they were sent, and held against what a
+// member's death may cost: until probes have noticed, nothing afterwards.
+func TestJudgeRequests(t *testing.T) {
+	begun := time.Unix(1000, 0)
+	m := Moments{Begun: begun, Failed: begun.Add(2 * time.Second), Restored: begun.Add(12 * time.Second), Ended: begun.Add(15 * time.Second)}
+	const within = 4 * time.Second
+	// all are sent every 100 ms; those fail that were sent in the spells, in seconds.
+	sent := func(spells ...[2]float64) (out []trial) {
+		for at := begun; at.Before(m.Ended); at = at.Add(100 * time.Millisecond) {
+			x := trial{at: at}
+			for _, s := range spells {
+				if d := at.Sub(begun).Seconds(); d >= s[0] && d < s[1] {
+					x.why = "502"
+				}
+			}
+			out = append(out, x)
+		}
+		return out
+	}
+	holds := Prediction{Before: proof.Holds, After: proof.Holds}
+	for name, x := range map[string]struct {
+		sent          []trial
+		lost, members int
+		prediction    Prediction
+		failure       fabric.Failure
+		want          Comparison
+		predicted     Forecast
+	}{
+		"nothing fails":                      {sent(), 1, 2, holds, fabric.Failure{}, AsPredicted, Works},
+		"until probes notice":                {sent([2]float64{2, 5}), 1, 2, holds, fabric.Failure{}, AsPredicted, Works},
+		"after probes must have":             {sent([2]float64{2, 7}), 1, 2, holds, fabric.Failure{}, Worse, Works},
+		"although no member is lost":         {sent([2]float64{2, 3}), 0, 2, holds, fabric.Failure{}, Worse, Works},
+		"no member is left":                  {sent([2]float64{2, 12}), 2, 2, holds, fabric.Failure{}, AsPredicted, Fails},
+		"no member is left, and all is well": {sent(), 2, 2, holds, fabric.Failure{}, Better, Fails},
+		"the gateway itself fails":           {sent([2]float64{2, 12}), 0, 2, Prediction{Before: proof.Holds, After: proof.Broken, Why: "it is down"}, fabric.Failure{}, AsPredicted, Fails},
+		"a link":                             {sent([2]float64{2, 12}), 0, 2, holds, fabric.Failure{Cuts: []fabric.Cut{{}}}, NotJudged, Unknown},
+		"it never worked":                    {sent([2]float64{0, 20}), 1, 2, holds, fabric.Failure{}, NotJudged, Works},
+	} {
+		f := &requestFlow{known: true}
+		r := &RequestReport{Members: x.members, Lost: x.lost, Within: within, Why: map[string]int{}}
+		r.count(x.sent, m)
+		r.predictAs(f, fabric.None, &x.prediction, &x.failure)
+		r.judge()
+		if r.Comparison != x.want || r.Predicted != x.predicted {
+			t.Errorf("%s: %s, predicted %s; want %s, %s: %+v", name, r.Comparison, r.Predicted, x.want, x.predicted, r)
+		}
+		if all := r.Sent.Before + r.Sent.Unnoticed + r.Sent.Noticed + r.Sent.After; all != len(x.sent) {
+			t.Errorf("%s: %d requests counted of %d", name, all, len(x.sent))
+		}
+	}
+	r := &RequestReport{Within: within, Why: map[string]int{}}
+	r.count(sent([2]float64{2, 3}, [2]float64{4, 6.5}), m)
+	if r.Sent != (Counted{20, 40, 60, 30}) || r.Failed != (Counted{0, 30, 5, 0}) || r.Why["502"] != 35 {
+		t.Errorf("%+v", r)
+	}
+	if r.LastFailed.Round(100*time.Millisecond) != 4400*time.Millisecond || r.Longest < 2400*time.Millisecond || r.Longest > 2600*time.Millisecond {
+		t.Errorf("last after %s, longest %s", r.LastFailed, r.Longest)
+	}
+}
