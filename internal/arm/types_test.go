@@ -96,6 +96,17 @@ var typeCases = []typeCase{
 	},
 	{"@/trafficManagerProfiles/tm", `{"location":"global","properties":{"trafficRoutingMethod":"Weighted","dnsConfig":{"relativeName":"shop"},"endpoints":[]}}`, []string{"properties.dnsConfig.fqdn=shop.trafficmanager.net"}},
 	{"@/trafficManagerProfiles/tm/externalEndpoints/e", `{"properties":{"target":"example.com"}}`, []string{"properties.endpointStatus=Enabled"}},
+	{"@/frontDoorWebApplicationFirewallPolicies/edge", `{"location":"Global","sku":{"name":"Premium_AzureFrontDoor"},"properties":{"policySettings":{"mode":"Detection"},"customRules":{"rules":[{"name":"r","priority":100,"ruleType":"MatchRule","action":"Block","matchConditions":[{"matchVariable":"RequestUri","operator":"Contains","matchValue":["x"]}]}]}}}`, []string{"properties.customRules.rules.0.enabledState=Enabled", "properties.resourceState=Enabled"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop", `{"location":"Global","sku":{"name":"Premium_AzureFrontDoor"},"properties":{"originResponseTimeoutSeconds":60}}`, []string{"properties.frontDoorId=+", "properties.resourceState=Active", "sku.name=Premium_AzureFrontDoor"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/afdEndpoints/web", `{"location":"Global","properties":{}}`, []string{"properties.hostName=+", "properties.enabledState=Enabled", "properties.deploymentStatus=NotStarted"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/originGroups/g", `{"properties":{"loadBalancingSettings":{"sampleSize":4,"successfulSamplesRequired":3},"healthProbeSettings":{"probePath":"/","probeRequestType":"HEAD","probeProtocol":"Http","probeIntervalInSeconds":100}}}`, []string{"properties.sessionAffinityState=Disabled"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/originGroups/g/origins/o", `{"properties":{"hostName":"origin.example"}}`, []string{"properties.httpPort=+", "properties.httpsPort=+", "properties.priority=+", "properties.enforceCertificateNameCheck=+"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/secrets/cert", `{"properties":{"parameters":{"type":"CustomerCertificate","useLatestVersion":true,"secretSource":{"id":"~/providers/Microsoft.KeyVault/vaults/vault1/secrets/c"}}}}`, nil},
+	{"~/providers/Microsoft.Cdn/profiles/shop/customDomains/www", `{"properties":{"hostName":"www.contoso.example","tlsSettings":{"certificateType":"CustomerCertificate","minimumTlsVersion":"TLS12","secret":{"id":"~/providers/Microsoft.Cdn/profiles/shop/secrets/cert"}}}}`, []string{"properties.domainValidationState=Approved"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/ruleSets/set", `{"properties":{}}`, nil},
+	{"~/providers/Microsoft.Cdn/profiles/shop/ruleSets/set/rules/r", `{"properties":{"order":1,"actions":[{"name":"RouteConfigurationOverride","parameters":{"typeName":"DeliveryRuleRouteConfigurationOverrideActionParameters","originGroupOverride":{"originGroup":{"id":"~/providers/Microsoft.Cdn/profiles/shop/originGroups/g"},"forwardingProtocol":"MatchRequest"}}}]}}`, []string{"properties.matchProcessingBehavior=Continue"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/afdEndpoints/web/routes/r", `{"properties":{"originGroup":{"id":"~/providers/Microsoft.Cdn/profiles/shop/originGroups/g"},"customDomains":[{"id":"~/providers/Microsoft.Cdn/profiles/shop/customDomains/www"}],"ruleSets":[{"id":"~/providers/Microsoft.Cdn/profiles/shop/ruleSets/set"}],"linkToDefaultDomain":"Enabled","httpsRedirect":"Enabled"}}`, []string{"properties.patternsToMatch.0=/*", "properties.forwardingProtocol=MatchRequest"}},
+	{"~/providers/Microsoft.Cdn/profiles/shop/securityPolicies/p", `{"properties":{"parameters":{"type":"WebApplicationFirewall","wafPolicy":{"id":"@/frontDoorWebApplicationFirewallPolicies/edge"},"associations":[{"domains":[{"id":"~/providers/Microsoft.Cdn/profiles/shop/afdEndpoints/web"}],"patternsToMatch":["/*"]}]}}}`, nil},
 	{"@/dnsZones/example.com", `{"location":"global"}`, []string{"properties.nameServers.3=+"}},
 	{"@/dnsZones/example.com/A/www", `{"properties":{"TTL":60,"ARecords":[{"ipv4Address":"1.2.3.4"}]}}`, []string{"properties.fqdn=www.example.com."}},
 	{"@/dnsZones/example.com/TXT/www", `{"properties":{"TTL":60,"TXTRecords":[{"value":["x"]}]}}`, nil},
@@ -154,7 +165,7 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%s is not listed", tc.path)
 		}
 	}
-	for _, used := range []string{"@/virtualNetworks/v/subnets/a", "@/publicIPAddresses/p1", "@/localNetworkGateways/lng", "@/virtualNetworkGateways/vng", "@/ddosProtectionPlans/ddos", "@/loadBalancers/lb"} {
+	for _, used := range []string{"@/virtualNetworks/v/subnets/a", "@/publicIPAddresses/p1", "@/localNetworkGateways/lng", "@/virtualNetworkGateways/vng", "@/ddosProtectionPlans/ddos", "@/loadBalancers/lb", "~/providers/Microsoft.Cdn/profiles/shop/originGroups/g", "~/providers/Microsoft.Cdn/profiles/shop/customDomains/www", "@/frontDoorWebApplicationFirewallPolicies/edge"} {
 		if a := c.do("DELETE", expand(used), ""); a.status != 400 {
 			t.Errorf("deleting %s in use: %d %s", used, a.status, a.raw)
 		}
