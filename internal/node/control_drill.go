@@ -83,6 +83,7 @@ func (s *System) Drill(ctx context.Context, o DrillOptions, on func(drill.Event)
 		}
 		defer func() { _ = s.Net.SetPace(before) }() // it was in force, so it is right
 		defer s.gateways.setPace(o.Pace)()
+		defer s.doors.setPace(o.Pace)()
 	}
 	options := drill.Options{For: o.For, On: on, GroupGrace: o.Grace, Gateways: drilledGateways{s}}
 	if s.databases != nil {

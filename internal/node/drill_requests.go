@@ -21,8 +21,11 @@ func (d drilledGateways) ListensAt(e *model.Expectation) func(outside bool) []ne
 // Takes implements [drill.Gateways]: application gateways are asked what they do with
 // the request now.
 func (d drilledGateways) Takes(e *model.Expectation) (out drill.Taking, ok bool) {
+	if e.Request.FrontDoor != "" {
+		return d.system.doors.takes(e)
+	}
 	u, err := url.Parse(e.Request.URL)
-	if err != nil || e.Request.FrontDoor != "" || len(e.To.All) == 0 {
+	if err != nil || len(e.To.All) == 0 {
 		return out, false
 	}
 	x, err := d.system.Design.routeOf(e.To.All[0].Name, u, d.system.Design.outside(&e.From))
