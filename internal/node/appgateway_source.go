@@ -2,7 +2,9 @@ package node
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"os"
@@ -54,7 +56,7 @@ func (g *appGateways) source(r *model.Resource, resources []*model.Resource) app
 		},
 	}
 	if g.secrets != nil {
-		src.Secret = func(id string) ([]byte, error) { return g.secret(resources, id) }
+		src.Secret = func(id string) ([]byte, error) { return g.secret(r, resources, id) }
 	}
 	return src
 }
@@ -81,29 +83,84 @@ func (s *System) beside(path string) string {
 	return filepath.Join(dir, path)
 }
 
-// secret reads a secret by its address: https://VAULT.vault.azure.net/secrets/NAME
-// and a version.
-func (g *appGateways) secret(resources []*model.Resource, id string) ([]byte, error) {
-	u, err := url.Parse(id)
-	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
-	if err != nil || len(parts) < 2 || !strings.EqualFold(parts[0], "secrets") {
-		return nil, fmt.Errorf("it is no address of a secret: write https://VAULT.vault.azure.net/secrets/NAME")
+// secret reads a secret for a gateway: one of its identities must be allowed to.
+// Where it has none, the platform reads for it.
+func (g *appGateways) secret(of *model.Resource, resources []*model.Resource, id string) ([]byte, error) {
+	vault, name, _, err := secretAt(resources, id)
+	if err != nil {
+		return nil, err
 	}
-	vault, _, _ := strings.Cut(u.Host, ".")
-	version := ""
+	if err := g.readable(of, vault, name); err != nil {
+		return nil, err
+	}
+	return g.heldAt(resources, id)
+}
+
+// heldAt reads a secret by its address, as the platform does.
+func (g *appGateways) heldAt(resources []*model.Resource, id string) ([]byte, error) {
+	vault, name, version, err := secretAt(resources, id)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := g.secrets.Held(vault, name, version)
+	if !ok {
+		return nil, fmt.Errorf("key vault %s has no such secret", vault.Name())
+	}
+	return []byte(value), nil
+}
+
+// secretAt reads the address of a secret: https://VAULT.vault.azure.net/secrets/NAME
+// and a version.
+func secretAt(resources []*model.Resource, id string) (vault model.ID, name, version string, err error) {
+	u, err := url.Parse(id)
+	if err != nil {
+		return vault, "", "", err
+	}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if len(parts) < 2 || !strings.EqualFold(parts[0], "secrets") {
+		return vault, "", "", fmt.Errorf("it is no address of a secret: write https://VAULT.vault.azure.net/secrets/NAME")
+	}
 	if len(parts) > 2 {
 		version = parts[2]
 	}
+	host, _, _ := strings.Cut(u.Host, ".")
 	for _, r := range resources {
-		if !r.ID.Is(model.TypeKeyVault) || !strings.EqualFold(r.ID.Name(), vault) {
-			continue
+		if r.ID.Is(model.TypeKeyVault) && strings.EqualFold(r.ID.Name(), host) {
+			return r.ID, parts[1], version, nil
 		}
-		if value, ok := g.secrets.Held(r.ID, parts[1], version); ok {
-			return []byte(value), nil
-		}
-		return nil, fmt.Errorf("key vault %s has no such secret", vault)
 	}
-	return nil, fmt.Errorf("there is no key vault %s", vault)
+	return vault, "", "", fmt.Errorf("there is no key vault %s", host)
+}
+
+// readable says why none of a gateway's identities may read a secret.
+func (g *appGateways) readable(of *model.Resource, vault model.ID, name string) error {
+	var errs []error
+	for _, object := range identitiesOf(of) {
+		err := g.secrets.Readable(vault, name, object)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// identitiesOf returns the object IDs of a resource's managed identities, in their
+// order.
+func identitiesOf(r *model.Resource) []string {
+	identity, _ := r.Doc["identity"].(map[string]any)
+	var out []string
+	if own, _ := identity["principalId"].(string); own != "" {
+		out = append(out, own)
+	}
+	users, _ := identity["userAssignedIdentities"].(map[string]any)
+	for _, id := range slices.Sorted(maps.Keys(users)) {
+		user, _ := users[id].(map[string]any)
+		if object, _ := user["principalId"].(string); object != "" {
+			out = append(out, object)
+		}
+	}
+	return out
 }
 
 // frontPort returns the port of a gateway's frontends.

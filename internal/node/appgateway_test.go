@@ -317,19 +317,26 @@ func TestGatewayLogs(t *testing.T) {
 // A certificate of a key vault is the listener's.
 func TestGatewayCertificateOfVault(t *testing.T) {
 	s := upWith(t, apiExample, UpOptions{NoProbe: true})
-	pair, err := s.Net.Certificate("vault", []string{"api.shop.example"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = pair
 	vault := model.GroupID("s", "g").Resource(model.TypeKeyVault, "keys")
 	g := &appGateways{system: s, secrets: heldSecrets{"cert": "text"}}
 	resources := []*model.Resource{{ID: vault}}
-	if b, err := g.secret(resources, "https://keys.vault.azure.net/secrets/cert"); err != nil || string(b) != "text" {
-		t.Errorf("%q %v", b, err)
+	as := func(objects ...string) *model.Resource {
+		users := map[string]any{}
+		for _, o := range objects {
+			users["/identities/"+o] = map[string]any{"principalId": o}
+		}
+		return &model.Resource{Doc: map[string]any{"identity": map[string]any{"userAssignedIdentities": users}}}
+	}
+	for _, of := range []*model.Resource{as(), as("reader"), as("other", "reader")} {
+		if b, err := g.secret(of, resources, "https://keys.vault.azure.net/secrets/cert"); err != nil || string(b) != "text" {
+			t.Errorf("%q %v", b, err)
+		}
+	}
+	if _, err := g.secret(as("other"), resources, "https://keys.vault.azure.net/secrets/cert"); err == nil || !strings.Contains(err.Error(), "other may not") {
+		t.Errorf("without a role: %v", err)
 	}
 	for _, id := range []string{"https://other.vault.azure.net/secrets/cert", "https://keys.vault.azure.net/secrets/none", "https://keys.vault.azure.net/keys/x", "nonsense"} {
-		if _, err := g.secret(resources, id); err == nil {
+		if _, err := g.secret(as(), resources, id); err == nil {
 			t.Errorf("%s is a secret", id)
 		}
 	}
@@ -340,6 +347,13 @@ type heldSecrets map[string]string
 func (h heldSecrets) Held(_ model.ID, name, _ string) (string, bool) {
 	v, ok := h[name]
 	return v, ok
+}
+
+func (h heldSecrets) Readable(_ model.ID, _, object string) error {
+	if object != "reader" {
+		return fmt.Errorf("%s may not", object)
+	}
+	return nil
 }
 
 var _ secretHolder = (*paas.Planes)(nil)

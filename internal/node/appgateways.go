@@ -40,6 +40,8 @@ type appGateways struct {
 // secretHolder is who holds the secrets of key vaults.
 type secretHolder interface {
 	Held(vault model.ID, name, version string) (string, bool)
+	// Readable says why an identity may not read a secret.
+	Readable(vault model.ID, name, object string) error
 }
 
 // appGatewayRun is one that runs, or should.
@@ -47,6 +49,8 @@ type appGatewayRun struct {
 	id     model.ID
 	on     *live.AppGateway
 	server *gateway.Server
+
+	instances []netip.Addr // that it listens at
 
 	mu       sync.Mutex
 	document []byte // that is in force, or that was refused
@@ -224,13 +228,23 @@ func (g *appGateways) load(run *appGatewayRun, r *model.Resource, resources []*m
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(document, run.document) {
+	moved := false
+	if at := run.on.Instances(); !slices.Equal(at, run.instances) {
+		moved, run.instances = run.instances != nil, at
+	}
+	run.mu.Lock()
+	refused := run.problem != "" // a role may have been assigned since
+	run.mu.Unlock()
+	if bytes.Equal(document, run.document) && !moved && !refused {
 		return nil
 	}
 	run.document = document
 	config, findings, err := appgateway.Convert(g.source(r, resources))
 	if err == nil {
 		err = run.server.Load(config)
+	}
+	if err == nil && moved {
+		err = run.server.Rebind() // what comes to public frontends has an instance's address
 	}
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -244,7 +258,7 @@ func (g *appGateways) load(run *appGatewayRun, r *model.Resource, resources []*m
 
 // documentsOf returns the documents that a gateway's configuration is made of.
 func documentsOf(r *model.Resource, resources []*model.Resource) []any {
-	out := []any{r.Properties(), r.Doc["tags"]}
+	out := []any{r.Properties(), r.Doc["tags"], r.Doc["identity"]}
 	for _, x := range resources {
 		if x.ID.Is(model.TypeWAFPolicy) {
 			out = append(out, x.Properties())

@@ -237,7 +237,7 @@ func (f *frontDoors) load(run *doorRun, d *compile.FrontDoor, resources []*model
 	source := frontdoor.Documents{
 		Profile: d.Profile, Resources: resources, Region: func(host string) string { return publics[host].Region },
 		Certificate: func(domain model.ID, host, secret, version string) (*tls.Certificate, error) {
-			return f.certificate(d.Profile.ID, resources, host, secret, version)
+			return f.certificate(d.Profile, resources, host, secret, version)
 		},
 	}
 	for _, e := range d.Edges {
@@ -281,10 +281,10 @@ func doorDocuments(profile *model.Resource, resources []*model.Resource) []any {
 
 // certificate returns that of a host name: of files, of a key vault, or of the
 // network's own authority.
-func (f *frontDoors) certificate(profile model.ID, resources []*model.Resource, host, secret, version string) (*tls.Certificate, error) {
+func (f *frontDoors) certificate(profile *model.Resource, resources []*model.Resource, host, secret, version string) (*tls.Certificate, error) {
 	s := f.system
 	for _, x := range s.Design.Network().FrontDoors {
-		if !x.Profile.Equal(profile) {
+		if !x.Profile.Equal(profile.ID) {
 			continue
 		}
 		for _, c := range x.Certificates {
@@ -309,7 +309,7 @@ func (f *frontDoors) certificate(profile model.ID, resources []*model.Resource, 
 	if version != "" {
 		at += "/" + url.PathEscape(version)
 	}
-	content, err := s.gateways.secret(resources, at)
+	content, err := s.gateways.secret(profile, resources, at)
 	if err != nil {
 		return nil, err
 	}

@@ -178,39 +178,48 @@ func on[H any](method, want string, h H) H {
 // role assignments, or by the vault's access policies where it has those
 // ("Azure role-based access control vs. access policies").
 func (c *vaultCall) may(op operation) bool {
-	p := c.doc.Properties()
 	where := fmt.Sprintf("Vault: %s;location=%s", c.id.Name(), c.doc.Location())
 	scope := c.id
 	if len(c.path) > 1 && op != opRestore {
 		scope = c.id.Child("secrets", c.path[1])
 	}
-	if rbac, _ := p["enableRbacAuthorization"].(bool); rbac {
-		action := "Microsoft.KeyVault/vaults/secrets/" + op.action
-		if c.planes.cloud.May(c.who, Right{Action: action, Data: true}, scope) {
-			return true
-		}
+	ok, role := c.planes.gives(c.doc, c.who, op, scope)
+	if ok {
+		return true
+	}
+	if role {
 		vaultFault(c.w, http.StatusForbidden, "Forbidden", "ForbiddenByRbac",
 			"Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: %s\r\nAction: '%s'\r\nResource: '%s'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\n%s",
-			c.caller(), action, strings.ToLower(scope.String()), where)
+			c.caller(), op.dataAction(), strings.ToLower(scope.String()), where)
 		return false
-	}
-	policies, _ := p["accessPolicies"].([]any)
-	for _, e := range policies {
-		policy, _ := e.(map[string]any)
-		object, _ := policy["objectId"].(string)
-		permissions, _ := policy["permissions"].(map[string]any)
-		secrets, _ := permissions["secrets"].([]any)
-		if strings.EqualFold(object, c.who.ObjectID) && slices.ContainsFunc(secrets, func(s any) bool {
-			word, _ := s.(string)
-			return strings.EqualFold(word, "all") || strings.EqualFold(word, op.policy)
-		}) {
-			return true
-		}
 	}
 	vaultFault(c.w, http.StatusForbidden, "Forbidden", "ForbiddenByPolicy",
 		"The user, group or application '%s' does not have secrets %s permission on key vault '%s;location=%s'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287",
 		c.caller(), op.policy, c.id.Name(), c.doc.Location())
 	return false
+}
+
+// dataAction is the operation as roles name it.
+func (op operation) dataAction() string { return "Microsoft.KeyVault/vaults/secrets/" + op.action }
+
+// gives reports whether somebody may do an operation in a vault, and whether role
+// assignments decide that.
+func (p *Planes) gives(vault *model.Resource, who Principal, op operation, scope model.ID) (ok, role bool) {
+	properties := vault.Properties()
+	if rbac, _ := properties["enableRbacAuthorization"].(bool); rbac {
+		return p.cloud.May(who, Right{Action: op.dataAction(), Data: true}, scope), true
+	}
+	policies, _ := properties["accessPolicies"].([]any)
+	return slices.ContainsFunc(policies, func(e any) bool {
+		policy, _ := e.(map[string]any)
+		object, _ := policy["objectId"].(string)
+		permissions, _ := policy["permissions"].(map[string]any)
+		secrets, _ := permissions["secrets"].([]any)
+		return strings.EqualFold(object, who.ObjectID) && slices.ContainsFunc(secrets, func(s any) bool {
+			word, _ := s.(string)
+			return strings.EqualFold(word, "all") || strings.EqualFold(word, op.policy)
+		})
+	}), false
 }
 
 // vaultFault answers with an error ("Authentication, requests and responses").

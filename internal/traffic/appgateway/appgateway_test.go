@@ -139,7 +139,6 @@ func TestConvert(t *testing.T) {
 // What is not done is told, and never nothing.
 func TestFindings(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
-		{`"enableHttp2":true`, `"enableHttp2":false`, "HTTP/2 is spoken"},
 		{`"enableHttp2":true`, `"enableHttp2":true,"customErrorConfigurations":[{"statusCode":"HttpStatus502","customErrorPageUrl":"https://x"}]`, "customErrorPageUrl"},
 		{`"enableHttp2":true`, `"enableHttp2":true,"globalConfiguration":{"enableRequestBuffering":true}`, "enableRequestBuffering"},
 		{`"interval":7`, `"interval":7,"somethingNew":{"deep":[{"x":1}]}`, "x (1) is not done"},

@@ -53,6 +53,9 @@ func Convert(s Source) (*gateway.Config, []Finding, error) {
 		return nil, nil, gateway.Problems{{Place: c.place(""), Text: err.Error()}}
 	}
 	c.p = &c.view.Properties
+	if h2, ok := s.Gateway.Properties()["enableHttp2"].(bool); ok {
+		c.config.NoHTTP2 = !h2
+	}
 	c.config.Firewall = c.firewallNamed(c.p.FirewallPolicy)
 	c.pools()
 	c.probes()
@@ -258,6 +261,9 @@ func (c *converter) authority(to *x509.CertPool, list, name string, i int, v *wi
 func (c *converter) secret(id string) ([]byte, error) {
 	if c.source.Secret == nil {
 		return nil, fmt.Errorf("no key vault is at hand for %s", id)
+	}
+	if identity, _ := c.source.Gateway.Doc["identity"].(map[string]any); len(identity) == 0 {
+		c.finding("/identity", "the gateway has no identity: %s is read by the platform, where Azure asks for a user-assigned identity with the role Key Vault Secrets User", id)
 	}
 	b, err := c.source.Secret(id)
 	if err != nil {

@@ -72,9 +72,6 @@ func pathsOf(lists map[string]string) map[string]bool {
 func (c *converter) unheard() {
 	w := &listener{heard: heard, tell: c.finding}
 	w.object("", "", c.source.Gateway.Doc)
-	if h2, ok := c.source.Gateway.Properties()["enableHttp2"].(bool); ok && !h2 {
-		c.finding("/properties/enableHttp2", "HTTP/2 is spoken with clients that ask for it, although enableHttp2 is false")
-	}
 }
 
 // listener walks a document.

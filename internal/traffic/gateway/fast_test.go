@@ -137,3 +137,38 @@ func TestBrokenMember(t *testing.T) {
 		})
 	}
 }
+
+// A gateway whose addresses lead elsewhere listens again.
+func TestRebind(t *testing.T) {
+	g := startWith(t, simple(backendServer(t, "one", nil)), func(o *Options) { o.OnRequest = nil })
+	ask := func(conn net.Conn) error {
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			return err
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	before := g.real("0.0.0.0:80")
+	if err := g.Rebind(); err != nil {
+		t.Fatal(err)
+	}
+	after := g.real("0.0.0.0:80")
+	if before == after {
+		t.Fatal("it listens where it did")
+	}
+	if _, err := net.Dial("tcp", before); err == nil {
+		t.Error("it still listens where it did")
+	}
+	conn, err := net.Dial("tcp", after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := ask(conn); err != nil {
+		t.Error(err)
+	}
+}

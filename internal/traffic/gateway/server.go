@@ -205,6 +205,32 @@ func (s *Server) Load(c *Config) error {
 	return nil
 }
 
+// Rebind listens anew at every address, for a network in which they lead elsewhere
+// now. Connections that are there end their requests.
+func (s *Server) Rebind() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.state.Load() == nil {
+		return nil
+	}
+	var errs []error
+	for at, f := range s.fronts {
+		if f.quic != nil {
+			continue // packets find their way by the address they name
+		}
+		f.fast.stop()
+		delete(s.fronts, at)
+		go f.shut(idleTimeout)
+		l, err := s.options.Listen(s.ctx, "tcp", listenAddress(at))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listen again at %s: %w", at, err))
+			continue
+		}
+		s.open(at, l)
+	}
+	return errors.Join(errs...)
+}
+
 // join makes the backends of a router, and returns those that it has no more.
 func (s *Server) join(router *Router) (left []*backend) {
 	c := router.config
