@@ -57,9 +57,10 @@ func reach(cmd *cobra.Command, name string) (*node.Remote, func() error, error) 
 func newStatus() *cobra.Command {
 	var output *string
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "List the networks that run",
-		Long:    "Lists the networks that this user runs with 'cerulean up'.",
+		Use:   "status",
+		Short: "List the networks that run",
+		Long: `Lists the networks that this user runs with 'cerulean up', and the servers of their
+SQL failover groups: roles, and how far each secondary is behind.`,
 		Example: "  cerulean status\n  cerulean status -o json",
 		Args:    cobra.NoArgs,
 	}
@@ -88,7 +89,19 @@ func newStatus() *cobra.Command {
 		for _, s := range list {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d\t%s\n", s.Network, s.Hosts, s.Flows, time.Since(s.Started).Round(time.Second), s.PID, s.Path)
 		}
-		return t.Flush()
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		for _, s := range list {
+			if len(s.Groups) == 0 {
+				continue
+			}
+			fmt.Fprintf(w, "\nFailover groups of %s\n", s.Network)
+			if err := node.WriteFailoverGroups(w, s.Groups, time.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	output = outputFlag(cmd, "text", "json")
 	return cmd

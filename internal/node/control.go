@@ -60,13 +60,15 @@ type Status struct {
 	Flows    int       `json:"flows"`
 	Endpoint string    `json:"endpoint"` // of the embedded cloud
 	Cloud    string    `json:"cloud"`    // the embedded cloud's folder, by which its clients find it
+	// Groups are the network's SQL failover groups.
+	Groups []FailoverGroup `json:"failoverGroups,omitempty"`
 }
 
 // Status returns what runs.
 func (s *System) Status() Status {
 	return Status{
 		Network: s.Design.Network().Name, Path: s.path, PID: os.Getpid(), Started: s.started,
-		Hosts: len(s.Net.Hosts()), Flows: s.Net.Stats().Flows, Endpoint: s.Cloud.Endpoint, Cloud: s.Cloud.dir,
+		Hosts: len(s.Net.Hosts()), Flows: s.Net.Stats().Flows, Endpoint: s.Cloud.Endpoint, Cloud: s.Cloud.dir, Groups: s.FailoverGroups(),
 	}
 }
 

@@ -210,7 +210,7 @@ func (s *System) measure() (err error) {
 			out = append(out, observe.Member{Balancer: h.Balancer, Probe: h.Probe.Name, Member: h.Member, Up: h.Up, Sent: h.Sent, Failed: h.Failed})
 		}
 		return out
-	}, s.gateways.meter, s.doors.meter, s.nameMetrics())
+	}, s.gateways.meter, s.doors.meter, s.nameMetrics(), s.databaseMetrics())
 	return err
 }
 
