@@ -62,6 +62,7 @@ func BenchDNS(ctx context.Context, rounds int) (*Bench, error) {
 		return nil, err
 	}
 	defer peer.stop()
+	defer spareProcessor(1)() // as where it runs alone
 	own, err := dns.Listen(netip.MustParseAddrPort("127.0.0.1:0"), b.snapshot(), dns.Options{Sockets: 1})
 	if err != nil {
 		return nil, err
