@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func need(t *testing.T, tools ...string) {
 			missing = tool
 		}
 	}
-	if tools != nil && missing == "" {
+	if slices.Contains(tools, "psql") && missing == "" {
 		if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres"); len(found) == 0 {
 			missing = "postgresql"
 		}

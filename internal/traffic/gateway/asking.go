@@ -23,8 +23,10 @@ type asker interface {
 // tries offers a request to members until one takes it. The error is the last one's.
 func (b *backend) tries(ctx context.Context, x asker) error {
 	var last error
+	var room [maxTries]endpoint
+	tried := room[:0]
 	for range maxTries {
-		pick, err := b.pick(ctx, "")
+		pick, err := b.pick(ctx, "", tried)
 		if err != nil {
 			if last == nil {
 				last = err
@@ -36,6 +38,7 @@ func (b *backend) tries(ctx context.Context, x asker) error {
 		if err == nil {
 			return nil
 		}
+		tried = append(tried, pick.Member)
 		if last = err; !unsent(err) || ctx.Err() != nil {
 			return last
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -241,14 +242,26 @@ func explainError(err error) string {
 	return err.Error()
 }
 
-// pick chooses a member: the one of the client's cookie while it is well.
-func (b *backend) pick(ctx context.Context, cookie string) (balance.Pick[endpoint], error) {
+// errTried means that no member is left that was not tried.
+var errTried = errors.New("every member was tried")
+
+// pick chooses a member that was not tried: the one of the client's cookie while it is
+// well.
+func (b *backend) pick(ctx context.Context, cookie string, tried []endpoint) (balance.Pick[endpoint], error) {
 	if cookie != "" {
 		if p, ok := b.balancer.PickWhere(func(e endpoint) bool { return e.cookie() == cookie }); ok {
 			return p, nil
 		}
 	}
-	return b.balancer.Pick(ctx, 0)
+	p, err := b.balancer.Pick(ctx, 0)
+	if err != nil || !slices.Contains(tried, p.Member) {
+		return p, err
+	}
+	p.Done(nil)
+	if p, ok := b.balancer.PickWhere(func(e endpoint) bool { return !slices.Contains(tried, e) }); ok {
+		return p, nil
+	}
+	return balance.Pick[endpoint]{}, errTried
 }
 
 // close ends the backend's probes and idle connections, and waits for them.

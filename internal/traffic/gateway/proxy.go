@@ -215,8 +215,9 @@ func ask(req *http.Request) (*http.Response, error) {
 		}
 	}
 	var last error
+	var tried []endpoint
 	for try := range maxTries {
-		pick, err := b.pick(req.Context(), cookie)
+		pick, err := b.pick(req.Context(), cookie, tried)
 		if err != nil {
 			if last != nil {
 				err = last
@@ -229,7 +230,7 @@ func ask(req *http.Request) (*http.Response, error) {
 		if err == nil {
 			return resp, nil
 		}
-		last, cookie = err, ""
+		last, cookie, tried = err, "", append(tried, pick.Member)
 		if !unsent(err) || req.Context().Err() != nil {
 			break
 		}
