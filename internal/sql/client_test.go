@@ -38,4 +38,12 @@ func TestClientRoundTrip(t *testing.T) {
 	if number != "A-1" || total != "12.50" || !paid || !issued.Equal(when) || string(body) != "\x01\x02" || share != 0.25 {
 		t.Error(number, total, paid, issued, body, share)
 	}
+	// Sums of cents are cents, though they are computed with doubles.
+	if _, err := db.ExecContext(ctx, "INSERT INTO Invoices (number, total) VALUES ('B', 99.99)"); err != nil {
+		t.Fatal(err)
+	}
+	var sum float64
+	if err := db.QueryRowContext(ctx, "SELECT SUM(total) FROM Invoices").Scan(&sum); err != nil || sum != 112.49 {
+		t.Error(sum, err)
+	}
 }

@@ -105,7 +105,20 @@ func shape(names, declared []string, rows [][]any) []tds.Column {
 		}
 		for _, row := range rows {
 			row[i], _ = as(out[i].Type, row[i])
+			if f, ok := row[i].(float64); ok && declared[i] == "" {
+				row[i] = rounded(f)
+			}
 		}
+	}
+	return out
+}
+
+// rounded is a computed number to 15 digits: those that a double of a decimal has
+// for certain, so that sums of cents are cents.
+func rounded(f float64) float64 {
+	out, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 15, 64), 64)
+	if err != nil {
+		return f
 	}
 	return out
 }
