@@ -106,6 +106,51 @@ func (k *checker) has(what, name string) bool {
 	return ok && name != ""
 }
 
+// near suggests a name of a kind that is like another, if there is one.
+func (k *checker) near(what, name string) string {
+	best, least := "", 3
+	for key := range k.places {
+		if have, ok := strings.CutPrefix(key, what+"/"); ok {
+			if d := distanceOf(have, strings.ToLower(name)); d < least || d == least && have < best {
+				best, least = have, d
+			}
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distanceOf is how many letters must be put, taken, changed or swapped with their
+// neighbours to make one word of another.
+func distanceOf(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
 func (k *checker) edges() {
 	for i := range k.Edges {
 		e := &k.Edges[i]
@@ -198,7 +243,7 @@ func (k *checker) group(g *Group) {
 func (k *checker) route(r *Route) {
 	what := "route " + r.Name
 	if !k.has("origin group", r.Group) {
-		k.add(r.Place, "%s: there is no origin group %q", what, r.Group)
+		k.add(r.Place, "%s: there is no origin group %q%s", what, r.Group, k.near("origin group", r.Group))
 	}
 	for _, p := range r.Patterns {
 		if i := strings.IndexByte(p, '*'); !strings.HasPrefix(p, "/") || i >= 0 && (i != len(p)-1 || p[i-1] != '/') {
@@ -219,7 +264,7 @@ func (k *checker) route(r *Route) {
 	k.forwarding(what, r.Forwarding, r.Place)
 	for _, s := range r.RuleSets {
 		if !k.has("rule set", s) {
-			k.add(r.Place, "%s: there is no rule set %q", what, s)
+			k.add(r.Place, "%s: there is no rule set %q%s", what, s, k.near("rule set", s))
 		}
 	}
 }

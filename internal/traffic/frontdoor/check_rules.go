@@ -116,7 +116,7 @@ func (k *checker) action(what string, a *Action) {
 	}
 	if o := a.Override; o != nil {
 		if o.Group != "" && !k.has("origin group", o.Group) {
-			k.add(a.Place, "%s: there is no origin group %q", what, o.Group)
+			k.add(a.Place, "%s: there is no origin group %q%s", what, o.Group, k.near("origin group", o.Group))
 		}
 		k.forwarding(what, o.Forwarding, a.Place)
 	}
