@@ -178,15 +178,18 @@ func exchangeRaw(t testing.TB, at, send string) string {
 	return strings.Join(out, ",")
 }
 
-// odd are requests that are unusual or hostile, what we do with them, and what
-// nginx 1.22 and haproxy 2.6 do where that differs; the RFC decides.
-var odd = []struct {
+// oddRequest is a request, and what becomes of it.
+type oddRequest struct {
 	name, send string
 	want       string // statuses, then what the member got
 	nginx      string // "" means the same
 	haproxy    string
 	why        string
-}{
+}
+
+// odd are requests that are unusual or hostile, what we do with them, and what
+// nginx 1.22 and haproxy 2.6 do where that differs; the RFC decides.
+var odd = []oddRequest{
 	{name: "plain get", send: "GET /a?b=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", want: `200 | GET /a?b=1 host=a`},
 	{name: "head", send: "HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", want: `200 | HEAD /a host=a`},
 	{name: "HTTP/1.0", send: "GET /a HTTP/1.0\r\nHost: a\r\n\r\n", want: `200 | GET /a host=a`},
@@ -258,36 +261,37 @@ var odd = []struct {
 // The same bytes to the gateway, nginx and haproxy: what comes back and what the
 // member gets. Every difference is in the table, with its reason.
 func TestPeers(t *testing.T) {
-	m := newRawMember(t)
-	a := netip.MustParseAddrPort(m.at.Addr().String())
-	g := startWith(t, simple(Member{Host: a.Addr().String(), Port: a.Port()}), func(o *Options) { o.OnRequest = nil })
-	peers := map[string]string{"ours": g.real("0.0.0.0:80")}
-	if _, err := exec.LookPath("nginx"); err == nil || os.Getenv("CI") == "true" {
-		peers["nginx"] = startNginx(t, a.String())
-	}
-	if _, err := exec.LookPath("haproxy"); err == nil || os.Getenv("CI") == "true" {
-		peers["haproxy"] = startHaproxy(t, a.String())
-	}
-	for _, x := range odd {
-		for _, peer := range []string{"ours", "nginx", "haproxy"} {
-			at, ok := peers[peer]
-			if !ok {
-				continue
+	for _, peer := range []string{"ours", "nginx", "haproxy"} {
+		t.Run(peer, func(t *testing.T) {
+			t.Parallel()
+			m := newRawMember(t)
+			member := m.at.Addr().String()
+			at := ""
+			switch peer {
+			case "ours":
+				a := netip.MustParseAddrPort(member)
+				at = startWith(t, simple(Member{Host: a.Addr().String(), Port: a.Port()}), func(o *Options) { o.OnRequest = nil }).real("0.0.0.0:80")
+			case "nginx":
+				at = startNginx(t, member)
+			case "haproxy":
+				at = startHaproxy(t, member)
 			}
-			want := x.want
-			if other := map[string]string{"nginx": x.nginx, "haproxy": x.haproxy}[peer]; other != "" {
-				want = other
+			for _, x := range append(odd, hostile...) {
+				want := x.want
+				if other := map[string]string{"nginx": x.nginx, "haproxy": x.haproxy}[peer]; other != "" {
+					want = other
+				}
+				status := exchangeRaw(t, at, x.send)
+				got := strings.Join(append([]string{status}, m.take()...), " | ")
+				got = strings.ReplaceAll(strings.ReplaceAll(got, member, "MEMBER"), strings.Repeat("x", 20<<10), "LONG")
+				if got != want {
+					t.Errorf("%s:\n got %s\nwant %s", x.name, got, want)
+				}
+				if (x.nginx != "" || x.haproxy != "") && x.why == "" {
+					t.Errorf("%s: a difference without its reason", x.name)
+				}
 			}
-			status := exchangeRaw(t, at, x.send)
-			got := strings.Join(append([]string{status}, m.take()...), " | ")
-			got = strings.ReplaceAll(strings.ReplaceAll(got, a.String(), "MEMBER"), strings.Repeat("x", 20<<10), "LONG")
-			if got != want {
-				t.Errorf("%s, %s:\n got %s\nwant %s", x.name, peer, got, want)
-			}
-		}
-		if (x.nginx != "" || x.haproxy != "") && x.why == "" {
-			t.Errorf("%s: a difference without its reason", x.name)
-		}
+		})
 	}
 }
 

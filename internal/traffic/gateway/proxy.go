@@ -73,7 +73,15 @@ func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request
 }
 
 func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodConnect || strings.Contains(r.RequestURI, "#") || !strings.HasPrefix(r.URL.Path, "/") && r.URL.Path != "*" {
+	if len(r.TransferEncoding) > 0 {
+		// It may have had a length as well, which net/http does not tell: then the
+		// connection must end (RFC 9112, 6.3).
+		ends(w, r)
+	}
+	if r.URL.Path == "" && r.URL.Host != "" {
+		r.URL.Path = "/" // RFC 9110, 4.2.3
+	}
+	if !wellFormed(r) {
 		respond(w, http.StatusBadRequest)
 		return
 	}
@@ -131,6 +139,31 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 		return
 	}
 	ask()
+}
+
+// ends lets the client's connection end after the answer. One of HTTP/2 goes on: its
+// other streams are not concerned.
+func ends(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// wellFormed reports whether a request is one that net/http takes and a gateway may
+// pass on.
+func wellFormed(r *http.Request) bool {
+	u := r.URL
+	switch {
+	case r.Method == http.MethodConnect: // a gateway is no tunnel
+	case strings.Contains(r.RequestURI, "#"): // RFC 9112, 3.2
+	case !strings.HasPrefix(u.Path, "/") && u.Path != "*":
+	case u.User != nil: // RFC 9110, 4.2.4
+	case u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https":
+	case r.Host == "" && r.ProtoAtLeast(1, 1): // RFC 9110, 4.2.1
+	default:
+		return true
+	}
+	return false
 }
 
 func (x *exchange) redirected(w http.ResponseWriter, r *http.Request) bool {
@@ -338,7 +371,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := r.Context().Value(exchangeKey{}).(*exchange)
 	x.failed = err
 	if x.body.late.Load() {
-		w.Header().Set("Connection", "close")
+		ends(w, r)
 		respond(w, http.StatusRequestTimeout)
 		return
 	}
@@ -359,6 +392,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	var tooLarge *http.MaxBytesError
 	if x.body.broke.Load() {
 		status = http.StatusBadRequest // the client's body is not as it should be
+		ends(w, r)
 	}
 	if errors.As(err, &tooLarge) || errors.Is(err, waf.ErrTooLarge) {
 		status = http.StatusRequestEntityTooLarge
