@@ -436,7 +436,7 @@ func (w *gatewayWriter) pools() list {
 	for _, e := range w.g.spec.Pools {
 		w.b.checkName(e.Key, "a pool")
 		members := list{}
-		for i, t := range e.Value {
+		for i, t := range w.members(e) {
 			m := object{"fqdn": strings.ToLower(strings.TrimSuffix(t.Value, "."))}
 			if a, err := netip.ParseAddr(t.Value); err == nil {
 				m = object{"ipAddress": a.String()}

@@ -2,12 +2,18 @@ package intent
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/ceruleannet/cerulean/model"
 )
 
 // serviceLabel is the form of a service's name: a DNS label (RFC 1123 section
 // 2.1).
 var serviceLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// noService leaves a host out of discovery.
+const noService = "none"
 
 // discovered returns the name under which discovery has what a host serves, empty
 // if it has not.
@@ -16,7 +22,7 @@ func (b *builder) discovered(h *host, serves bool) string {
 	switch {
 	case !t.IsSet() && serves:
 		return serviceOf(h.name, h.subnet.vnet.region)
-	case !t.IsSet() || t.Value == "none":
+	case !t.IsSet() || t.Value == noService:
 		return ""
 	case !serves:
 		b.problem(t.Pos, "write what it listens on: serves: [http/80]", "host %s has a service and serves nothing", h.name)
@@ -42,4 +48,45 @@ func serviceOf(name, region string) string {
 	}
 	out := strings.Join(kept, "-")
 	return strings.Trim(out[:min(len(out), 63)], "-")
+}
+
+// servicePrefix marks a pool whose members are those of a service.
+const servicePrefix = "service:"
+
+// members are those of a pool: as they are written, or the hosts of a service in the
+// gateway's region, which a running gateway follows in discovery.
+func (w *gatewayWriter) members(e Entry[Texts]) Texts {
+	i := slices.IndexFunc(e.Value, func(t Text) bool { return strings.HasPrefix(t.Value, servicePrefix) })
+	if i < 0 {
+		return e.Value
+	}
+	t, region := e.Value[i], w.g.subnet.vnet.region
+	if len(e.Value) > 1 {
+		w.b.problem(t.Pos, "make it a pool of its own", "pool %s is of a service and has other members", e.Key.Value)
+		return nil
+	}
+	service := strings.TrimPrefix(t.Value, servicePrefix)
+	if !serviceLabel.MatchString(service) || service == noService {
+		w.b.problem(t.Pos, "use 1 to 63 lower-case letters, digits and '-', not at its ends", "%q is not a name of a service", service)
+		return nil
+	}
+	var out Texts
+	var known []string
+	for _, h := range w.b.hosts {
+		if len(h.spec.Serves) == 0 || h.subnet.vnet.region != region {
+			continue
+		}
+		name := h.spec.Service.Or(serviceOf(h.name, region), t.Pos).Value
+		if name == service {
+			out = append(out, Text{h.name, t.Pos})
+		} else if name != noService && !slices.Contains(known, name) {
+			known = append(known, name)
+		}
+	}
+	if len(out) == 0 {
+		w.b.problem(t.Pos, suggestion(service, known, "give hosts there service: "+service), "no host of %s serves %q", region, service)
+		return nil
+	}
+	w.g.extra.Followed = append(w.g.extra.Followed, model.PoolService{Pool: e.Key.Value, Service: service, Region: region, Pos: t.Pos})
+	return out
 }

@@ -36,7 +36,7 @@ type AppGateway struct {
 	Authorities Map[GatewayAuthority] `yaml:"authorities"`
 	// Where it takes requests, by name.
 	Listeners Map[GatewayListener] `yaml:"listeners" jsonschema:"required"`
-	// Members by the name of their pool: hosts, addresses or DNS names.
+	// Members by the name of their pool: hosts, addresses or DNS names; or service:NAME alone, the hosts of the gateway's region that discovery has under the name.
 	Pools Map[Texts] `yaml:"pools"`
 	// How members are asked, by name.
 	Settings Map[GatewaySettings] `yaml:"settings"`

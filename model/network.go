@@ -44,7 +44,16 @@ type AppGateway struct {
 	Certificates []CertificateFiles
 	Authorities  []CertificateFiles
 	Policies     []AppGatewayPolicy
-	Pos          Pos
+	// Followed are pools whose members a running gateway follows in discovery.
+	Followed []PoolService
+	Pos      Pos
+}
+
+// PoolService is a pool of an application gateway whose members are the instances of
+// a service in a region.
+type PoolService struct {
+	Pool, Service, Region string
+	Pos                   Pos
 }
 
 // CertificateFiles are the files of a part of an application gateway.

@@ -169,8 +169,9 @@ func (g *appGateways) open(run *appGatewayRun) error {
 	}
 	name := run.id.Name()
 	run.server = gateway.NewServer(gateway.Options{
-		Pace: g.pace,
-		Dial: run.on.DialContext,
+		Pace:     g.pace,
+		Discover: g.system.discovery.discover(extraOf(g.system.Design.Network(), run.id).Followed),
+		Dial:     run.on.DialContext,
 		Listen: func(_ context.Context, _, address string) (net.Listener, error) {
 			a, err := netip.ParseAddrPort(address)
 			if err != nil {
@@ -241,6 +242,7 @@ func (g *appGateways) load(run *appGatewayRun, r *model.Resource, resources []*m
 	run.document = document
 	config, findings, err := appgateway.Convert(g.source(r, resources))
 	if err == nil {
+		followPools(config, extraOf(g.system.Design.Network(), r.ID).Followed)
 		err = run.server.Load(config)
 	}
 	if err == nil && moved {

@@ -23,6 +23,7 @@ import (
 	"github.com/ceruleannet/cerulean/internal/live"
 	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/ceruleannet/cerulean/internal/traffic/dns"
+	"github.com/ceruleannet/cerulean/internal/traffic/gateway"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -78,8 +79,13 @@ func (s *System) newServiceRegistry(pace float64) (*serviceRegistry, error) {
 
 // run keeps the hosts' instances until the system ends.
 func (r *serviceRegistry) run(ctx context.Context) {
+	_, base, _ := r.system.Net.Forced()
+	first := r.instances(base, nil)
+	for _, k := range first {
+		r.renew(k)
+	}
 	r.ended.Go(func() { r.names.run(ctx) })
-	r.ended.Go(func() { r.keep(ctx) })
+	r.ended.Go(func() { r.keep(ctx, base, first) })
 }
 
 func (r *serviceRegistry) close() {
@@ -168,6 +174,49 @@ func (r *serviceRegistry) program(host string, runs bool) {
 	}
 }
 
+// followPools makes pools of a gateway follow services: their members as written are
+// what Azure has.
+func followPools(config *gateway.Config, followed []model.PoolService) {
+	for _, f := range followed {
+		for i := range config.Pools {
+			if p := &config.Pools[i]; strings.EqualFold(p.Name, f.Pool) {
+				p.Members, p.Discovery = nil, f.Service
+				config.Discovery = gateway.Registry{URL: fmt.Sprintf("http://%s:%d", DiscoveryZone, live.DiscoveryAddr().Port())}
+			}
+		}
+	}
+}
+
+// discover follows services for a gateway of the network: instances of its region
+// that are well.
+func (r *serviceRegistry) discover(followed []model.PoolService) gateway.Discover {
+	return func(ctx context.Context, _ gateway.Registry, service string, on func([]gateway.Member)) {
+		list := r.registry.List(time.Now(), service)
+		on(membersIn(list.Instances, followed))
+		for {
+			changes, version, more, err := r.registry.Changes(time.Now(), service, list.Epoch, list.Version)
+			if err != nil || len(changes) > 0 {
+				list = r.registry.List(time.Now(), service)
+				on(membersIn(list.Instances, followed))
+				continue
+			}
+			list.Version = version
+			select {
+			case <-more:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// membersIn are the instances that a gateway asks of a service that it follows.
+func membersIn(list []discovery.Instance, followed []model.PoolService) []gateway.Member {
+	return membersOf(slices.DeleteFunc(slices.Clone(list), func(i discovery.Instance) bool {
+		return !slices.ContainsFunc(followed, func(f model.PoolService) bool { return f.Service == i.Service && f.Region == i.Region })
+	}))
+}
+
 // kept is an instance whose lease is kept here.
 type kept struct {
 	discovery.Instance
@@ -179,11 +228,9 @@ type kept struct {
 // keep renews the leases of hosts that are up, three times in a lease. Those of a
 // host that is down run out, as if its own program had renewed them; those of one
 // that is no more are given back.
-func (r *serviceRegistry) keep(ctx context.Context) {
+func (r *serviceRegistry) keep(ctx context.Context, img *fabric.Image, all []*kept) {
 	tick := time.NewTicker(r.lease / 3)
 	defer tick.Stop()
-	var img *fabric.Image
-	var all []*kept
 	for {
 		failure, base, changed := r.system.Net.Forced()
 		if base != img {

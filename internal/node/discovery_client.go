@@ -193,16 +193,19 @@ func RegisterService(ctx context.Context, t RegistryTarget, i Registration, leas
 // followService follows a service for a gateway: every change of instances that
 // are well is a change of members.
 func followService(ctx context.Context, c *discovery.Client, service string, on func([]gateway.Member)) {
-	_ = c.Follow(ctx, service, func(list []discovery.Instance) {
-		members := []gateway.Member{}
-		for i := range list {
-			x := &list[i]
-			if x.Health == discovery.Passing && x.Protocol == discovery.TCP {
-				members = append(members, gateway.Member{Host: x.Addr.String(), Port: x.Port, Weight: x.Weight})
-			}
+	_ = c.Follow(ctx, service, func(list []discovery.Instance) { on(membersOf(list)) })
+}
+
+// membersOf are the instances that a gateway asks: those that are well.
+func membersOf(list []discovery.Instance) []gateway.Member {
+	out := []gateway.Member{}
+	for i := range list {
+		x := &list[i]
+		if x.Health == discovery.Passing && x.Protocol == discovery.TCP {
+			out = append(out, gateway.Member{Host: x.Addr.String(), Port: x.Port, Weight: x.Weight})
 		}
-		on(members)
-	})
+	}
+	return out
 }
 
 // discoverFor follows services at the registries that a gateway's file names. A

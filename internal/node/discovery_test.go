@@ -402,3 +402,58 @@ func free(t *testing.T) uint16 {
 	defer l.Close()
 	return netip.MustParseAddrPort(l.Listener.Addr().String()).Port()
 }
+
+// A pool of a declared network's application gateway follows a service: in Azure it
+// has the hosts that serve it there, and in the running network those that discovery
+// has.
+func TestGatewayFollowsHosts(t *testing.T) {
+	s := upWith(t, written(t, `
+network: shop
+regions: [westeurope, eastus]
+networks:
+  - name: net-{region}
+    each: region
+    subnets:
+      edge: {}
+      app:
+        hosts:
+          "web-{region}-1": {serves: [http/8080]}
+          "web-{region}-2": {serves: [http/8080]}
+application-gateways:
+  - name: front-{region}
+    each: region
+    subnet: edge
+    listeners: {web: {port: 80}}
+    pools: {web: ["service:web"]}
+    settings: {plain: {port: 8080, probe: alive}}
+    probes: {alive: {path: /, interval: 5}}
+    rules: [{listener: web, pool: web, settings: plain}]
+expectations:
+  - allow: internet -> app-gateway:front-westeurope http
+`), UpOptions{Pace: 10})
+	if s.Failed() {
+		t.Fatalf("%+v", s.Rows())
+	}
+	members := func() string {
+		var out []string
+		for _, m := range s.gateways.named("front-westeurope").server.Health() {
+			out = append(out, m.Member)
+		}
+		return strings.Join(out, " ")
+	}
+	one, two := addrOf(t, s, "web-westeurope-1"), addrOf(t, s, "web-westeurope-2")
+	both := fmt.Sprintf("%s:8080 %s:8080", one, two)
+	until(t, both, func() bool { return members() == both })
+	restore := downed(s, "web-westeurope-1")
+	until(t, "without the one that is down", func() bool { return members() == two.String()+":8080" })
+	restore()
+	until(t, both, func() bool { return members() == both })
+	for _, r := range s.Cloud.Snapshot() {
+		if r.ID.Is(model.TypeAppGateway) && r.ID.Name() == "front-westeurope" {
+			b, _ := json.Marshal(r.Properties()["backendAddressPools"])
+			if !strings.Contains(string(b), one.String()) || !strings.Contains(string(b), two.String()) {
+				t.Errorf("the document: %s", b)
+			}
+		}
+	}
+}
