@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -11,8 +12,9 @@ import (
 // h2guard stands between a client's connection and net/http's reader of HTTP/2, and
 // sees to what that leaves undone of RFC 9113: the preface must be there (3.4); of
 // several values of a setting in one frame the last counts (6.5.3), where net/http
-// ends the connection; and a request with fields of one connection, or with a TE other
-// than trailers, is malformed (8.2.2), where net/http answers 400. It changes what
+// ends the connection; and a request with fields of one connection, with a TE other
+// than trailers (8.2.2), with two hosts or lengths that differ, with a length that is no number, or with white space in
+// its path (8.3.1) is malformed, where net/http answers 400 or goes on. It changes what
 // comes in so that net/http does what is due.
 type h2guard struct {
 	*begunConn
@@ -25,6 +27,8 @@ type h2guard struct {
 	fields    *hpack.Decoder // nil once a block could not be read: net/http will say so
 	malformed bool           // the header block that is being read
 	block     int            // its bytes so far
+	host      string         // that it names
+	length    string
 }
 
 const (
@@ -191,7 +195,7 @@ var unreadable = []byte{0x10, 1, 'X', 0}
 func (g *h2guard) headers(frame []byte, kind, flags byte) []byte {
 	payload, pad := frame[h2Head:], 0
 	if kind == frameHeaders {
-		g.malformed, g.block = false, 0
+		g.malformed, g.block, g.host, g.length = false, 0, "", ""
 		if flags&flagPadded != 0 {
 			if len(payload) == 0 {
 				return nil
@@ -239,5 +243,13 @@ func (g *h2guard) field(f hpack.HeaderField) {
 		g.malformed = true
 	case "te":
 		g.malformed = g.malformed || f.Value != "trailers"
+	case ":path":
+		g.malformed = g.malformed || strings.ContainsAny(f.Value, " \t")
+	case ":authority", "host": // RFC 9113, 8.3.1
+		g.malformed = g.malformed || g.host != "" && !strings.EqualFold(g.host, f.Value)
+		g.host = f.Value
+	case "content-length": // RFC 9110, 8.6
+		g.malformed = g.malformed || g.length != "" && g.length != f.Value || strings.Trim(f.Value, "0123456789") != "" || f.Value == ""
+		g.length = f.Value
 	}
 }

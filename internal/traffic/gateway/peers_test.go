@@ -340,15 +340,18 @@ func startProgram(t testing.TB, at string, program string, args ...string) {
 	}
 }
 
-func startNginx(t testing.TB, member string) string {
+func startNginx(t testing.TB, member string) string { return startNginxAs(t, member, "") }
+
+// startNginxAs is startNginx with words of its listen directive.
+func startNginxAs(t testing.TB, member, how string) string {
 	t.Helper()
 	dir, at := t.TempDir(), freePort(t)
 	config := fmt.Sprintf(`daemon off; master_process off; worker_processes 1; pid %[1]s/pid; error_log %[1]s/error crit;
 events { worker_connections 1024; }
 http { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
   large_client_header_buffers 4 32k;
-  server { listen %[2]s; location / { proxy_pass http://%[3]s; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection ""; } } }
-`, dir, at, member)
+  server { listen %[2]s %[4]s; location / { proxy_pass http://%[3]s; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection ""; } } }
+`, dir, at, member, how)
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -357,7 +360,10 @@ http { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; f
 	return at
 }
 
-func startHaproxy(t testing.TB, member string) string {
+func startHaproxy(t testing.TB, member string) string { return startHaproxyAs(t, member, "") }
+
+// startHaproxyAs is startHaproxy with words of its bind line.
+func startHaproxyAs(t testing.TB, member, how string) string {
 	t.Helper()
 	dir, at := t.TempDir(), freePort(t)
 	config := fmt.Sprintf(`global
@@ -369,11 +375,11 @@ defaults
   timeout client 30s
   timeout server 30s
 frontend f
-  bind %s
+  bind %s %s
   default_backend b
 backend b
   server s %s
-`, at, member)
+`, at, how, member)
 	path := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
