@@ -25,6 +25,13 @@ func Predict(img *fabric.Image, exps []model.Expectation, f *fabric.Failure) []P
 	out := make([]Prediction, len(exps))
 	for i := range exps {
 		out[i] = Prediction{Expectation: exps[i], Before: before[i].Status, After: after[i].Status}
+		if r := exps[i].Request; r != nil && r.FrontDoor != "" && exps[i].From.Internet {
+			// Between a client outside and the edges there is nothing of the image;
+			// what is behind the edges, requests tell.
+			out[i].Before, out[i].After = proof.Unknown, proof.Unknown
+			out[i].Why = "the client and the edges are outside"
+			continue
+		}
 		if after[i].Status != proof.Holds {
 			out[i].Why = after[i].Why
 		}

@@ -283,7 +283,7 @@ func (r *RequestReport) predictAs(f *requestFlow, from fabric.PortID, p *Predict
 		r.Predicted, r.Said = Fails, "who asks is down"
 	case len(failure.Cuts) > 0 || len(failure.Probes) > 0:
 		r.Predicted, r.Said = Unknown, "links and probes that fail are not followed into gateways"
-	case p.After != proof.Holds && !(f.request.FrontDoor != "" && f.from.Outside()):
+	case p.After != proof.Holds && !(f.request != nil && f.request.FrontDoor != "" && f.from.Outside()):
 		// Who is outside, as the edges of a front door are, passes nothing before them.
 		r.Predicted, r.Said = Fails, p.Why
 		if p.After == proof.Unknown || p.Before != proof.Holds {

@@ -58,8 +58,8 @@ func (f *frontDoors) originsOf(run *doorRun, edge *frontdoor.Edge, group string)
 			named = true
 			continue
 		}
-		if a, ok := firstAddr(img, at); ok {
-			members = append(members, a)
+		if own := img.Sets[img.Ports[at].Addrs]; len(own) > 0 {
+			members = append(members, own[0].Lo.Addr())
 			continue
 		}
 		// A public frontend has no address inside; its gateway's instances have.
