@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ceruleannet/cerulean/internal/sql/tds"
 	"github.com/ceruleannet/cerulean/lab"
 )
 
@@ -86,8 +87,12 @@ func TestService(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || line != "orders tcp 1433\n" {
-		t.Errorf("%q, %v", line, err)
+	hello := tds.Prelogin{Encryption: tds.EncryptAll}
+	if err := tds.WriteMessage(c, tds.KindPrelogin, tds.DefaultPacket, hello.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := tds.ReadMessage(c, tds.MaxPacket); err != nil || m.Kind != tds.KindReply {
+		t.Errorf("%+v, %v", m, err)
 	}
 	_, err = l.Host("office").DialContext(t.Context(), "tcp", l.Host("orders").Addrs()[0].String()+":1433")
 	if d, ok := lab.Denied(err); !ok || !strings.Contains(d.Text, "only-orders") {
