@@ -2,7 +2,14 @@ package node
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -143,6 +150,17 @@ func TestFrontDoorRuns(t *testing.T) {
 	if len(status) != 1 || len(status[0].Edges) != 3 || len(status[0].Names) != 2 || status[0].Problem != "" || len(status[0].Edges[0].Origins) != 2 {
 		t.Errorf("%+v", status)
 	}
+	// What a drill goes by: the origins' addresses inside, and how long probes need.
+	taken := &model.Expectation{From: model.Selector{Internet: true}, Request: &model.Request{URL: page, FrontDoor: "Shop"}}
+	if x, ok := s.doors.takes(taken); !ok || x.Gateway != "shop" || x.Pool != "web" || len(x.Members) != 2 || !x.Members[0].IsPrivate() || x.Named || x.Within <= 0 {
+		t.Errorf("%+v %v", x, ok)
+	}
+	back := s.doors.setPace(1)
+	if x, _ := s.doors.takes(taken); x.Within < 30*time.Second {
+		t.Errorf("at another pace within %s", x.Within)
+	}
+	back()
+
 	requested(t, s, logs, "app-westeurope", kept)
 	if n := s.doors.all()[0].server.Purge("www.shop.example", "/kept/*"); n > 1 {
 		t.Error(n)
@@ -287,4 +305,68 @@ func TestExplainFrontDoor(t *testing.T) {
 			t.Error(err, string(doc))
 		}
 	}
+}
+
+// A domain's certificate is that of its files, where it has some; nobody in the
+// network trusts that authority here.
+func TestFrontDoorCertificate(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := selfSigned(t, dir, "own.example")
+	file := filepath.Join(dir, "network.yaml")
+	text := strings.Replace(doorNetwork, "{www.shop.example: {}}", fmt.Sprintf("{www.shop.example: {}, own.example: {certificate: %q, key: %q}}", cert, key), 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Up(t.Context(), file, UpOptions{}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h, err := s.Net.Host("app-westeurope")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Get(t.Context(), "https://www.shop.example/", nil); got.Status != 200 {
+		t.Error(got.Err)
+	}
+	if got := h.Get(t.Context(), "https://own.example/", nil); got.Err == nil || !strings.Contains(got.Err.Error(), "unknown authority") {
+		t.Error(got.Status, got.Err)
+	}
+	// Another file is another certificate; one that is none is told, and nothing starts.
+	if err := os.WriteFile(filepath.Join(dir, "bad.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(text, cert, "bad.pem", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if bad, err := Up(t.Context(), file, UpOptions{}, func(Event) {}); err == nil || !strings.Contains(err.Error(), "certificate of own.example") || !strings.Contains(err.Error(), "network.yaml:") {
+		t.Error(err)
+		if bad != nil {
+			bad.Close()
+		}
+	}
+}
+
+// selfSigned writes a certificate for a name, and returns its files' names.
+func selfSigned(t *testing.T, dir, name string) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalECPrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"own.pem": {Type: "CERTIFICATE", Bytes: der}, "own-key.pem": {Type: "EC PRIVATE KEY", Bytes: raw}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "own.pem", "own-key.pem"
 }
