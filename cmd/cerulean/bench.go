@@ -30,8 +30,8 @@ func newBench() *cobra.Command {
           and a bare veth pair, connections against HAProxy; a thousand hosts; a
           packet. Linux, as root, with iperf3
   dns     processor time of a query, beside gdnsd. Linux, with dnsperf and gdnsd
-  traffic  processor time of a request through the gateway, beside haproxy, nginx and
-          httputil.ReverseProxy; memory of idle connections. Linux`,
+  traffic  processor time of a request through the gateway, beside haproxy, nginx, Caddy
+          and httputil.ReverseProxy; memory of idle connections. Linux`,
 		Example: `  cerulean bench up --network examples/globojava
   cerulean bench prove --spokes 1000 -o json
   cerulean bench prove --size 10000 --rules 1000,9000   (a million rules in security groups)

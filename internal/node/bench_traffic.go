@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Sizes of the traffic benchmark.
@@ -21,6 +22,7 @@ const (
 	trafficConns    = 64    // that clients keep
 	trafficRequests = 20000 // of a round
 	trafficIdle     = 10000 // connections that do nothing
+	trafficSettle   = 3 * time.Second
 )
 
 // ServeReverseProxy runs httputil.ReverseProxy with a tuned transport in front of a

@@ -45,7 +45,7 @@ type trafficBench struct {
 }
 
 // BenchTraffic measures the processor time of a request through the gateway, beside
-// haproxy, nginx and httputil.ReverseProxy: plain HTTP/1.1 over kept connections,
+// haproxy, nginx, Caddy and httputil.ReverseProxy: plain HTTP/1.1 over kept connections,
 // TLS 1.3, HTTP/2, and the memory of idle connections. The gateway runs as a user
 // runs it, with routing, a rate limit, probes and the access log on; every
 // contender has one thread on one core, and they take turns. Each hears of every
@@ -128,7 +128,7 @@ func BenchTraffic(ctx context.Context, rounds int, each func(*Bench) error) (err
 			return err
 		}
 	}
-	return b.idle(each)
+	return b.idle(ctx, each)
 }
 
 // compare notes the processor time of a request of each contender, and the
@@ -147,7 +147,7 @@ func (b *trafficBench) compare(out *series, cost map[string]float64) {
 }
 
 // idle measures what a connection that does nothing takes.
-func (b *trafficBench) idle(each func(*Bench) error) error {
+func (b *trafficBench) idle(ctx context.Context, each func(*Bench) error) error {
 	var out series
 	for _, c := range b.all {
 		before, err := residentOf(c.cmd.Process.Pid)
@@ -170,6 +170,10 @@ func (b *trafficBench) idle(each func(*Bench) error) error {
 				break
 			}
 		}
+		select {
+		case <-time.After(trafficSettle):
+		case <-ctx.Done():
+		}
 		after, err := residentOf(c.cmd.Process.Pid)
 		for _, conn := range conns {
 			conn.Close()
@@ -182,7 +186,7 @@ func (b *trafficBench) idle(each func(*Bench) error) error {
 		}
 		out.add(c.name, "bytes", float64(after-before)/trafficIdle)
 	}
-	return each(out.bench("idle", fmt.Sprintf("resident memory of one of %d connections that were used once and wait", trafficIdle), 1))
+	return each(out.bench("idle", fmt.Sprintf("resident memory of one of %d connections that were used once and have waited %s", trafficIdle, trafficSettle), 1))
 }
 
 // begin starts the contenders.
@@ -261,8 +265,42 @@ http { access_log %[1]s/nginx.log; keepalive_requests 10000000; keepalive_timeou
 	if peers == 0 {
 		return errNoPeers
 	}
+	if _, err := exec.LookPath("caddy"); err == nil {
+		if err := b.caddy(ctx); err != nil {
+			return err
+		}
+	}
 	c := &contender{plain: vacant(), name: "httputil.ReverseProxy"}
 	return b.start(ctx, c, self, "bench", "reverse-proxy", c.plain, b.member)
+}
+
+// caddy starts Caddy, of which nobody needs to have one.
+func (b *trafficBench) caddy(ctx context.Context) error {
+	c := &contender{plain: vacant(), secure: vacant(), name: "caddy " + version("caddy", "version")}
+	file := filepath.Join(b.dir, "Caddyfile")
+	text := fmt.Sprintf(`{
+	admin off
+	auto_https off
+	persist_config off
+}
+:%[2]s {
+	log {
+		output file %[1]s/caddy.plain.log
+	}
+	reverse_proxy %[4]s
+}
+:%[3]s {
+	tls %[1]s/cert.pem %[1]s/key.pem
+	log {
+		output file %[1]s/caddy.secure.log
+	}
+	reverse_proxy %[4]s
+}
+`, b.dir, portOf(c.plain), portOf(c.secure), b.member)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return b.start(ctx, c, "caddy", "run", "--adapter", "caddyfile", "--config", file)
 }
 
 // start starts a contender on the first core, and waits until it answers.
