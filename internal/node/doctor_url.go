@@ -38,6 +38,9 @@ func (s *System) doctorURL(ctx context.Context, from, rawURL string) (*Diagnosis
 	if err == nil && x.Route != nil {
 		d.gatewaySteps(s, x)
 	}
+	if err == nil && x.Door != nil {
+		d.doorSteps(s, x)
+	}
 	a := h.Get(ctx, rawURL, nil)
 	step := DoctorStep{Step: "request", State: stepOK, MS: ms(a.Took), What: fmt.Sprintf("GET %s: %d from %s", rawURL, a.Status, a.Server)}
 	var cause *DoctorCause

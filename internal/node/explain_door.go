@@ -165,3 +165,34 @@ func (d *Design) doorMeaning(x *URLExplanation, host string) bool {
 	}
 	return true
 }
+
+// doorSteps adds what a front door does with a request, and how its edge sees the
+// origins.
+func (d *Diagnosis) doorSteps(s *System, x *URLExplanation) {
+	e := x.Door
+	step := DoctorStep{Step: "front door", State: stepOK, Place: string(e.Decision.Place)}
+	switch {
+	case e.Decision.Route == "":
+		step.State, step.What = stepFails, fmt.Sprintf("no route of %s takes it: %d", e.FrontDoor, e.Decision.Status)
+	case e.Decision.Redirect != "":
+		step.What = fmt.Sprintf("%s: edge in %s, route %s: redirected to %s", e.FrontDoor, e.Region, e.Decision.Route, e.Decision.Redirect)
+	default:
+		step.What = fmt.Sprintf("%s: edge in %s, route %s, origin group %s", e.FrontDoor, e.Region, e.Decision.Route, e.Decision.Group)
+	}
+	d.Steps = append(d.Steps, step)
+	for _, run := range s.doors.all() {
+		if !strings.EqualFold(run.id.Name(), e.FrontDoor) {
+			continue
+		}
+		for _, h := range run.server.Health() {
+			if h.Edge != e.Edge || h.Group != e.Decision.Group {
+				continue
+			}
+			state := stepOK
+			if !h.Healthy {
+				state = stepUnknown // another may take it
+			}
+			d.Steps = append(d.Steps, DoctorStep{Step: "origin", State: state, What: h.Origin + ": " + h.Said, MS: ms(h.Latency)})
+		}
+	}
+}

@@ -155,6 +155,16 @@ func TestFrontDoorRuns(t *testing.T) {
 	if x, ok := s.doors.takes(taken); !ok || x.Gateway != "shop" || x.Pool != "web" || len(x.Members) != 2 || !x.Members[0].IsPrivate() || x.Named || x.Within <= 0 {
 		t.Errorf("%+v %v", x, ok)
 	}
+	told, err := s.doctorURL(t.Context(), "app-westeurope", page)
+	if err != nil || !told.OK {
+		t.Fatal(err, told)
+	}
+	steps := fmt.Sprint(told.Steps)
+	for _, want := range []string{"shop: edge in westeurope, route all, origin group web", "web-westeurope: status 200", "GET https://www.shop.example/: 200"} {
+		if !strings.Contains(steps, want) {
+			t.Errorf("nothing of %q in %s", want, steps)
+		}
+	}
 	back := s.doors.setPace(1)
 	if x, _ := s.doors.takes(taken); x.Within < 30*time.Second {
 		t.Errorf("at another pace within %s", x.Within)
