@@ -36,8 +36,9 @@ type Outcome struct {
 
 // responder answers one request at a time; its memory is reused.
 type responder struct {
-	query query
-	found body // of the table
+	query *query // that is answered
+	own   query  // its memory, unless it was read before
+	found body   // of the table
 }
 
 // Respond answers one request. It is for tests and rare use: a server keeps what
@@ -48,9 +49,15 @@ func (s *Snapshot) Respond(out []byte, r Request) ([]byte, Outcome) {
 }
 
 func (w *responder) respond(s *Snapshot, out []byte, r *Request) ([]byte, Outcome) {
-	q := &w.query
+	w.query = &w.own
+	rcode, ok := w.own.read(r.Message)
+	return w.finish(s, out, r, rcode, ok)
+}
+
+// finish answers a query that was read.
+func (w *responder) finish(s *Snapshot, out []byte, r *Request, rcode int, ok bool) ([]byte, Outcome) {
+	q := w.query
 	out = out[:0]
-	rcode, ok := q.read(r.Message)
 	if !ok {
 		return out, Outcome{Silent: true}
 	}
@@ -100,7 +107,7 @@ func (w *responder) respond(s *Snapshot, out []byte, r *Request) ([]byte, Outcom
 // find returns the body of the answer; nil if no zone has the name. about
 // identifies what it is about.
 func (w *responder) find(s *Snapshot, r *Request) (b *body, scope uint8, about uint64) {
-	q := &w.query
+	q := w.query
 	name := q.name[:q.len]
 	if about, ok := s.fixed.find(name, q.kind, &w.found); ok {
 		return &w.found, 0, about
@@ -157,7 +164,7 @@ func (w *responder) find(s *Snapshot, r *Request) (b *body, scope uint8, about u
 
 // fail answers with a code alone.
 func (w *responder) fail(out []byte, r *Request, rcode int) ([]byte, Outcome) {
-	q := &w.query
+	q := w.query
 	end := headerLen
 	if q.end > headerLen {
 		end = q.end
@@ -187,7 +194,7 @@ func (w *responder) optLen() int {
 // appendOPT adds the OPT record, with the client's subnet if the query has it
 // (RFC 7871 section 7.2.1), and counts it.
 func (w *responder) appendOPT(out []byte, extended byte, scope uint8) []byte {
-	q := &w.query
+	q := w.query
 	flags := byte(0)
 	if q.dnssec {
 		flags = 0x80

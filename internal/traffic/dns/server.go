@@ -223,9 +223,16 @@ func (srv *Server) worker() *worker {
 
 // answer answers one datagram into out; nothing is to be sent if it is empty.
 func (w *worker) answer(s *Snapshot, out, message []byte, from netip.Addr, second uint64) []byte {
+	w.query = &w.own
+	rcode, ok := w.own.read(message)
+	return w.answerRead(s, out, message, from, second, rcode, ok)
+}
+
+// answerRead is answer of a query that was read.
+func (w *worker) answerRead(s *Snapshot, out, message []byte, from netip.Addr, second uint64, rcode int, ok bool) []byte {
 	w.local.queries++
 	r := Request{Message: message, From: from, Random: w.random.Uint64()}
-	out, o := w.respond(s, out, &r)
+	out, o := w.finish(s, out, &r, rcode, ok)
 	if o.Silent {
 		w.local.silent++
 		return out

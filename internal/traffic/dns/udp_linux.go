@@ -189,10 +189,37 @@ func (d *datagrams) reply(k, i, n int) {
 	h.Controllen = d.in[i].header.Controllen
 }
 
+// reading is a batch of queries that were read before the first is answered. On a big
+// zone a query waits for memory most of its time: what all of them need is asked for
+// at once.
+type reading struct {
+	queries [batch]struct {
+		query query
+		rcode int
+		ok    bool
+		at    uint32 // where its answer may be in the table
+	}
+	touched byte // so that nobody leaves the touching out
+}
+
+// read reads the first n datagrams.
+func (b *reading) read(t *table, d *datagrams, n int) {
+	for i := range n {
+		q := &b.queries[i]
+		q.at = 0 // of another table
+		if q.rcode, q.ok = q.query.read(d.buffer[i][:d.in[i].len]); q.ok && q.rcode == rcodeSuccess {
+			q.at = t.place(q.query.name[:q.query.len], q.query.kind)
+		}
+	}
+	for i := range n {
+		b.touched += t.data[b.queries[i].at]
+	}
+}
+
 // serveUDP answers datagrams, as many with one call as there are.
 func (srv *Server) serveUDP(c *udpSocket, count *counters) {
 	w := srv.worker()
-	d := newDatagrams(c.addr.Addr().IsUnspecified())
+	d, b := newDatagrams(c.addr.Addr().IsUnspecified()), &reading{}
 	for {
 		got, errno := call(unix.SYS_RECVMMSG, c.fd, d.in[:], unix.MSG_WAITFORONE)
 		if srv.ending.Err() != nil {
@@ -203,9 +230,11 @@ func (srv *Server) serveUDP(c *udpSocket, count *counters) {
 		}
 		snapshot, second := srv.snapshot.Load(), srv.second()
 		answers := 0
+		b.read(snapshot.fixed, d, got)
 		for i := range got {
-			in := d.buffer[i][:]
-			out := w.answer(snapshot, in[:0], in[:d.in[i].len], d.from(i), second) // it begins as the query does
+			in, q := d.buffer[i][:], &b.queries[i]
+			w.query = &q.query
+			out := w.answerRead(snapshot, in[:0], in[:d.in[i].len], d.from(i), second, q.rcode, q.ok) // it begins as the query does
 			if len(out) > 0 {
 				d.reply(answers, i, len(out))
 				answers++
