@@ -60,6 +60,13 @@ func FromDocuments(d Documents) (*Config, []Finding, error) {
 	if len(c.problems) > 0 {
 		return nil, c.findings, c.problems
 	}
+	if len(c.config.Domains) == 0 {
+		// Without an endpoint there is no name to speak TLS for.
+		c.config.Edges = slices.Clone(d.Edges)
+		for i := range c.config.Edges {
+			c.config.Edges[i].Secure = netip.AddrPort{}
+		}
+	}
 	if len(d.Edges) == 0 {
 		// Whoever only looks needs one to be whole.
 		c.config.Edges = []Edge{{Name: "any", Region: "westeurope", Address: netip.AddrPortFrom(netip.IPv4Unspecified(), 80)}}
@@ -281,6 +288,11 @@ func (c *converter) groups() {
 			if o.ID.Parent().Equal(r.ID) {
 				c.origin(&g, o)
 			}
+		}
+		if len(g.Origins) == 0 {
+			// It is being made, or nobody uses it; a route that does is told.
+			c.finding(r, "", "origin group %s has no origin", g.Name)
+			continue
 		}
 		c.config.Groups = append(c.config.Groups, g)
 	}

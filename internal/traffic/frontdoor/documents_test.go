@@ -3,6 +3,7 @@ package frontdoor
 import (
 	"crypto/tls"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -165,6 +166,32 @@ originGroups/g/origins/o {"properties":{"hostName":"a b","priority":9}}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing of %q in\n%v", want, err)
 		}
+	}
+}
+
+// A profile that is being made, a part at a time, is never refused for what is not
+// there yet.
+func TestGrowing(t *testing.T) {
+	profile, all := parseDocuments(t, shopDocuments)
+	order := []string{model.TypeFrontDoor, model.TypeDoorWAFPolicy, model.TypeDoorEndpoint, model.TypeDoorSecret, model.TypeCustomDomain, model.TypeDoorRuleSet, model.TypeOriginGroup, model.TypeOrigin, model.TypeDoorRule, model.TypeDoorRoute, model.TypeSecurityPolicy}
+	var have []*model.Resource
+	for _, kind := range order {
+		for _, r := range all {
+			if !r.ID.Is(kind) {
+				continue
+			}
+			have = append(have, r)
+			_, _, err := FromDocuments(Documents{
+				Profile: profile, Resources: have, Edges: []Edge{{Name: "e", Region: "westeurope", Address: netip.MustParseAddrPort("192.0.2.1:80"), Secure: netip.MustParseAddrPort("192.0.2.1:443")}},
+				Certificate: func(model.ID, string, string, string) (*tls.Certificate, error) { return &tls.Certificate{}, nil },
+			})
+			if err != nil {
+				t.Errorf("with %s: %v", r.ID, err)
+			}
+		}
+	}
+	if len(have) != len(all) {
+		t.Errorf("%d of %d", len(have), len(all))
 	}
 }
 

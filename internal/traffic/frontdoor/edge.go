@@ -63,15 +63,37 @@ func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 // transport makes connections to origins.
 func (e *edge) transport(anyName bool) *http.Transport {
 	return &http.Transport{
-		DialContext:         e.dial,
-		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleTimeout, DisableCompression: true,
-		// The roots are those of the profile in force, so a connection is verified
-		// here and not by a configuration that would stay ("End-to-end TLS").
-		TLSClientConfig: &tls.Config{
-			MinVersion: tls.VersionTLS12, InsecureSkipVerify: true,
-			VerifyConnection: func(c tls.ConnectionState) error { return e.verify(&c, anyName) },
+		DialContext: e.dial,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return e.dialTLS(ctx, network, address, anyName)
 		},
+		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleTimeout, DisableCompression: true,
 	}
+}
+
+// dialTLS connects with an origin over TLS. The roots are those of the profile in
+// force, so the certificate is verified here and not by a configuration that would
+// stay ("End-to-end TLS").
+func (e *edge) dialTLS(ctx context.Context, network, address string, anyName bool) (net.Conn, error) {
+	c, err := e.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	t := tls.Client(c, &tls.Config{
+		ServerName: host, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, InsecureSkipVerify: true,
+		VerifyConnection: func(s tls.ConnectionState) error { return e.verify(&s, host, anyName) },
+	})
+	shake, done := context.WithTimeout(ctx, dialTimeout)
+	defer done()
+	if err := t.HandshakeContext(shake); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return t, nil
 }
 
 func (e *edge) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -80,13 +102,13 @@ func (e *edge) dial(ctx context.Context, network, address string) (net.Conn, err
 
 // verify holds an origin's certificate against the authorities, and the name that
 // was asked for.
-func (e *edge) verify(c *tls.ConnectionState, anyName bool) error {
+func (e *edge) verify(c *tls.ConnectionState, host string, anyName bool) error {
 	if len(c.PeerCertificates) == 0 {
-		return fmt.Errorf("origin %s shows no certificate", c.ServerName)
+		return fmt.Errorf("origin %s shows no certificate", host)
 	}
 	o := x509.VerifyOptions{Roots: e.server.Router().config.Roots, Intermediates: x509.NewCertPool()}
 	if !anyName {
-		o.DNSName = c.ServerName
+		o.DNSName = host // or an address, which the certificate must be for
 	}
 	for _, x := range c.PeerCertificates[1:] {
 		o.Intermediates.AddCert(x)

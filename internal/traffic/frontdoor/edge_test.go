@@ -181,6 +181,8 @@ func TestOriginCertificate(t *testing.T) {
 		"the name":                    {"origin.example", "false", pool, 200, "origin.example shop.example"},
 		"another name":                {"other.example", "false", pool, 503, ""},
 		"another name, not checked":   {"other.example", "true", pool, 200, "other.example shop.example"},
+		"an address it is not for":    {"127.0.0.1", "false", pool, 503, ""},
+		"an address, not checked":     {"127.0.0.1", "true", pool, 200, " shop.example"},
 		"an authority nobody knows":   {"origin.example", "false", x509.NewCertPool(), 503, ""},
 		"nor with the name unchecked": {"origin.example", "true", x509.NewCertPool(), 503, ""},
 	} {

@@ -176,7 +176,7 @@ func (e *edge) outbound(p *httputil.ProxyRequest) {
 	host, _, _ := net.SplitHostPort(p.In.RemoteAddr)
 	client := host
 	if before := p.In.Header.Values("X-Forwarded-For"); len(before) > 0 {
-		p.Out.Header.Set("X-Forwarded-For", before[0]+", "+host)
+		p.Out.Header.Set("X-Forwarded-For", strings.Join(before, ", ")+", "+host)
 		first, _, _ := strings.Cut(before[0], ",")
 		client = strings.TrimSpace(first)
 	}
