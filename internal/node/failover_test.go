@@ -171,6 +171,27 @@ func TestFailoverByResourceManager(t *testing.T) {
 	}
 }
 
+// Roles are the cloud's, not the declaration's: a network that begins again has
+// them as they were, and proves itself so.
+func TestRolesSurviveARestart(t *testing.T) {
+	file, dir := written(t, ledgerNetwork), t.TempDir()
+	for _, want := range []string{"westeurope Primary", "northeurope Primary"} {
+		s, err := Up(t.Context(), file, UpOptions{Dir: dir}, func(Event) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := roles(s)[0]; got != want || s.Failed() {
+			t.Errorf("%s, want %s: %+v", got, want, s.Rows())
+		}
+		if _, err := s.Failover(t.Context(), FailoverOptions{Group: "books-data", To: "books-sql-northeurope"}); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A planned failover needs both servers; a forced one loses what had not arrived,
 // and says what.
 func TestForcedFailoverLoses(t *testing.T) {
@@ -214,7 +235,7 @@ func TestForcedFailoverLoses(t *testing.T) {
 func TestDrillOfARegionFailsOver(t *testing.T) {
 	s := upWith(t, written(t, ledgerNetwork), UpOptions{Pace: 100, Latency: 1, NoProbe: true})
 	must(t, s, "web-westeurope", "books-data", "CREATE TABLE t (n INT); INSERT INTO t VALUES (1)")
-	r, err := s.Drill(t.Context(), DrillOptions{Target: []string{"region", "westeurope"}, For: 6 * time.Second, Grace: 200 * time.Millisecond}, func(drill.Event) {})
+	r, err := s.Drill(t.Context(), DrillOptions{Target: []string{"region", "westeurope"}, For: 3500 * time.Millisecond, Grace: 200 * time.Millisecond}, func(drill.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,16 @@
 package node
 
-import "github.com/ceruleannet/cerulean/model"
+import (
+	"strings"
+
+	"github.com/ceruleannet/cerulean/internal/sql"
+	"github.com/ceruleannet/cerulean/model"
+)
 
 // settle returns the declared resources with the addresses that the cloud chose
 // where the declaration leaves the choice to it (dynamic interfaces, firewalls,
-// public IPs), and whether there were any. Declared places stay.
+// public IPs), and with the roles that failover groups have there by now; and
+// whether there were any. Declared places stay.
 func settle(declared, cloud []*model.Resource) ([]*model.Resource, bool) {
 	observed := make(map[string]*model.Resource, len(cloud))
 	for _, r := range cloud {
@@ -30,6 +36,13 @@ func settle(declared, cloud []*model.Resource) ([]*model.Resource, bool) {
 		}
 		if chosen {
 			out[i], some = c, true
+		}
+	}
+	for _, there := range sql.Groups(cloud) {
+		for _, here := range sql.Groups(out) {
+			if strings.EqualFold(here.Name, there.Name) && !here.Servers[0].Equal(there.Servers[0]) {
+				out, some = sql.WithPrimary(out, here.Name, there.Servers[0]), true
+			}
 		}
 	}
 	return out, some

@@ -141,6 +141,8 @@ func (g *group) advance() time.Time {
 	next := g.core.Next()
 	g.mu.Unlock()
 	g.tell(moved)
+	// Who waits for a failover goes on when everybody has heard of it.
+	g.answer(events)
 	return next
 }
 
@@ -164,19 +166,24 @@ func (g *group) take(events []geo.Event) (moved []Failover) {
 			delete(g.seeds, key)
 		case geo.Moved:
 			moved = append(moved, g.remember(e))
-			g.answer(e)
-		case geo.Abandoned:
-			g.answer(e)
 		}
 	}
 	return moved
 }
 
-func (g *group) answer(e geo.Event) {
-	for _, c := range g.waiting {
-		c <- e // one place is kept for it
+// answer tells those who wait for the end of a planned failover.
+func (g *group) answer(events []geo.Event) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range events {
+		if e.What != geo.Moved && e.What != geo.Abandoned {
+			continue
+		}
+		for _, c := range g.waiting {
+			c <- e // one place is kept for it
+		}
+		g.waiting = nil
 	}
-	g.waiting = nil
 }
 
 func (g *group) store(server, database string) *store {
@@ -399,12 +406,8 @@ func (g *group) plan(ctx context.Context, to string) (Failover, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	select {
-	case e := <-done: // at the last moment
-		if e.What == geo.Moved {
-			return g.failovers[len(g.failovers)-1], nil
-		}
-	default:
+	if g.core.Primary() == to { // at the last moment
+		return g.failovers[len(g.failovers)-1], nil
 	}
 	g.waiting = slices.DeleteFunc(g.waiting, func(c chan geo.Event) bool { return c == done })
 	g.core.Cancel()
@@ -432,9 +435,9 @@ func (g *group) force(to string) (Failover, error) {
 		return Failover{}, fmt.Errorf("forced failover of %s: %w", g.name, err)
 	}
 	f := g.remember(e)
-	g.answer(e)
 	g.mu.Unlock()
 	g.tell([]Failover{f})
+	g.answer([]geo.Event{e})
 	g.poke()
 	return f, nil
 }
