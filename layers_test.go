@@ -87,7 +87,7 @@ var quarantine = map[string][]string{
 	"github.com/insomniacslk/dhcp":      {"internal/datapath"},
 	"github.com/corazawaf":              {"internal/traffic/waf"},
 	"github.com/quic-go":                {"internal/traffic/gateway"},
-	"google.golang.org/grpc":            {"internal/traffic/gateway (tests)"},
+	"google.golang.org/grpc":            {"internal/traffic/gateway (tests)", "balance (tests)"},
 	"github.com/gorilla/websocket":      {"internal/traffic/gateway (tests)"},
 	"github.com/coder/websocket":        {"internal/traffic/gateway (tests)"},
 	"github.com/prometheus":             {"internal/observe"},
