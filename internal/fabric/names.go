@@ -42,15 +42,15 @@ type Zone struct {
 
 // Record gives the addresses, or the alias, of one name, and its further data.
 type Record struct {
-	Name   string // fully qualified, lower case, without trailing dot
-	Addrs  []netip.Addr
-	Alias  string // fully qualified target, if it is an alias
+	Name  string // fully qualified, lower case, without trailing dot
+	Addrs []netip.Addr
+	Alias string // fully qualified target, if it is an alias
 	// Follows is the name whose addresses the record has, in place of its own:
 	// unlike an alias it stands beside other data, and at a zone's own name.
 	Follows string
-	TTL    uint32 // seconds
-	Origin Origin
-	Data   []Data // of other types, sorted by type
+	TTL     uint32 // seconds
+	Origin  Origin
+	Data    []Data // of other types, sorted by type
 	// Registered means that the platform made the record for a host, which its
 	// addresses are named after as well.
 	Registered bool

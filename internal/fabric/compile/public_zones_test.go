@@ -23,7 +23,9 @@ func TestPublicZones(t *testing.T) {
 	zone("shop.example")
 	zone("dev.shop.example")
 	zone("lost.shop.example")
-	set := func(at, properties string) { n.add("public/shop.example/"+at, `{"properties":{"TTL":60,`+properties+`}}`) }
+	set := func(at, properties string) {
+		n.add("public/shop.example/"+at, `{"properties":{"TTL":60,`+properties+`}}`)
+	}
 	set("A/@", `"targetResource":{"id":"~tm/shop"}`)
 	set("A/fixed", `"ARecords":[{"ipv4Address":"203.0.113.5"}]`)
 	set("A/ip", `"targetResource":{"id":"~pip/web"}`)
