@@ -276,7 +276,7 @@ http { access_log %[1]s/nginx.log; keepalive_requests 10000000; keepalive_timeou
 
 // caddy starts Caddy, of which nobody needs to have one.
 func (b *trafficBench) caddy(ctx context.Context) error {
-	c := &contender{plain: vacant(), secure: vacant(), name: "caddy " + version("caddy", "version")}
+	c := &contender{plain: vacant(), secure: vacant(), name: strings.TrimSpace("caddy " + version("caddy", "version"))}
 	file := filepath.Join(b.dir, "Caddyfile")
 	text := fmt.Sprintf(`{
 	admin off

@@ -31,6 +31,7 @@ func (b *builder) add(s spot, format string, args ...any) {
 func (b *builder) build(d *document) {
 	c := b.config
 	c.Firewall = d.Firewall
+	c.NoHTTP2 = d.HTTP2 != nil && !*d.HTTP2
 	if d.CacheSize != "" {
 		n, err := bytesOf(d.CacheSize)
 		if err != nil {

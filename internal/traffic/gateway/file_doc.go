@@ -20,6 +20,7 @@ type document struct {
 	Firewalls []located[firewallDoc] `yaml:"wafPolicies"`
 	Firewall  string                 `yaml:"wafPolicy"`
 	CacheSize string                 `yaml:"cacheSize"`
+	HTTP2     *bool                  `yaml:"http2"`
 	Discovery *located[registryDoc]
 }
 

@@ -144,3 +144,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// http2 at the top of a file.
+func TestParseHTTP2(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "http2: true\n": false, "http2: false\n": true} {
+		if c, err := Parse("gw.yaml", []byte(shopFile+text)); err != nil || c.NoHTTP2 != want {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+	if _, err := Parse("gw.yaml", []byte("http2: never\n"+shopFile)); err == nil || !strings.HasPrefix(err.Error(), "gw.yaml:1:8: ") {
+		t.Error(err)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -129,16 +128,7 @@ func TestPeersHTTP2(t *testing.T) {
 			t.Parallel()
 			m := newRawMember(t)
 			member := m.at.Addr().String()
-			at := ""
-			switch peer {
-			case "ours":
-				a := netip.MustParseAddrPort(member)
-				at = startWith(t, simple(Member{Host: a.Addr().String(), Port: a.Port()}), func(o *Options) { o.OnRequest = nil }).real("0.0.0.0:80")
-			case "nginx":
-				at = startNginxAs(t, member, "http2")
-			case "haproxy":
-				at = startHaproxyAs(t, member, "proto h2")
-			}
+			at := startPeer(t, peer, member, "http2", "proto h2")
 			for _, x := range odd2 {
 				want := x.want
 				if other := map[string]string{"nginx": x.nginx, "haproxy": x.haproxy}[peer]; other != "" {

@@ -266,16 +266,7 @@ func TestPeers(t *testing.T) {
 			t.Parallel()
 			m := newRawMember(t)
 			member := m.at.Addr().String()
-			at := ""
-			switch peer {
-			case "ours":
-				a := netip.MustParseAddrPort(member)
-				at = startWith(t, simple(Member{Host: a.Addr().String(), Port: a.Port()}), func(o *Options) { o.OnRequest = nil }).real("0.0.0.0:80")
-			case "nginx":
-				at = startNginx(t, member)
-			case "haproxy":
-				at = startHaproxy(t, member)
-			}
+			at := startPeer(t, peer, member, "", "")
 			for _, x := range append(odd, hostile...) {
 				want := x.want
 				if other := map[string]string{"nginx": x.nginx, "haproxy": x.haproxy}[peer]; other != "" {
@@ -340,10 +331,21 @@ func startProgram(t testing.TB, at string, program string, args ...string) {
 	}
 }
 
-func startNginx(t testing.TB, member string) string { return startNginxAs(t, member, "") }
+// startPeer starts the gateway, nginx or haproxy before a member, with words of the
+// peers' listen directive and bind line, and returns where it listens.
+func startPeer(t testing.TB, peer, member, listen, bind string) string {
+	t.Helper()
+	switch peer {
+	case "nginx":
+		return startNginx(t, member, listen)
+	case "haproxy":
+		return startHaproxy(t, member, bind)
+	}
+	a := netip.MustParseAddrPort(member)
+	return startWith(t, simple(Member{Host: a.Addr().String(), Port: a.Port()}), func(o *Options) { o.OnRequest = nil }).real("0.0.0.0:80")
+}
 
-// startNginxAs is startNginx with words of its listen directive.
-func startNginxAs(t testing.TB, member, how string) string {
+func startNginx(t testing.TB, member, how string) string {
 	t.Helper()
 	dir, at := t.TempDir(), freePort(t)
 	config := fmt.Sprintf(`daemon off; master_process off; worker_processes 1; pid %[1]s/pid; error_log %[1]s/error crit;
@@ -360,10 +362,7 @@ http { access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; f
 	return at
 }
 
-func startHaproxy(t testing.TB, member string) string { return startHaproxyAs(t, member, "") }
-
-// startHaproxyAs is startHaproxy with words of its bind line.
-func startHaproxyAs(t testing.TB, member, how string) string {
+func startHaproxy(t testing.TB, member, how string) string {
 	t.Helper()
 	dir, at := t.TempDir(), freePort(t)
 	config := fmt.Sprintf(`global
