@@ -83,7 +83,7 @@ with 1 when the network did worse than predicted.`,
 	output = outputFlag(cmd, "text", "json")
 	f := cmd.Flags()
 	f.DurationVar(&o.For, "for", 0, "how long it stays down (default: twice what health probes need to notice)")
-	f.DurationVar(&o.Grace, "grace", 0, "how long failover groups wait for their primary, whatever they declare (default 5s)")
+	f.DurationVar(&o.Grace, "grace", 0, "how long failover groups wait for their primary (default 5s)")
 	f.Float64Var(&o.Pace, "pace", 0, "probe health this many times faster meanwhile (default 1)")
 	return cmd
 }
