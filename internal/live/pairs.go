@@ -108,6 +108,27 @@ func (n *Network) selected(img *fabric.Image, s *model.Selector) []selection {
 		}
 		h.mu.Unlock()
 	}
+	if s.Internet && len(s.Prefixes) > 0 && len(out) == 0 {
+		return n.outsideOf(img, s.Prefixes)
+	}
+	return out
+}
+
+// outsideOf returns somebody on the internet who has an address of some prefixes:
+// the first of each family.
+func (n *Network) outsideOf(img *fabric.Image, prefixes []netip.Prefix) (out []selection) {
+	if n.internet == nil || img.Edge == fabric.None {
+		return nil
+	}
+	edge := img.Sets[img.Ports[img.Edge].Addrs]
+	for _, v4 := range []bool{true, false} {
+		for _, p := range prefixes {
+			if own := fabric.PrefixSet(p).Intersect(edge); p.Addr().Is4() == v4 && !own.IsEmpty() {
+				out = append(out, selection{n.internet, img.Edge, own.Min().Addr()})
+				break
+			}
+		}
+	}
 	return out
 }
 

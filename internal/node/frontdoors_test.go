@@ -63,6 +63,9 @@ func TestFrontDoorClaims(t *testing.T) {
 				if bad != want {
 					t.Errorf("%s: proof %s, requests %q, %s", r.Expectation, r.Proof, r.Requests, s.Report.Findings[i].Why)
 				}
+				if strings.Contains(r.Expectation, edges) && len(s.Probes[i].Probes) == 0 {
+					t.Errorf("%s: no packets were tried", r.Expectation)
+				}
 				if c.name != "no redirect" && r.Proof == "holds" && len(r.Requests) > 0 {
 					t.Errorf("%s: proved, and yet %q", r.Expectation, r.Requests)
 				}
