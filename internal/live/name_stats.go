@@ -32,7 +32,7 @@ func (s *nameStats) note(answer []byte, tcp bool) {
 
 // NameStats returns what the platform's resolver did.
 func (n *Network) NameStats() NameStats {
-	s := &n.platform.names
+	s := &n.answers
 	out := NameStats{UDP: s.udp.Load(), TCP: s.tcp.Load(), Silent: s.silent.Load(), Answers: map[int]uint64{}}
 	for code := range s.answers {
 		if count := s.answers[code].Load(); count > 0 {

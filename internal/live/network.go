@@ -57,6 +57,7 @@ type Network struct {
 	opts      Options
 	wire      *wire
 	platform  *platform
+	answers   nameStats // of the platform's resolver
 	authority *authority
 	hosts     map[string]*Host // by lower-case name
 	internet  *Host            // nil if the image has no edge

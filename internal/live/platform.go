@@ -55,7 +55,6 @@ type Services interface {
 type platform struct {
 	net       *Network
 	presences presences
-	names     nameStats
 }
 
 func newPlatform(n *Network) *platform {

@@ -46,7 +46,7 @@ func (n *Network) respond(img *fabric.Image, at fabric.PortID, query []byte, fro
 	if !ours {
 		out = answerQuery(view, n.nameNow(img, at), query, !tcp)
 	}
-	n.platform.names.note(out, tcp)
+	n.answers.note(out, tcp)
 	return out
 }
 
