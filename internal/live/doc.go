@@ -13,8 +13,9 @@
 //     (tap.go).
 //  4. underlay.go says when it arrives: at once, later, or not at all.
 //  5. It is handed to the stack or the device of the port where it comes out. A
-//     packet to the platform goes to platform.go: DNS, metadata, and whoever
-//     answers behind an address of the platform (planes.go, gateways.go).
+//     packet to the platform goes to platform.go: DNS, metadata, the registry of
+//     services (discovery.go), and whoever answers behind an address of the
+//     platform (planes.go, gateways.go).
 //  6. A packet that was not delivered tells whoever dialled (watch.go), so that
 //     a denial is an error at once instead of a timeout.
 //

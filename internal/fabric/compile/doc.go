@@ -19,7 +19,7 @@
 //     and the rules of load balancers, with the health of their
 //     members as probes find it; services: what storage accounts, SQL servers
 //     and key vaults let in;
-//  10. names: private DNS zones and the public names of services become views;
+//  10. names: private and public DNS zones and the public names of services become views;
 //  11. firewalls: NAT rules become redirects (firewall_nat.go), policies and
 //     rules inside firewalls become filters (firewall_rules.go); appliances:
 //     hosts that forward;

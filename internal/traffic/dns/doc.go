@@ -9,8 +9,8 @@
 //     every choice of a name that depends on who asks, the bytes of the answer
 //     after the question. A snapshot never changes; another takes its place.
 //  3. query.go reads a query from the wire, EDNS and client subnet included.
-//  4. respond.go finds the name and puts the answer together: no allocation, no
-//     clock, no I/O.
+//  4. respond.go finds the name, in table.go what does not depend on who asks, and
+//     puts the answer together: no allocation, no clock, no I/O.
 //  5. limit.go holds back answers to networks that ask too much.
 //  6. server.go owns the sockets: udp_linux.go receives and sends many datagrams
 //     with one call, over several sockets of one address (SO_REUSEPORT);
