@@ -167,6 +167,8 @@ func numberOf(err error) int32 {
 }
 
 // login logs in with our own client.
-func login(c net.Conn, b *bench) (*tds.Client, error) {
-	return tds.Connect(c, &tls.Config{RootCAs: b.pool, ServerName: "west.database.windows.net"}, tds.Login{User: "app", Password: "Correct-horse1"})
+func login(c net.Conn, b *bench) (*tds.Client, error) { return loginTo(c, b, "") }
+
+func loginTo(c net.Conn, b *bench, database string) (*tds.Client, error) {
+	return tds.Connect(c, &tls.Config{RootCAs: b.pool, ServerName: "west.database.windows.net"}, tds.Login{User: "app", Password: "Correct-horse1", Database: database})
 }
