@@ -115,7 +115,7 @@ func drillGroups(ctx context.Context, n *live.Network, of Databases, f *fabric.F
 		if len(g.writers) == 0 {
 			continue
 		}
-		_ = g.run(d.ctx, g.writers[len(g.writers)-1], d, "CREATE TABLE IF NOT EXISTS "+drillTable+" (n BIGINT NOT NULL PRIMARY KEY)") // writers say why if not
+		g.prepare(ctx, d)
 		for _, w := range g.writers {
 			d.group.Go(func() { w.write(d, g) })
 		}
@@ -128,6 +128,17 @@ func drillGroups(ctx context.Context, n *live.Network, of Databases, f *fabric.F
 		_ = pause(ctx, look) // the loop looks at the context
 	}
 	return d
+}
+
+// prepare makes the table. After a failover a moment ago the name may still lead to
+// a server that takes no writes.
+func (g *groupDrill) prepare(ctx context.Context, d *groupsDrill) {
+	for limit := time.Now().Add(listenerTTL + writePatience); ; {
+		err := g.run(ctx, g.writers[len(g.writers)-1], d, "CREATE TABLE IF NOT EXISTS "+drillTable+" (n BIGINT NOT NULL PRIMARY KEY)")
+		if err == nil || time.Now().After(limit) || pause(ctx, time.Second) != nil {
+			return // writers say why not
+		}
+	}
 }
 
 // recruit finds who writes: a host beside the primary, whose commits are
