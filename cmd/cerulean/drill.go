@@ -16,7 +16,8 @@ func newDrill() *cobra.Command {
 		Use:   "drill region|zone|host|appliance|gateway|link|probe NAME",
 		Short: "Take something down in a running network, and see what survives",
 		Long: `Makes steady traffic for every expectation that allows some (long-lived
-streams, new connections, datagrams), takes one thing down, and brings it back.
+streams, new connections, datagrams; requests through the gateways, where an
+expectation has a URL), takes one thing down, and brings it back.
 Nobody tells the load balancers: their health probes find out. What each flow did
 is held against what the proof predicts of the network without that thing.
 
