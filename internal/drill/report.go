@@ -267,8 +267,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	for i := range r.Expectations {
 		e := &r.Expectations[i]
 		if e.Flows == 0 {
-			if e.Expectation.Verb == model.Allow {
-				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\tnothing serves it here\n", e.Expectation.Name, e.Predicted)
+			switch {
+			case e.Expectation.Request != nil: // among the requests
+			case e.Expectation.Verb == model.Allow:
+				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\tnobody here sends or serves it\n", e.Expectation.Name, e.Predicted)
 			}
 			continue
 		}
