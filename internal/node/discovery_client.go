@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -29,17 +30,37 @@ type RegistryTarget struct {
 // registryToken is the variable that holds the token of a registry.
 const registryToken = "CERULEAN_DISCOVERY_TOKEN"
 
-// client returns a client of the registry; close it after use.
-func (t *RegistryTarget) client(ctx context.Context) (c *discovery.Client, closing func(), err error) {
+// registryAsked is a registry that is asked.
+type registryAsked struct {
+	*discovery.Client
+	network *Remote // whose it is, nil for one at a URL
+}
+
+// connect returns a client of the registry; close it after use.
+func (t *RegistryTarget) connect(ctx context.Context) (*registryAsked, error) {
 	if t.URL == "" {
 		r, err := Connect(ctx, t.Network)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return &discovery.Client{URL: "http://cerulean/v1/discovery", HTTP: r.client}, r.Close, nil
+		return &registryAsked{&discovery.Client{URL: "http://cerulean/v1/discovery", HTTP: r.client}, r}, nil
 	}
-	c, err = registryClient(t.URL, t.TokenFile)
-	return c, func() {}, err
+	c, err := registryClient(t.URL, t.TokenFile)
+	return &registryAsked{Client: c}, err
+}
+
+func (a *registryAsked) close() {
+	if a.network != nil {
+		a.network.Close()
+	}
+}
+
+// gone ends a context when the network ends that the registry is of: one at a URL may
+// always come back.
+func (a *registryAsked) gone(ctx context.Context, end context.CancelCauseFunc) {
+	if a.network != nil {
+		end(a.network.Wait(ctx))
+	}
 }
 
 // registryClient returns a client of a registry at a URL.
@@ -58,11 +79,11 @@ type Services struct{ discovery.List }
 
 // ListServices asks a registry for the instances of a service, or of all.
 func ListServices(ctx context.Context, t RegistryTarget, service string) (*Services, error) {
-	c, closing, err := t.client(ctx)
+	c, err := t.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer closing()
+	defer c.close()
 	list, err := c.List(ctx, service)
 	return &Services{list}, err
 }
@@ -97,29 +118,33 @@ func metadataText(m map[string]string) string {
 // WatchServices writes what changes in a registry until the context ends, a line
 // each: what is there first, then each change once, also over broken connections.
 func WatchServices(ctx context.Context, t RegistryTarget, service string, w io.Writer, asJSON bool) error {
-	c, closing, err := t.client(ctx)
+	c, err := t.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer closing()
+	defer c.close()
 	// A registry that cannot be asked at first is the caller's mistake; later it may
 	// come back.
 	if _, err := c.List(ctx, service); err != nil {
 		return err
 	}
 	known := map[string]discovery.Instance{}
-	var failed error
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	_ = c.Follow(ctx, service, func(list []discovery.Instance) {
+	watching, end := context.WithCancelCause(ctx)
+	var waiting sync.WaitGroup
+	waiting.Go(func() { c.gone(watching, end) })
+	defer func() { end(nil); waiting.Wait() }()
+	err = c.Follow(watching, service, func(list []discovery.Instance) {
 		for _, ch := range changesSince(known, list) {
-			if failed = writeServiceChange(w, &ch, asJSON); failed != nil {
-				cancel()
+			if err := writeServiceChange(w, &ch, asJSON); err != nil {
+				end(err)
 				return
 			}
 		}
 	})
-	return failed
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // ServiceChange is one change as it is shown.
@@ -176,11 +201,11 @@ type Registration struct {
 
 // RegisterService keeps an instance registered until the context ends.
 func RegisterService(ctx context.Context, t RegistryTarget, i Registration, lease time.Duration) error {
-	c, closing, err := t.client(ctx)
+	c, err := t.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer closing()
+	defer c.close()
 	if _, err := c.List(ctx, i.Service); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -455,5 +458,54 @@ expectations:
 				t.Errorf("the document: %s", b)
 			}
 		}
+	}
+}
+
+// Who watches hears of what is there, of each change once, and that the network has
+// ended.
+func TestWatchServices(t *testing.T) {
+	short, err := os.MkdirTemp("", "c") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(short) })
+	t.Setenv("XDG_RUNTIME_DIR", short)
+	s, err := Up(t.Context(), written(t, discovered), UpOptions{Control: true, NoProbe: true}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var out bytes.Buffer
+	ended := make(chan error, 1)
+	go func() { ended <- WatchServices(t.Context(), RegistryTarget{}, "web", locked{&mu, &out}, true) }()
+	said := func(what string, id string) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			for line := range strings.Lines(out.String()) {
+				var c ServiceChange
+				if json.Unmarshal([]byte(line), &c) == nil && c.Change == what && c.Instance.ID == id {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	until(t, "both are there", func() bool { return said("registered", "web-1")() && said("registered", "web-2")() })
+	s.discovery.program("web-2", false)
+	until(t, "one is critical", said("changed", "web-2"))
+	list, err := ListServices(t.Context(), RegistryTarget{Network: "shop"}, "web")
+	if err != nil || len(list.Instances) != 2 {
+		t.Errorf("%+v %v", list, err)
+	}
+	var text bytes.Buffer
+	if err := list.WriteText(&text); err != nil || !strings.Contains(text.String(), "web-2     tcp/10.0.0.5:80  critical") {
+		t.Errorf("%s %v", &text, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; !errors.Is(err, ErrNetworkEnded) {
+		t.Errorf("ended: %v", err)
 	}
 }
