@@ -1,12 +1,14 @@
 package sql
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ceruleannet/cerulean/internal/sql/tds"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -111,6 +113,43 @@ func TestGroupInTime(t *testing.T) {
 		}
 		defer client.Close()
 		if rows, err := client.Run("SELECT n FROM t"); err != nil || fmt.Sprint(rows) != "[[1] [4]]" {
+			t.Error(rows, err)
+		}
+	})
+}
+
+// A client that is gone without a word does not hold a database for ever: others
+// wait, and write once its transaction has ended.
+func TestIdleTransactionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		session := func() *tds.Client {
+			c, err := b.dial("west.database.windows.net:1433", Client{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := loginTo(c, b, "alone")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return client
+		}
+		gone, other := session(), session()
+		defer gone.Close()
+		defer other.Close()
+		if _, err := gone.Run("CREATE TABLE t (n INT); BEGIN TRAN; INSERT INTO t VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		var p *tds.Problem
+		if _, err := other.Run("INSERT INTO t VALUES (2)"); !errors.As(err, &p) || p.Number != 1222 || time.Since(begin) != lockPatience {
+			t.Errorf("%v after %s", err, time.Since(begin))
+		}
+		if rows, err := other.Run("SELECT COUNT(*) FROM t"); err != nil || fmt.Sprint(rows) != "[[0]]" {
+			t.Error(rows, err)
+		}
+		<-time.After(idleTransaction)
+		if rows, err := other.Run("INSERT INTO t VALUES (3); SELECT n FROM t"); err != nil || fmt.Sprint(rows) != "[[3]]" {
 			t.Error(rows, err)
 		}
 	})

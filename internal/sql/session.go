@@ -16,6 +16,10 @@ import (
 // maxRequest bounds a request, in bytes.
 const maxRequest = 16 << 20
 
+// idleTransaction is how long a session may say nothing while its transaction
+// holds a database: its client may be gone without a word.
+const idleTransaction = 2 * time.Minute
+
 // maxPrepared bounds the statements that a session keeps prepared.
 const maxPrepared = 1000
 
@@ -118,8 +122,12 @@ func (x *session) serve() {
 		}
 	})
 	for m := range requests {
+		_ = x.raw.SetReadDeadline(time.Time{})
 		if x.request(ctx, m) != nil {
 			return
+		}
+		if x.tx != nil && x.tx.engine != nil {
+			_ = x.raw.SetReadDeadline(time.Now().Add(idleTransaction))
 		}
 	}
 }
