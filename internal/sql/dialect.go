@@ -494,7 +494,7 @@ func (e *environment) call(t []token) (string, int, *problem) {
 		return "", 0, unsupported(t[0].line, "SERVERPROPERTY of "+argument, "Edition, EngineEdition, ServerName, ProductVersion and Collation are known.")
 	case "DATABASEPROPERTYEX":
 		return e.property(t)
-	case "CONVERT", "FORMAT", "DATEADD", "DATEDIFF", "DATEPART", "STRING_AGG", "STUFF", "CHARINDEX", "OBJECT_ID", "TRY_CAST", "TRY_CONVERT":
+	case "CONVERT", "FORMAT", "DATEADD", "DATEDIFF", "DATEPART", "STUFF", "CHARINDEX", "OBJECT_ID", "TRY_CAST", "TRY_CONVERT":
 		return "", 0, unsupported(t[0].line, "The function "+name, "Compute it in the client, or write CAST, substr, instr, strftime or group_concat, which this server has.")
 	}
 	return renamed[name], 0, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -202,6 +203,12 @@ func (x *session) fail(r *tds.Reply, p *problem) {
 	r.Error(p)
 }
 
+// systemProcedures are those that clients run statements by, by their names.
+var systemProcedures = map[string]uint16{
+	"sp_executesql": tds.ProcExecuteSQL, "sp_prepare": tds.ProcPrepare, "sp_execute": tds.ProcExecute,
+	"sp_prepexec": tds.ProcPrepExec, "sp_unprepare": tds.ProcUnprepare,
+}
+
 // call executes a remote procedure: those by which clients run statements with
 // parameters.
 func (x *session) call(ctx context.Context, r *tds.Reply, c tds.Call) (fatal bool) {
@@ -214,10 +221,9 @@ func (x *session) call(ctx context.Context, r *tds.Reply, c tds.Call) (fatal boo
 		return false
 	}
 	if c.Proc == 0 {
-		if c.Name != "sp_executesql" {
+		if c.Proc = systemProcedures[strings.ToLower(c.Name)]; c.Proc == 0 {
 			return refuse(newProblem(numberNoProcedure, 16, 1, "Could not find stored procedure '%s'. This server has none.", clip(c.Name)))
 		}
-		c.Proc = tds.ProcExecuteSQL
 	}
 	arg := func(i int) string {
 		if i < len(c.Parameters) {
@@ -225,6 +231,14 @@ func (x *session) call(ctx context.Context, r *tds.Reply, c tds.Call) (fatal boo
 			return s
 		}
 		return ""
+	}
+	// The first parameter of a preparation is what its handle is returned in.
+	told := func() {
+		name := ""
+		if len(c.Parameters) > 0 {
+			name = c.Parameters[0].Name
+		}
+		r.ReturnInt(name, x.handles)
 	}
 	handle := func() int64 {
 		if len(c.Parameters) > 0 {
@@ -248,7 +262,7 @@ func (x *session) call(ctx context.Context, r *tds.Reply, c tds.Call) (fatal boo
 		x.prepared[x.handles] = run
 		if c.Proc == tds.ProcPrepare {
 			r.ReturnStatus(0)
-			r.ReturnInt("", x.handles)
+			told()
 			r.End(end)
 			return false
 		}
@@ -275,7 +289,7 @@ func (x *session) call(ctx context.Context, r *tds.Reply, c tds.Call) (fatal boo
 	fatal = x.batch(ctx, r, run.text, values, tds.End{Statement: true, More: true})
 	r.ReturnStatus(0)
 	if c.Proc == tds.ProcPrepExec {
-		r.ReturnInt("", x.handles)
+		told()
 	}
 	r.End(end)
 	return fatal

@@ -166,6 +166,47 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// Statements can be prepared at the server, as drivers of other languages do it,
+// with parameters by name and by place.
+func TestPrepared(t *testing.T) {
+	b := newBench(t)
+	ctx := t.Context()
+	c, err := b.open("west", "alone").Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.ExecContext(ctx, "CREATE TABLE t (a INT, b NVARCHAR(10))"); err != nil {
+		t.Fatal(err)
+	}
+	for _, proc := range []string{"sp_prepexec", "sp_prepare"} {
+		var handle int64
+		args := []any{sql.Named("handle", sql.Out{Dest: &handle}), sql.Named("params", "@x int, @y nvarchar(10)"), sql.Named("stmt", "INSERT INTO t VALUES (@x, @y)")}
+		if proc == "sp_prepexec" {
+			args = append(args, sql.Named("x", 1), sql.Named("y", "one"))
+		}
+		if _, err := c.ExecContext(ctx, proc, args...); err != nil || handle == 0 {
+			t.Fatal(proc, handle, err)
+		}
+		if _, err := c.ExecContext(ctx, "sp_execute", handle, 2, "two"); err != nil {
+			t.Error(proc, err)
+		}
+		if _, err := c.ExecContext(ctx, "sp_unprepare", handle); err != nil {
+			t.Error(proc, err)
+		}
+		if _, err := c.ExecContext(ctx, "sp_execute", handle, 2, "two"); numberOf(err) != 8179 {
+			t.Error(proc, err)
+		}
+	}
+	var got string
+	if err := c.QueryRowContext(ctx, "SELECT STRING_AGG(CONCAT(a, b), ' ') FROM t").Scan(&got); err != nil || got != "1one 2two 2two" {
+		t.Error(got, err)
+	}
+	if _, err := c.ExecContext(ctx, "sp_who"); numberOf(err) != 2812 {
+		t.Error(err)
+	}
+}
+
 // A secondary has the same bytes as its primary, whatever functions made them.
 func TestSecondaryIsTheSame(t *testing.T) {
 	b := newBench(t)
