@@ -215,6 +215,9 @@ func RegisterService(ctx context.Context, t RegistryTarget, i Registration, leas
 	}, lease, nil)
 }
 
+// followAgain is how long after a failure a service is followed again.
+const followAgain = time.Second
+
 // followService follows a service for a gateway: every change of instances that
 // are well is a change of members.
 func followService(ctx context.Context, c *discovery.Client, service string, on func([]gateway.Member)) {
@@ -254,7 +257,7 @@ func discoverFor(event func(string)) gateway.Discover {
 				event(text)
 			}
 			select {
-			case <-time.After(gatewayLook):
+			case <-time.After(followAgain):
 			case <-ctx.Done():
 				return
 			}

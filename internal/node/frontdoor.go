@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -30,18 +29,10 @@ type FrontDoorOptions struct {
 // changes it is read again: a good one takes over without a connection lost, of a
 // wrong one everything is told and the last good one stays.
 func RunFrontDoor(ctx context.Context, file string, o FrontDoorOptions) error {
-	c, err := frontdoor.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return err
-	}
 	if o.Event == nil {
 		o.Event = func(string) {}
 	}
-	d := &runningDoor{file: abs}
+	d := &runningDoor{}
 	requests, probes, matched := &lineWriter{to: o.Log}, &lineWriter{to: o.Probes}, &lineWriter{to: o.WAF}
 	d.server = frontdoor.NewServer(frontdoor.Options{
 		OnHealth:  func(h frontdoor.Health) { o.Event(healthText(h)) },
@@ -54,10 +45,10 @@ func RunFrontDoor(ctx context.Context, file string, o FrontDoorOptions) error {
 		},
 	})
 	defer d.server.Close(o.Drain)
-	if err := d.server.Load(c); err != nil {
+	var err error
+	if d.file, err = serveFile(file, d.take); err != nil {
 		return err
 	}
-	d.loaded(c.Name)
 	control, err := openControl(ctx, ofFrontDoor, d.mux())
 	if err != nil {
 		return err
@@ -71,20 +62,8 @@ func RunFrontDoor(ctx context.Context, file string, o FrontDoorOptions) error {
 		}
 		o.Ready(at)
 	}
-	tick := time.NewTicker(gatewayLook)
-	defer tick.Stop()
-	last := stampOf(abs)
-	for {
-		select {
-		case <-ctx.Done():
-			return control.close()
-		case <-tick.C:
-		}
-		if now := stampOf(abs); now != last {
-			last = now
-			o.Event(d.reload())
-		}
-	}
+	d.file.follow(ctx, o.Event, func() {})
+	return control.close()
 }
 
 func healthText(h frontdoor.Health) string {
@@ -117,43 +96,24 @@ func (l *lineWriter) write(v any) {
 // runningDoor is a front door and its file.
 type runningDoor struct {
 	server *frontdoor.Server
-	file   string
-
-	mu      sync.Mutex
-	name    string
-	since   time.Time
-	problem string
+	file   *servedFile
 }
 
-func (d *runningDoor) loaded(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.name, d.since, d.problem = name, time.Now(), ""
-}
-
-// reload reads the file again and says what became of it.
-func (d *runningDoor) reload() string {
-	c, err := frontdoor.ReadFile(d.file)
-	if err == nil {
-		err = d.server.Load(c)
-	}
+// take puts what a file says in force.
+func (d *runningDoor) take(path string) (string, error) {
+	c, err := frontdoor.ReadFile(path)
 	if err != nil {
-		d.mu.Lock()
-		d.problem = err.Error()
-		d.mu.Unlock()
-		return fmt.Sprintf("%v\nthe last good configuration stays in force", err)
+		return "", err
 	}
-	d.loaded(c.Name)
-	return "configuration loaded"
+	return c.Name, d.server.Load(c)
 }
 
 // mux answers other processes of the user.
 func (d *runningDoor) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/frontdoors", func(w http.ResponseWriter, _ *http.Request) {
-		d.mu.Lock()
-		s := FrontDoorStatus{FrontDoor: d.name, Path: d.file, PID: os.Getpid(), Loaded: d.since, Problem: d.problem}
-		d.mu.Unlock()
+		now := d.file.state()
+		s := FrontDoorStatus{FrontDoor: now.name, Path: d.file.path, PID: os.Getpid(), Loaded: now.since, Problem: now.problem}
 		s.Edges = d.server.Status()
 		answer(w, []FrontDoorStatus{s})
 	})
@@ -163,9 +123,7 @@ func (d *runningDoor) mux() *http.ServeMux {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		d.mu.Lock()
-		ask.FrontDoor = d.name
-		d.mu.Unlock()
+		ask.FrontDoor = d.file.state().name
 		ask.Forgotten = d.server.Purge(ask.Host, ask.Path)
 		answer(w, []FrontDoorPurge{ask})
 	})

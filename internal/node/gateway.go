@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -19,9 +18,6 @@ import (
 	"github.com/ceruleannet/cerulean/internal/traffic/gateway"
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
-
-// gatewayLook is how often the file of a running gateway is looked at.
-const gatewayLook = time.Second
 
 // GatewayOptions say how to run a gateway.
 type GatewayOptions struct {
@@ -87,18 +83,10 @@ func PurgeGateways(ctx context.Context, name string, ask GatewayPurge) ([]Gatewa
 // changes it is read again: a good one takes over without a connection lost, of a
 // wrong one everything is told and the last good one stays.
 func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
-	config, err := gateway.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	abs, err := filepath.Abs(file)
-	if err != nil {
-		return err
-	}
 	if o.Event == nil {
 		o.Event = func(string) {}
 	}
-	g := &runningGateway{file: abs, log: o.Log, waf: o.WAF}
+	g := &runningGateway{log: o.Log, waf: o.WAF}
 	g.server = gateway.NewServer(gateway.Options{
 		OnRequest:  g.request,
 		OnFirewall: g.matched,
@@ -113,10 +101,10 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 	})
 	defer g.flush()
 	defer g.server.Close(o.Drain)
-	if err := g.server.Load(config); err != nil {
+	var err error
+	if g.file, err = serveFile(file, g.take); err != nil {
 		return err
 	}
-	g.loaded(config.Name)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.status()) })
 	mux.HandleFunc("POST /v1/purge", func(w http.ResponseWriter, r *http.Request) {
@@ -135,68 +123,28 @@ func RunGateway(ctx context.Context, file string, o GatewayOptions) error {
 	if o.Ready != nil {
 		o.Ready(g.status().Addresses)
 	}
-	tick := time.NewTicker(gatewayLook)
-	defer tick.Stop()
-	last := stampOf(abs)
-	for {
-		select {
-		case <-ctx.Done():
-			return c.close()
-		case <-tick.C:
-		}
-		g.flush()
-		now := stampOf(abs)
-		if now == last {
-			continue
-		}
-		last = now
-		o.Event(g.reload())
-	}
-}
-
-// stampOf returns what tells two versions of a file apart.
-func stampOf(file string) stamp {
-	info, err := os.Stat(file)
-	if err != nil {
-		return stamp{}
-	}
-	return stamp{info.Size(), info.ModTime()}
+	g.file.follow(ctx, o.Event, g.flush)
+	return c.close()
 }
 
 // runningGateway is a gateway and its file.
 type runningGateway struct {
 	server *gateway.Server
-	file   string
+	file   *servedFile
 
-	mu      sync.Mutex
-	log     io.Writer
-	lines   []byte // of the log, not written yet
-	waf     io.Writer
-	name    string
-	since   time.Time
-	problem string
+	mu    sync.Mutex
+	log   io.Writer
+	lines []byte // of the log, not written yet
+	waf   io.Writer
 }
 
-func (g *runningGateway) loaded(name string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.name, g.since, g.problem = name, time.Now(), ""
-}
-
-// reload reads the file again and says what became of it.
-func (g *runningGateway) reload() string {
-	config, err := gateway.ReadFile(g.file)
-	if err == nil {
-		err = g.server.Load(config)
-	}
+// take puts what a file says in force.
+func (g *runningGateway) take(path string) (string, error) {
+	config, err := gateway.ReadFile(path)
 	if err != nil {
-		g.mu.Lock()
-		g.problem = err.Error()
-		g.mu.Unlock()
-		return fmt.Sprintf("%v\nthe last good configuration stays in force", err)
+		return "", err
 	}
-	g.loaded(config.Name)
-	return "configuration loaded"
+	return config.Name, g.server.Load(config)
 }
 
 // request writes a line of the access log.
@@ -213,7 +161,7 @@ func (g *runningGateway) request(r *gateway.Record) {
 }
 
 // logBuffer is how much of the access log waits at most to be written; what waits
-// is written every gatewayLook.
+// is written at every look at the file.
 const logBuffer = 32 << 10
 
 // writeLog writes what waits; mu is held.
@@ -247,9 +195,8 @@ func (g *runningGateway) matched(list []waf.Entry) {
 }
 
 func (g *runningGateway) status() GatewayStatus {
-	g.mu.Lock()
-	s := GatewayStatus{Gateway: g.name, Path: g.file, PID: os.Getpid(), Loaded: g.since, Problem: g.problem}
-	g.mu.Unlock()
+	now := g.file.state()
+	s := GatewayStatus{Gateway: now.name, Path: g.file.path, PID: os.Getpid(), Loaded: now.since, Problem: now.problem}
 	for _, a := range g.server.Router().Addresses() {
 		s.Addresses = append(s.Addresses, a.String())
 	}
