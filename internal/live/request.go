@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -71,6 +72,12 @@ func (s sender) get(ctx context.Context, rawURL string, otherwise []netip.Addr) 
 	}
 	config := s.host.ClientTLS()
 	config.ServerName = u.Hostname()
+	// A dial goes on for a moment when the request has ended.
+	var ends struct {
+		sync.Mutex
+		server netip.AddrPort
+		source netip.Addr
+	}
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -78,19 +85,23 @@ func (s sender) get(ctx context.Context, rawURL string, otherwise []netip.Addr) 
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				var errs []error
 				for _, a := range addrs {
-					out.Server = netip.AddrPortFrom(a, uint16(port))
-					local := s.local
+					server, local := netip.AddrPortFrom(a, uint16(port)), s.local
+					ends.Lock()
+					ends.server = server
+					ends.Unlock()
 					if local.IsValid() && local.Is4() != a.Is4() {
 						local = netip.Addr{}
 					}
-					c, err := s.host.dialTCP(ctx, netip.AddrPortFrom(local, 0), out.Server)
+					c, err := s.host.dialTCP(ctx, netip.AddrPortFrom(local, 0), server)
 					if err == nil {
 						if from, perr := netip.ParseAddrPort(c.LocalAddr().String()); perr == nil {
-							out.Source = from.Addr()
+							ends.Lock()
+							ends.source = from.Addr()
+							ends.Unlock()
 						}
 						return c, nil
 					}
-					errs = append(errs, fmt.Errorf("%s: %w", out.Server, err))
+					errs = append(errs, fmt.Errorf("%s: %w", server, err))
 				}
 				return nil, errors.Join(errs...)
 			},
@@ -102,6 +113,9 @@ func (s sender) get(ctx context.Context, rawURL string, otherwise []netip.Addr) 
 		return out
 	}
 	resp, err := client.Do(req)
+	ends.Lock()
+	out.Server, out.Source = ends.server, ends.source
+	ends.Unlock()
 	if err != nil {
 		var outer *url.Error
 		if errors.As(err, &outer) {
