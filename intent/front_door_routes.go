@@ -38,6 +38,9 @@ func (w *doorWriter) route(endpoint model.ID, key Text, r DoorRoute) {
 		p["originPath"] = r.OriginPath.Value
 	}
 	w.routeDomains(p, key, r)
+	if r.Enabled.Or(true) {
+		w.takes(key, p)
+	}
 	if id, ok := w.groupNamed(r.OriginGroup, key.Pos); ok {
 		p["originGroup"] = ref(id)
 		at["/properties/originGroup"] = placeOr(r.OriginGroup.Pos, key.Pos)
@@ -57,6 +60,33 @@ func (w *doorWriter) route(endpoint model.ID, key Text, r DoorRoute) {
 		p["cacheConfiguration"] = w.cache(r.Cache)
 	}
 	b.emit(endpoint.Child("routes", key.Value), object{"properties": p}, key.Pos, at)
+}
+
+// takes notes what a route is for. Two cannot be for the same path of a host ("How
+// requests are matched to a route configuration").
+func (w *doorWriter) takes(key Text, p object) {
+	hosts := []string{}
+	if p["linkToDefaultDomain"] == status(true) {
+		hosts = append(hosts, "its own name")
+	}
+	custom, _ := p["customDomains"].(list)
+	for host, id := range w.domains {
+		if slices.ContainsFunc(custom, func(c any) bool { return c.(object)["id"] == ref(id)["id"] }) {
+			hosts = append(hosts, host)
+		}
+	}
+	slices.Sort(hosts)
+	for _, host := range hosts {
+		for _, pattern := range p["patternsToMatch"].(list) {
+			at := host + strings.ToLower(pattern.(string))
+			first, there := w.taken[at]
+			if there {
+				w.b.problem(key.Pos, "give one of them other paths or domains", "routes %s and %s of front door %s are both for %s of %s", first, key.Value, w.d.name, pattern, host)
+				return
+			}
+			w.taken[at] = key.Value
+		}
+	}
 }
 
 // routeDomains says for which host names a route is.

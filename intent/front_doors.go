@@ -58,7 +58,7 @@ func (b *builder) doorNamed(t Text, what string) bool {
 // their origins have.
 func (b *builder) emitFrontDoors() {
 	for _, d := range b.frontDoors {
-		w := &doorWriter{b: b, d: d, domains: map[string]model.ID{}}
+		w := &doorWriter{b: b, d: d, domains: map[string]model.ID{}, taken: map[string]string{}}
 		w.emit()
 	}
 }
@@ -78,6 +78,7 @@ type doorWriter struct {
 	b       *builder
 	d       *frontDoor
 	domains map[string]model.ID // by host name
+	taken   map[string]string   // routes by host and path
 }
 
 func (w *doorWriter) emit() {
