@@ -270,7 +270,7 @@ func (b *builder) publicFor(t Text) (*model.Resource, bool) {
 	if b.failed(t.Value) {
 		return nil, false
 	}
-	b.problem(t.Pos, "name a host, load balancer or application gateway that has public-ip", "nothing called %q has a public address", t.Value)
+	b.problem(t.Pos, suggestion(t.Value, b.publicOwners(), "name a host, load balancer or application gateway that has public-ip"), "nothing called %q has a public address", t.Value)
 	return nil, false
 }
 
@@ -300,6 +300,17 @@ func (b *builder) publicCalled(name string) *model.Resource {
 		}
 	}
 	return nil
+}
+
+// publicOwners are the names of what has a public address of its own.
+func (b *builder) publicOwners() []string {
+	var out []string
+	for _, r := range b.resources {
+		if name, ok := strings.CutSuffix(r.ID.Name(), publicSuffix); ok && r.ID.Is(model.TypePublicIP) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // labelPublic gives a public IP a DNS name, which Traffic Manager needs.

@@ -109,6 +109,8 @@ func missingHeader(name string) *storageError {
 	return &storageError{400, "MissingRequiredHeader", "An HTTP header that's mandatory for this request is not specified: " + name}
 }
 
+// notImplemented is the answer to what Azure Storage does and this does not: blobs of
+// other types, leases, snapshots, copies from URLs. docs/services.md lists them.
 func notImplemented(what string) *storageError {
 	return &storageError{501, "NotImplemented", "The requested operation is not implemented here: " + what + "."}
 }
