@@ -1,0 +1,250 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// difference is a place where an answer is not as recorded.
+type difference struct {
+	Path     string // of the property, with [] for every element of a list
+	Kind     string // missing, extra, differs, length
+	Recorded string
+	Ours     string
+}
+
+func (d difference) String() string {
+	switch d.Kind {
+	case "missing":
+		return fmt.Sprintf("%s: not there, recorded %s", d.Path, d.Recorded)
+	case "extra":
+		return fmt.Sprintf("%s: %s, not recorded", d.Path, d.Ours)
+	}
+	return fmt.Sprintf("%s: %s, recorded %s", d.Path, d.Ours, d.Recorded)
+}
+
+// compared is what a comparison found, among how many values.
+type compared struct {
+	values      int
+	differences []difference
+	underWay    bool // the recorded document is of an operation under way
+}
+
+var (
+	guid = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
+	when = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`)
+	host = regexp.MustCompile(`https?://(127\.0\.0\.1|localhost|management\.azure\.com)(:\d+)?`)
+)
+
+// plain takes out of a value what differs from one run to the next.
+func plain(key, s string) string {
+	s = guid.ReplaceAllString(s, "<guid>")
+	s = when.ReplaceAllString(s, "<time>")
+	s = host.ReplaceAllString(s, "<cloud>")
+	if strings.EqualFold(key, "etag") {
+		return "<etag>"
+	}
+	if a, err := netip.ParseAddr(s); err == nil && !a.IsPrivate() {
+		return "<public address>"
+	}
+	if p, err := netip.ParsePrefix(s); err == nil && !p.Addr().IsPrivate() && strings.EqualFold(key, "ipPrefix") {
+		return "<public prefix>"
+	}
+	if strings.HasPrefix(s, "/") {
+		return strings.ToLower(s)
+	}
+	return s
+}
+
+// compare compares two JSON documents.
+func compare(recorded, ours string) (compared, error) {
+	var want, got any
+	if strings.TrimSpace(recorded) == "" && strings.TrimSpace(ours) == "" {
+		return compared{}, nil
+	}
+	if err := json.Unmarshal([]byte(orNull(recorded)), &want); err != nil {
+		return compared{}, fmt.Errorf("the recorded answer is no JSON: %w", err)
+	}
+	if err := json.Unmarshal([]byte(orNull(ours)), &got); err != nil {
+		return compared{}, fmt.Errorf("the answer is no JSON: %w", err)
+	}
+	c := compared{underWay: underWay(want)}
+	c.walk("", "", want, got)
+	return c, nil
+}
+
+// underWay reports whether a document is of a resource that is being changed:
+// what the operation fills in is not there yet.
+func underWay(v any) bool {
+	o, _ := v.(map[string]any)
+	p, _ := o["properties"].(map[string]any)
+	state, ok := p["provisioningState"].(string)
+	return ok && state != "Succeeded" && state != "Failed"
+}
+
+func orNull(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "null"
+	}
+	return s
+}
+
+func (c *compared) add(d difference) { c.differences = append(c.differences, d) }
+
+func (c *compared) walk(path, key string, want, got any) {
+	switch want := want.(type) {
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		if !ok {
+			c.values++
+			c.add(difference{path, "differs", short(want), short(got)})
+			return
+		}
+		c.object(path, want, got)
+	case []any:
+		list, ok := got.([]any)
+		if !ok {
+			c.values++
+			c.add(difference{path, "differs", short(want), short(got)})
+			return
+		}
+		c.list(path, want, list)
+	default:
+		c.values++
+		w, g := scalar(key, want), scalar(key, got)
+		if w != g {
+			c.add(difference{path, "differs", w, g})
+		}
+	}
+}
+
+func (c *compared) object(path string, want, got map[string]any) {
+	for _, k := range keys(want) {
+		name := find(got, k)
+		if name == "" {
+			if want[k] == nil {
+				continue
+			}
+			c.values++
+			c.add(difference{path + "." + k, "missing", short(want[k]), ""})
+			continue
+		}
+		if k == "provisioningState" {
+			c.values++ // an operation's first answer and its last differ in this
+			continue
+		}
+		if name != k {
+			c.values++
+			c.add(difference{path + "." + k, "differs", "spelt " + k, "spelt " + name})
+		}
+		c.walk(path+"."+k, k, want[k], got[name])
+	}
+	for _, k := range keys(got) {
+		if c.underWay {
+			break
+		}
+		if find(want, k) == "" && got[k] != nil {
+			c.values++
+			c.add(difference{path + "." + k, "extra", "", short(got[k])})
+		}
+	}
+}
+
+// find is the name under which an object has a key, in any case.
+func find(o map[string]any, key string) string {
+	if _, ok := o[key]; ok {
+		return key
+	}
+	for k := range o {
+		if strings.EqualFold(k, key) {
+			return k
+		}
+	}
+	return ""
+}
+
+// list compares lists: of named things by their names, of others by position.
+func (c *compared) list(path string, want, got []any) {
+	c.values++
+	if len(want) != len(got) {
+		c.add(difference{path, "length", fmt.Sprintf("%d: %s", len(want), names(want)), fmt.Sprintf("%d: %s", len(got), names(got))})
+	}
+	by := map[string]any{}
+	for _, g := range got {
+		if n := identity(g); n != "" {
+			by[n] = g
+		}
+	}
+	for i, w := range want {
+		if n := identity(w); n != "" && len(by) == len(got) {
+			if g, ok := by[n]; ok {
+				c.walk(path+"[]", "", w, g)
+			}
+			continue
+		}
+		if i < len(got) {
+			c.walk(path+"[]", "", w, got[i])
+		}
+	}
+}
+
+// identity tells an element of a list from the others.
+func identity(v any) string {
+	o, ok := v.(map[string]any)
+	if !ok {
+		return ""
+	}
+	for _, k := range []string{"id", "name"} {
+		if s, ok := o[k].(string); ok && s != "" {
+			return plain("", strings.ToLower(s))
+		}
+	}
+	return ""
+}
+
+func names(list []any) string {
+	var out []string
+	for _, v := range list {
+		if n := identity(v); n != "" {
+			out = append(out, n[strings.LastIndex(n, "/")+1:])
+		} else {
+			out = append(out, short(v))
+		}
+	}
+	s := strings.Join(out, " ")
+	if len(s) > 160 {
+		s = s[:160] + "..."
+	}
+	return s
+}
+
+func scalar(key string, v any) string {
+	if s, ok := v.(string); ok {
+		return fmt.Sprintf("%q", plain(key, s))
+	}
+	return short(v)
+}
+
+func short(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	if len(b) > 160 {
+		return string(b[:160]) + "..."
+	}
+	return string(b)
+}
+
+func keys(o map[string]any) []string {
+	out := make([]string, 0, len(o))
+	for k := range o {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "recordings:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	cerulean := flag.String("cerulean", "cerulean", "the program to test")
+	each := flag.Bool("v", false, "print every difference of every exchange")
+	most := flag.Int("most", 60, "how many sorts of differences the summary lists")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: recordings [flags] FILE|FOLDER...")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	files, err := cassettes(flag.Args())
+	if err != nil {
+		return err
+	}
+	r := newReport()
+	for n, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		outcomes, err := one(ctx, *cerulean, file)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		}
+		r.add(name, outcomes)
+		fmt.Fprintf(os.Stderr, "\r%d of %d recordings", n+1, len(files))
+		if *each {
+			print(name, outcomes)
+		}
+	}
+	fmt.Fprintln(os.Stderr)
+	r.write(os.Stdout, *most)
+	return nil
+}
+
+// cassettes are the recordings that arguments name.
+func cassettes(args []string) ([]string, error) {
+	var files []string
+	for _, a := range args {
+		info, err := os.Stat(a)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			files = append(files, a)
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(a, "*.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no recordings: name files, or folders of *.yaml")
+	}
+	return files, nil
+}
+
+// one replays one recording against a cloud of its own.
+func one(ctx context.Context, cerulean, file string) ([]outcome, error) {
+	rec, err := readCassette(file)
+	if err != nil {
+		return nil, err
+	}
+	c, err := startCloud(ctx, cerulean)
+	if err != nil {
+		return nil, err
+	}
+	outcomes, err := replay(ctx, c, rec)
+	if end := c.close(); err == nil {
+		err = end
+	}
+	return outcomes, err
+}
+
+func print(name string, outcomes []outcome) {
+	fmt.Printf("\n== %s\n", name)
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.agrees() {
+			continue
+		}
+		fmt.Printf("#%d %s %s: ", o.Number, o.Method, o.Path)
+		switch {
+		case o.Skipped != "":
+			fmt.Println("not compared:", o.Skipped)
+		case o.Recorded != o.Ours:
+			fmt.Printf("%d, recorded %d %s %s\n", o.Ours, o.Recorded, o.Code, clip(o.Message, 400))
+		default:
+			fmt.Println()
+		}
+		for _, d := range o.differences {
+			fmt.Println("    ", d)
+		}
+	}
+}
