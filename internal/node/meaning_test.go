@@ -20,7 +20,7 @@ import (
 // and the packet engine give every packet the same verdict for the same
 // reason, and the checker of certificates accepts what the proof proves.
 func FuzzMeaning(f *testing.F) {
-	for i := range uint64(40) {
+	for i := range uint64(100) {
 		f.Add(i)
 	}
 	// Packets in a loop of a balancer and forwarders that masquerade.
