@@ -36,7 +36,7 @@ func (d drilledGateways) Takes(e *model.Expectation) (out drill.Taking, ok bool)
 	if run == nil || run.server.Router() == nil {
 		return out, false
 	}
-	path := u.EscapedPath()
+	path := u.Path // gateways choose by it unescaped
 	if path == "" {
 		path = "/"
 	}

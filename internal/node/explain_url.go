@@ -194,7 +194,7 @@ func (d *Design) explainRoute(x *URLExplanation, r *model.Resource, u *url.URL, 
 	if err != nil {
 		return err
 	}
-	path := u.EscapedPath()
+	path := u.Path // gateways choose by it unescaped
 	if path == "" {
 		path = "/"
 	}

@@ -83,7 +83,7 @@ func (d *Design) routeOf(name string, u *url.URL, outside bool) (*route, error) 
 		return nil, err
 	}
 	out := &route{resource: r, config: c}
-	path := u.EscapedPath()
+	path := u.Path // gateways choose by it unescaped
 	if path == "" {
 		path = "/"
 	}

@@ -8,7 +8,7 @@
 //     with it before anything listens.
 //  2. router.go compiles it: listeners by address and host, rules by priority,
 //     path maps in listed order. [Router.Decide] says where a request goes, and
-//     why not elsewhere; it has no I/O.
+//     why not elsewhere, reading.go what a path means to others; they have no I/O.
 //  3. server.go, front.go and quic.go listen, end TLS, and give a request to the
 //     router in force. Another router takes over whole, without a connection lost.
 //     Plain HTTP/1.1 is read in fast.go; connections that wait for a request are in

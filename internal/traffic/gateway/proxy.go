@@ -116,6 +116,10 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 	if x.scope.rewriteRequest(x.decision.target.rewrites) {
 		rewrites := x.decision.target.rewrites
 		x.decision.route.path(&x.decision, r.URL.Path, false)
+		if x.decision.target == nil {
+			respond(w, x.decision.Status)
+			return
+		}
 		if x.redirected(w, r) {
 			return
 		}
@@ -128,6 +132,10 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 	}
 	t := x.decision.target
 	x.backend = x.state.backends[[2]string{t.pool.Name, t.settings.Name}]
+	if t.settings.Path != "" && climbs(r.URL.Path) {
+		respond(w, http.StatusBadRequest) // it would leave what is put before it
+		return
+	}
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 	if shortable(t, r) && !x.server.options.LongWay {
 		x.short(w, r.WithContext(ctx))

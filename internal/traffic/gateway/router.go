@@ -29,6 +29,7 @@ type route struct {
 	hosts    []string // lower case; none takes every host
 	paths    []pathRoute
 	fallback *target
+	strict   bool // its paths differ in what keeps requests out
 }
 
 // pathRoute is one pattern of a path rule, lower case.
@@ -82,6 +83,7 @@ func NewRouter(c *Config) (*Router, error) {
 		x.fallback.fast = x.fallback.quick()
 		for i := range x.paths {
 			x.paths[i].target.fast = x.paths[i].target.quick()
+			x.strict = x.strict || !x.fallback.asStrict(x.paths[i].target)
 		}
 		i := slices.IndexFunc(r.fronts, func(f front) bool { return f.address == l.Address })
 		if i < 0 {
@@ -182,34 +184,73 @@ func (r *Router) decide(at netip.AddrPort, host, path string, why bool) Decision
 	return d
 }
 
-// path chooses among the rule's paths.
+// path chooses among the rule's paths. It chooses none of a path that another server
+// reads as one that has to pass something else: the answer is 400.
 func (x *route) path(d *Decision, path string, why bool) {
+	d.Path, d.Pattern, d.target, d.Pool, d.Settings, d.Redirect, d.Firewall = "", "", nil, "", "", "", ""
+	p := x.match(path)
 	t := x.fallback
-	lower := strings.ToLower(path)
-	d.Path, d.Pattern = "", ""
-	for i := range x.paths {
-		p := &x.paths[i]
-		if lower == p.pattern || p.prefix && strings.HasPrefix(lower, p.pattern) {
-			d.Path, d.Place, t = p.rule.Name, p.rule.Place, p.target
-			d.Pattern = p.pattern
-			if p.prefix {
-				d.Pattern += "*"
+	if p != nil {
+		t = p.target
+	}
+	if why {
+		x.pass(d, path, p)
+	}
+	if plain := path; x.strict {
+		if plain = loosest(path); plain != path {
+			other, name := x.fallback, "its default"
+			if p := x.match(plain); p != nil {
+				other, name = p.target, "path "+p.rule.Name
 			}
-			break
-		}
-		if why {
-			star := ""
-			if p.prefix {
-				star = "*"
+			if !t.asStrict(other) {
+				d.Status, d.Rule = 400, ""
+				if why {
+					d.Passed = append(d.Passed, Passed{Rule: x.rule.Name, Why: fmt.Sprintf("servers may read %s as %s, which %s lets pass by another policy: refused", path, plain, name)})
+				}
+				return
 			}
-			d.Passed = append(d.Passed, Passed{Rule: x.rule.Name, Path: p.rule.Name, Why: fmt.Sprintf("pattern %s%s does not match %s", p.pattern, star, path)})
 		}
 	}
-	d.target, d.Pool, d.Settings, d.Redirect = t, t.action.Pool, t.action.Settings, ""
+	if p != nil {
+		d.Path, d.Place = p.rule.Name, p.rule.Place
+		d.Pattern = p.written()
+	}
+	d.target, d.Pool, d.Settings = t, t.action.Pool, t.action.Settings
 	d.Firewall = t.firewall
 	if t.redirect != nil {
 		d.Redirect = t.redirect.base
 	}
+}
+
+// match returns the first of the rule's paths that takes a path, nil for the default.
+func (x *route) match(path string) *pathRoute {
+	lower := strings.ToLower(path)
+	for i := range x.paths {
+		p := &x.paths[i]
+		if lower == p.pattern || p.prefix && strings.HasPrefix(lower, p.pattern) {
+			return p
+		}
+	}
+	return nil
+}
+
+// pass notes the paths before the one that takes a path.
+func (x *route) pass(d *Decision, path string, taken *pathRoute) {
+	for i := range x.paths {
+		p := &x.paths[i]
+		if p == taken {
+			return
+		}
+		d.Passed = append(d.Passed, Passed{Rule: x.rule.Name, Path: p.rule.Name, Why: fmt.Sprintf("pattern %s does not match %s", p.written(), path)})
+	}
+}
+
+// written is the pattern as it was declared.
+func (p *pathRoute) written() string {
+	if p.prefix {
+		return p.pattern + "*"
+	}
+	return p.pattern
 }
 
 // takes reports whether the rule's listener takes a host, in lower case.
