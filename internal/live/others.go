@@ -244,7 +244,7 @@ func (n *Network) fronts(img *fabric.Image, s *model.Selector, works, outside bo
 	var out []selection
 	for i := range img.Ports {
 		p := &img.Ports[i]
-		if p.Kind != fabric.PortBalancer || !carries(p, s.All) {
+		if p.Kind != fabric.PortBalancer || !bare(s) && !carries(p, s.All) {
 			continue
 		}
 		h := &Host{net: n, Name: p.Name, declared: model.Host{Name: p.Name}}
@@ -254,12 +254,12 @@ func (n *Network) fronts(img *fabric.Image, s *model.Selector, works, outside bo
 			}
 		}
 		private := addrsOf(img, fabric.PortID(i))
-		if !outside {
+		if !outside || bare(s) {
 			for _, a := range private {
 				add(a)
 			}
 		}
-		if outside || len(private) == 0 {
+		if outside || bare(s) || len(private) == 0 {
 			for _, q := range img.Publics {
 				if q.Port == fabric.PortID(i) {
 					add(q.Addr)

@@ -35,15 +35,16 @@ func (n *Network) oneWay(img *fabric.Image, e *model.Expectation, from, to *mode
 		if img.Ports[a.port].Silent {
 			continue // it only answers
 		}
-		for _, b := range append(targets[:len(targets):len(targets)], n.fronts(img, to, e.Verb != model.Deny, a.host.edge)...) {
-			if e.Verb != model.Deny && img.Ports[b.port].Behind {
+		outside := a.port == img.Edge
+		for _, b := range append(targets[:len(targets):len(targets)], n.fronts(img, to, e.Verb != model.Deny, outside)...) {
+			if e.Verb != model.Deny && img.Ports[b.port].Behind && !bare(to) {
 				continue // the frontends before it are meant
 			}
-			if a.host == b.host || a.addr.Is4() != b.addr.Is4() || !related(img, e.Relation, a.port, b.port) {
+			if a.host == b.host || outside && b.port == img.Edge || a.addr.Is4() != b.addr.Is4() || !related(img, e.Relation, a.port, b.port) {
 				continue
 			}
 			p := pair{a.host, b.host, a.addr, b.addr}
-			if a.host.edge {
+			if outside {
 				// From outside a host is its public address, if it has one.
 				for i := range img.Publics {
 					if q := &img.Publics[i]; q.Port == b.port && q.Private == b.addr {
@@ -65,23 +66,23 @@ type selection struct {
 }
 
 // selected returns the first address of each family on each interface of the
-// declared hosts, and of the internet, that a selector names.
+// hosts that a selector names. Prefixes without anything else name whoever has the
+// addresses, inside or outside, as to the proof.
 func (n *Network) selected(img *fabric.Image, s *model.Selector) []selection {
-	hosts := n.Hosts()
+	outside := s.Internet || bare(s)
+	var hosts []*Host
 	switch {
 	case s.Internet:
-		if n.internet == nil {
-			return nil
-		}
-		hosts = []*Host{n.internet}
 	case s.OnPrem:
-		hosts = nil
 		for _, o := range n.others.all() {
 			if o.kind == fabric.PortSite {
 				hosts = append(hosts, o.host)
 			}
 		}
-	case !s.Any:
+	case s.Any:
+		hosts = n.Hosts()
+	default:
+		hosts = n.Hosts()
 		for _, o := range n.others.all() {
 			hosts = append(hosts, o.host)
 		}
@@ -90,44 +91,90 @@ func (n *Network) selected(img *fabric.Image, s *model.Selector) []selection {
 	for _, h := range hosts {
 		h.mu.Lock()
 		for i, l := range h.links {
-			if l.port == fabric.None || !s.Internet && !s.Any && !s.OnPrem && !carries(&img.Ports[l.port], s.All) {
+			if l.port == fabric.None || len(s.All) > 0 && !carries(&img.Ports[l.port], s.All) {
 				continue
 			}
-			var v4, v6 bool
-			for _, a := range h.addrs[i] {
-				seen := &v6
-				if a.Is4() {
-					seen = &v4
-				}
-				if *seen || !within(a, s.Prefixes) {
-					continue
-				}
-				*seen = true
+			own := perFamily(h.addrs[i], s.Prefixes)
+			if len(own) == 0 && h.wide && len(s.Prefixes) > 0 {
+				own = firstOf(img.Sets[img.Ports[l.port].Addrs], s.Prefixes)
+			}
+			for _, a := range own {
 				out = append(out, selection{h, l.port, a})
 			}
 		}
 		h.mu.Unlock()
 	}
-	if s.Internet && len(s.Prefixes) > 0 && len(out) == 0 {
-		return n.outsideOf(img, s.Prefixes)
+	if !outside || n.internet == nil || img.Edge == fabric.None {
+		return out
+	}
+	return append(out, n.selectedOutside(img, s)...)
+}
+
+// selectedOutside returns who on the internet a selector names: the internet
+// itself, or for each prefix the declared hosts that have an address of it, else
+// somebody who has one. A tag's prefixes are many: one of each family stands for
+// all.
+func (n *Network) selectedOutside(img *fabric.Image, s *model.Selector) (out []selection) {
+	own := img.Sets[img.Ports[img.Edge].Addrs]
+	if s.Internet {
+		addrs := perFamily(n.internet.Addrs(), s.Prefixes)
+		if len(addrs) == 0 {
+			addrs = firstOf(own, s.Prefixes)
+		}
+		for _, a := range addrs {
+			out = append(out, selection{n.internet, img.Edge, a})
+		}
+		return out
+	}
+	for i := range s.Prefixes {
+		p := s.Prefixes[i : i+1]
+		known := false
+		for _, h := range n.public.list {
+			for _, a := range perFamily(h.public, p) {
+				known = true
+				if x := (selection{h, img.Edge, a}); !slices.Contains(out, x) {
+					out = append(out, x)
+				}
+			}
+		}
+		if known {
+			continue
+		}
+		for _, a := range firstOf(own, p) {
+			out = append(out, selection{n.internet, img.Edge, a})
+		}
 	}
 	return out
 }
 
-// outsideOf returns somebody on the internet who has an address of some prefixes:
-// the first of each family.
-func (n *Network) outsideOf(img *fabric.Image, prefixes []netip.Prefix) (out []selection) {
-	if n.internet == nil || img.Edge == fabric.None {
-		return nil
-	}
-	edge := img.Sets[img.Ports[img.Edge].Addrs]
-	for _, v4 := range []bool{true, false} {
-		for _, p := range prefixes {
-			if own := fabric.PrefixSet(p).Intersect(edge); p.Addr().Is4() == v4 && !own.IsEmpty() {
-				out = append(out, selection{n.internet, img.Edge, own.Min().Addr()})
-				break
-			}
+// bare reports whether a selector is prefixes without anything else.
+func bare(s *model.Selector) bool {
+	return !s.Internet && !s.Any && !s.OnPrem && len(s.All) == 0 && len(s.Prefixes) > 0
+}
+
+// perFamily returns the first address of each family within some prefixes.
+func perFamily(addrs []netip.Addr, prefixes []netip.Prefix) (out []netip.Addr) {
+	for _, a := range addrs {
+		if within(a, prefixes) && !slices.ContainsFunc(out, func(b netip.Addr) bool { return a.Is4() == b.Is4() }) {
+			out = append(out, a)
 		}
+	}
+	return out
+}
+
+// firstOf returns, for each family, the first address of a set within the first
+// prefix that has one: not the one that names the prefix, if there is another.
+func firstOf(own fabric.Set, prefixes []netip.Prefix) (out []netip.Addr) {
+	for _, p := range prefixes {
+		in := fabric.PrefixSet(p).Intersect(own)
+		if in.IsEmpty() || slices.ContainsFunc(out, func(b netip.Addr) bool { return p.Addr().Is4() == b.Is4() }) {
+			continue
+		}
+		a := in.Min().Addr()
+		if next := in.Min().Next(); a == p.Addr() && in.Contains(next) {
+			a = next.Addr()
+		}
+		out = append(out, a)
 	}
 	return out
 }

@@ -13,6 +13,15 @@ func one(name string) model.Selector {
 	return model.Selector{Text: name, All: []model.Label{{Kind: model.LabelHost, Name: name}}}
 }
 
+// having selects whoever has an address of some prefixes.
+func having(prefixes ...string) model.Selector {
+	var s model.Selector
+	for _, p := range prefixes {
+		s.Prefixes = append(s.Prefixes, netip.MustParsePrefix(p))
+	}
+	return s
+}
+
 func tcpPorts(ports ...uint16) []model.Traffic {
 	t := model.Traffic{Protocol: fabric.ProtoTCP}
 	for _, p := range ports {
@@ -24,7 +33,9 @@ func tcpPorts(ports ...uint16) []model.Traffic {
 func TestProbe(t *testing.T) {
 	img := testImage()
 	img.Ports[fw].Labels = append(img.Ports[fw].Labels, fabric.Label{Kind: "firewall", Name: "fw"})
-	n := run(t, img, Options{})
+	n := run(t, img, Options{Internet: []model.PublicHost{{
+		Name: "api.example", Addrs: []netip.Addr{netip.MustParseAddr("198.51.100.80")}, Services: []model.Service{{Kind: model.ServiceHTTP, Port: 80}},
+	}}})
 	internet := model.Selector{Internet: true}
 	through := []model.Waypoint{{Kind: model.SourceFirewall}, {Kind: model.NamedFirewall, Name: "fw"}}
 	for _, tt := range []struct {
@@ -45,6 +56,12 @@ func TestProbe(t *testing.T) {
 		{"symmetric", model.Expectation{Verb: model.Symmetric, From: model.Selector{Any: true}, To: model.Selector{Any: true}, Traffic: tcpPorts(443)}, 4, true, ""},
 		{"names", model.Expectation{Verb: model.Resolves, From: one("web"), Names: []string{"store.corp.test"}}, 1, true, "10.2.0.4"},
 		{"a name that is not there", model.Expectation{Verb: model.Resolves, From: one("web"), Names: []string{"no.corp.test"}}, 1, false, "no such name"},
+		{"from prefixes to prefixes", model.Expectation{Verb: model.Allow, From: having("10.1.0.0/16"), To: having("10.2.0.0/24"), Traffic: tcpPorts(443)}, 1, true, "https 200 OK: db"},
+		{"from a prefix that nobody has", model.Expectation{Verb: model.Allow, From: having("10.1.7.0/24"), To: one("db"), Traffic: tcpPorts(443)}, 0, true, ""},
+		{"from prefixes outside", model.Expectation{Verb: model.Deny, From: having("198.51.100.0/25", "198.51.100.128/25"), To: one("db"), Traffic: tcpPorts(443)}, 2, true, "private-at-edge"},
+		{"to a declared host of the internet", model.Expectation{Verb: model.Allow, From: one("web"), To: having("198.51.100.80/32"), Traffic: tcpPorts(80)}, 1, true, "http 200 OK: api.example"},
+		{"to an address outside", model.Expectation{Verb: model.Deny, From: one("web"), To: having("198.51.100.81/32"), Traffic: tcpPorts(80)}, 1, false, "nobody listens"},
+		{"to everybody", model.Expectation{Verb: model.Symmetric, From: one("web"), To: having("0.0.0.0/0"), Traffic: tcpPorts(443)}, 2, true, "nobody listens"},
 		{"nobody", model.Expectation{Verb: model.Allow, From: one("ghost"), To: one("db")}, 0, true, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

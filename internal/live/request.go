@@ -166,50 +166,17 @@ func (n *Network) Request(ctx context.Context, e *model.Expectation, at func(out
 }
 
 // senders returns who sends the requests of a selector: the first address of
-// every host, and for prefixes outside somebody who has an address of them.
+// every host, and for each prefix outside somebody who has an address of it.
 func (n *Network) senders(sel *model.Selector) []sender {
 	img := n.Image()
 	var out []sender
 	seen := map[*Host]bool{}
 	for _, x := range n.selected(img, sel) {
-		if img.Ports[x.port].Silent || seen[x.host] || len(out) == maxProbes {
+		if img.Ports[x.port].Silent || seen[x.host] && !(x.host == n.internet && bare(sel)) || len(out) == maxProbes {
 			continue
 		}
 		seen[x.host] = true
 		out = append(out, sender{x.host, x.addr})
-	}
-	if sel.Internet || sel.Any || sel.OnPrem || len(sel.All) > 0 {
-		return out
-	}
-	for _, h := range n.Hosts() {
-		for _, a := range h.Addrs() {
-			if within(a, sel.Prefixes) && !seen[h] && len(out) < maxProbes {
-				seen[h] = true
-				out = append(out, sender{h, a})
-			}
-		}
-	}
-	if n.internet == nil {
-		return out
-	}
-	edge := img.Sets[img.Ports[img.Edge].Addrs]
-	for _, p := range sel.Prefixes {
-		known := false
-		for _, h := range n.public.list {
-			for _, a := range h.public {
-				if p.Contains(a) && !seen[h] {
-					seen[h], known = true, true
-					out = append(out, sender{h, a})
-				}
-			}
-		}
-		if own := fabric.PrefixSet(p).Intersect(edge); !known && !own.IsEmpty() {
-			a := own.Min().Addr()
-			if next := a.Next(); own.Contains(fabric.AddrValue(next)) {
-				a = next // the first names the network
-			}
-			out = append(out, sender{n.internet, a})
-		}
 	}
 	return out
 }

@@ -187,11 +187,11 @@ func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation)
 }
 
 // toPublicHosts puts the declared hosts of the internet in the place of the
-// internet as an end: only they have services.
+// internet as a whole: only they have services.
 func (n *Network) toPublicHosts(pairs []pair) []pair {
 	var out []pair
 	for _, p := range pairs {
-		if p.to != n.internet || p.to == nil {
+		if p.to == nil || p.to != n.internet || !slices.Contains(p.to.Addrs(), p.dst) {
 			out = append(out, p)
 			continue
 		}
