@@ -318,6 +318,10 @@ func (c *change) completeInline(in *kind, props map[string]any) *Fault {
 	if !ok {
 		return invalidProperty(c.id, "properties."+in.Inline, raw, "it must be a list")
 	}
+	if in.Kept != nil {
+		list = c.dropKept(list)
+		props[in.Inline] = list
+	}
 	if most := in.most(); len(list) > most {
 		return badRequest(codeTooManyChildren, "Resource %s would have %d %s; at most %d are allowed.", c.id, len(list), in.leaf(), most)
 	}

@@ -14,6 +14,9 @@ func (c *call) remove(k *kind, id model.ID) *Fault {
 	if k.ReadOnly {
 		return methodNotAllowed(c.r.Method, k.methods()...)
 	}
+	if f := c.holdKept(id); f != nil {
+		return f
+	}
 	var gone *model.Resource
 	f := c.update(func(tx *state.Tx) *Fault {
 		if g := id.ResourceGroup(); g != "" && k.Type != model.TypeResourceGroup {

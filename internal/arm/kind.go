@@ -107,6 +107,9 @@ type kind struct {
 	// Hold says why a resource cannot be changed or deleted by clients; deletions
 	// of what is above it pass.
 	Hold func(id model.ID, doc map[string]any, deletion bool) *Fault
+	// Kept gives, of an inline kind, the children a parent shows: those of its
+	// document, and what the server keeps by itself.
+	Kept func(r *reading, parent model.ID, own []map[string]any) []map[string]any
 	// Derived marks a type without documents: its resources are shown from other
 	// resources and written to them.
 	Derived *derived

@@ -61,7 +61,7 @@ func networkKinds() []*kind {
 			},
 			// The remote network may be deleted: the peering is then Disconnected.
 			Refs:    []reference{looseRef(model.TypeVirtualNetwork, "properties.remoteVirtualNetwork.id")},
-			Prepare: syncAsked, Show: showPeering,
+			Prepare: syncAsked, Show: showPeering, Kept: keptPeeringsOf,
 		},
 		{
 			Type: model.TypeNSG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,

@@ -158,30 +158,33 @@ func networkVerbs() []verb {
 // expand returns what the network managers do, and the place of the virtual
 // network asked about.
 func (q *question) expand() (*avnm.Effect, int, *Fault) {
+	effect, networks, err := q.s.kinds.expandManagers(q.view)
+	if err != nil {
+		return nil, 0, fault(http.StatusConflict, "NetworkNotCompiled", "The network managers as stored do not make sense, so there is no answer. Correct what follows and ask again. %s", err)
+	}
+	return effect, slices.IndexFunc(networks, func(n avnm.VNet) bool { return n.ID.Equal(q.on.ID) }), nil
+}
+
+// expandManagers returns what the network managers do, and the virtual networks
+// they do it to.
+func (ks kindSet) expandManagers(v *state.View) (*avnm.Effect, []avnm.VNet, error) {
 	var networks []avnm.VNet
-	at := -1
-	for _, e := range findExact(q.view, termType+strings.ToLower(model.TypeVirtualNetwork)) {
+	for _, e := range findExact(v, termType+strings.ToLower(model.TypeVirtualNetwork)) {
 		r := e.Resource
 		n := avnm.VNet{ID: r.ID, Region: r.Location(), Tags: r.Tags(), Prefixes: spaceOf(r.Doc)}
 		for _, s := range objects(r.Properties(), "subnets") {
 			n.Subnets = append(n.Subnets, r.ID.Child("subnets", text(s, "name")))
 		}
-		if r.ID.Equal(q.on.ID) {
-			at = len(networks)
-		}
 		networks = append(networks, n)
 	}
 	var owned []*model.Resource
-	for _, r := range q.s.kinds.normalForm(q.view) {
+	for _, r := range ks.normalForm(v) {
 		if avnm.Owns(r.Type()) && !aside(r.ID) {
 			owned = append(owned, r)
 		}
 	}
 	effect, problems := avnm.Expand(owned, networks)
-	if err := problems.Err(); err != nil {
-		return nil, 0, fault(http.StatusConflict, "NetworkNotCompiled", "The network managers as stored do not make sense, so there is no answer. Correct what follows and ask again. %s", err)
-	}
-	return effect, at, nil
+	return effect, networks, problems.Err()
 }
 
 // memberOf tells the groups that hold a virtual network or a subnet of it.

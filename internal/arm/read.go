@@ -74,7 +74,7 @@ func (c *call) get(k *kind, id model.ID) *Fault {
 			}
 			return c.answer(http.StatusOK, k, e.Resource, false)
 		}
-	} else if doc, ok := lookup(v, k, id); ok {
+	} else if doc, ok := c.child(v, k, id); ok {
 		return c.answer(http.StatusOK, k, &model.Resource{ID: model.MustParseID(text(doc, "id")), Doc: doc}, false)
 	}
 	if g := id.ResourceGroup(); g != "" {
@@ -88,6 +88,20 @@ func (c *call) get(k *kind, id model.ID) *Fault {
 	return notFound(id, k.child())
 }
 
+// child returns the document of an inline child, one that the server keeps
+// included.
+func (c *call) child(v *state.View, k *kind, id model.ID) (map[string]any, bool) {
+	if k.Kept == nil {
+		return lookup(v, k, id)
+	}
+	e, ok := v.Get(id.Parent())
+	if !ok {
+		return nil, false
+	}
+	doc, i := namedIn(k.Kept(&reading{c.s.kinds, v, id.Parent()}, e.Resource.ID, objects(e.Resource.Properties(), k.Inline)), id.Name())
+	return doc, i >= 0
+}
+
 // head tells whether a resource exists.
 func (c *call) head(id model.ID) *Fault {
 	k, f := c.s.kinds.of(id)
@@ -95,7 +109,7 @@ func (c *call) head(id model.ID) *Fault {
 		return f
 	}
 	status := http.StatusNotFound
-	if _, ok := lookup(c.s.store.View(), k, id); ok {
+	if _, ok := c.child(c.s.store.View(), k, id); ok {
 		status = http.StatusNoContent
 	}
 	c.w.WriteHeader(status)
@@ -161,6 +175,9 @@ func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
 	if k.Inline != "" {
 		e, _ := v.Get(scope)
 		children := objects(e.Resource.Properties(), k.Inline)
+		if k.Kept != nil {
+			children = k.Kept(&reading{c.s.kinds, v, scope}, e.Resource.ID, children)
+		}
 		slices.SortFunc(children, func(a, b map[string]any) int {
 			return strings.Compare(strings.ToLower(text(a, "name")), strings.ToLower(text(b, "name")))
 		})

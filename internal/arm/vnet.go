@@ -208,7 +208,7 @@ func (c *change) fillSubnet(id model.ID, p map[string]any) {
 
 func showVirtualNetwork(r *reading, p map[string]any) {
 	p["subnets"] = r.showEach(model.TypeSubnet, objects(p, "subnets"))
-	p["virtualNetworkPeerings"] = r.showEach(model.TypePeering, objects(p, "virtualNetworkPeerings"))
+	p["virtualNetworkPeerings"] = r.showEach(model.TypePeering, keptPeeringsOf(r, r.id, objects(p, "virtualNetworkPeerings")))
 }
 
 // showEach shows the inline children of a document.

@@ -53,6 +53,9 @@ func (c *call) put(k *kind, id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
+	if f := c.holdKept(id); f != nil {
+		return f
+	}
 	var prepared any
 	if k.Prepare != nil {
 		if prepared, f = k.Prepare(c, id, body); f != nil {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/google/btree"
@@ -39,6 +41,17 @@ type View struct {
 	items    *btree.BTreeG[item]
 	postings *btree.BTreeG[posting]
 	next     chan struct{}
+	derived  sync.Map // reflect.Type to a func that gives the value: see Derive
+}
+
+// Derive returns what follows from a published view, made when it is first asked
+// for and once for each view and type of value.
+func Derive[T any](v *View, make func() T) T {
+	once, ok := v.derived.Load(reflect.TypeFor[T]())
+	if !ok {
+		once, _ = v.derived.LoadOrStore(reflect.TypeFor[T](), sync.OnceValue(make))
+	}
+	return once.(func() T)()
 }
 
 func newView() *View {
