@@ -28,7 +28,7 @@ type fastFront struct {
 	server *Server
 	at     netip.AddrPort
 	real   net.Listener
-	tls    *tls.Config // nil without TLS
+	tls    atomic.Pointer[tls.Config] // of connections from now on; nil without TLS
 	others *handover
 	lot    *lot // where idle connections wait; nil where there is none
 	work   sync.WaitGroup
@@ -40,7 +40,8 @@ type fastFront struct {
 }
 
 func newFastFront(s *Server, at netip.AddrPort, l net.Listener, secure *tls.Config) *fastFront {
-	f := &fastFront{server: s, at: at, real: l, tls: secure, conns: map[*fastConn]struct{}{}}
+	f := &fastFront{server: s, at: at, real: l, conns: map[*fastConn]struct{}{}}
+	f.tls.Store(secure)
 	f.used.New = func() any { return &fastConn{buf: make([]byte, fastBuffer)} }
 	f.others = &handover{address: l.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
 	f.lot = newLot(idleTimeout, func(v visitor) { f.work.Go(func() { f.serve(v, false) }) })
@@ -59,10 +60,11 @@ func (f *fastFront) accept() {
 			continue
 		}
 		v := visitor{conn: conn, remote: conn.RemoteAddr().String()}
-		if f.tls != nil {
-			v.conn = tls.Server(conn, f.tls)
+		secure := f.tls.Load()
+		if secure != nil {
+			v.conn = tls.Server(conn, secure)
 		}
-		f.work.Go(func() { f.serve(v, f.tls != nil) })
+		f.work.Go(func() { f.serve(v, secure != nil) })
 	}
 }
 

@@ -91,6 +91,9 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 		return
 	}
 	if !x.decision.route.greeted(r.TLS, x.state.router, at) {
+		if r.TLS == nil {
+			ends(w, r)
+		}
 		respond(w, http.StatusMisdirectedRequest)
 		return
 	}

@@ -287,10 +287,14 @@ func (r *Router) greets(at netip.AddrPort, name string) *Listener {
 
 // greeted reports whether a connection may ask this listener: one that was made with
 // the name of another listener may not, if this one asks for more than that did. A
-// client must not get around its own certificate by naming somebody else.
+// client must not get around its own certificate by naming somebody else. One that was
+// made without TLS, before a reload demanded it, may not either.
 func (x *route) greeted(t *tls.ConnectionState, r *Router, at netip.AddrPort) bool {
 	l := x.listener
-	if t == nil || l.ClientCAs == nil && l.MinTLS <= tls.VersionTLS12 {
+	if t == nil {
+		return l.Protocol != HTTPS
+	}
+	if l.ClientCAs == nil && l.MinTLS <= tls.VersionTLS12 {
 		return true
 	}
 	by := r.greets(at, t.ServerName)

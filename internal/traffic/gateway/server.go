@@ -194,10 +194,15 @@ func (s *Server) Load(c *Config) error {
 	}
 	s.openQUIC(router, packets)
 	for at, f := range s.fronts {
-		if !has(router, at) {
-			delete(s.fronts, at)
-			go f.shut(idleTimeout)
+		if has(router, at) {
+			if secure := s.handshakes(at); (secure == nil) != (f.fast.tls.Load() == nil) {
+				f.fast.tls.Store(secure)
+			}
+			continue
 		}
+		delete(s.fronts, at)
+		f.fast.stop() // the address is free from now on
+		go f.shut(idleTimeout)
 	}
 	for _, b := range left {
 		b.close()
@@ -341,14 +346,7 @@ func (s *Server) open(at netip.AddrPort, l net.Listener) {
 	f.server.Protocols.SetUnencryptedHTTP2(true)
 	f.server.HTTP2 = &http.HTTP2Config{MaxReadFrameSize: h2Frame}
 	s.fronts[at] = f
-	var secure *tls.Config
-	if s.isTLS(at) {
-		secure = &tls.Config{
-			MinVersion:         tls.VersionTLS12,
-			GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return s.tlsFor(at, hello) },
-		}
-	}
-	f.fast = newFastFront(s, at, l, secure)
+	f.fast = newFastFront(s, at, l, s.handshakes(at))
 	go func() {
 		defer close(f.done)
 		_ = f.server.Serve(f.fast.others)
@@ -363,6 +361,17 @@ func (s *Server) isTLS(at netip.AddrPort) bool {
 		}
 	}
 	return false
+}
+
+// handshakes are those of an address in the state in force, nil without TLS.
+func (s *Server) handshakes(at netip.AddrPort) *tls.Config {
+	if !s.isTLS(at) {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return s.tlsFor(at, hello) },
+	}
 }
 
 // tlsFor returns the handshake of the listener that takes the name a client asks

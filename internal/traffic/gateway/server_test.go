@@ -21,7 +21,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -322,71 +321,6 @@ func TestFailures(t *testing.T) {
 	g = start(t, c)
 	if resp, _ := get(t, g.client("0.0.0.0:80", nil), "http://a/"); resp.StatusCode != 504 {
 		t.Error(resp.Status)
-	}
-}
-
-// Another configuration takes over without a request lost; a wrong one changes
-// nothing.
-func TestReload(t *testing.T) {
-	hold, release := make(chan struct{}), make(chan struct{})
-	slow := backendServer(t, "slow", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
-			close(hold)
-			<-release
-		}
-		fmt.Fprint(w, "slow")
-	})
-	g := start(t, simple(slow))
-	client := g.client("0.0.0.0:80", nil)
-	answer := make(chan string, 1)
-	go func() {
-		_, body := get(t, client, "http://a/slow")
-		answer <- body
-	}()
-	<-hold
-	wrong := simple(slow)
-	wrong.Rules[0].Default.Pool = "x"
-	if err := g.Load(wrong); err == nil {
-		t.Error("a wrong configuration is taken")
-	}
-	var stop atomic.Bool
-	var failed atomic.Int64
-	var all sync.WaitGroup
-	for range 2 {
-		all.Go(func() {
-			for !stop.Load() {
-				resp, err := client.Get("http://a/")
-				if err != nil || resp.StatusCode != 200 {
-					failed.Add(1)
-				}
-				if err == nil {
-					io.Copy(io.Discard, resp.Body)
-					resp.Body.Close()
-				}
-			}
-		})
-	}
-	for i := range 20 {
-		c := simple(backendServer(t, fmt.Sprint("new", i), nil))
-		if i%2 == 0 {
-			c.Listeners = append(c.Listeners, Listener{Name: "more", Protocol: HTTP, Address: netip.MustParseAddrPort("0.0.0.0:81")})
-			c.Rules = append(c.Rules, Rule{Name: "more", Priority: 2, Listener: "more", Default: c.Rules[0].Default})
-		}
-		if err := g.Load(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stop.Store(true)
-	all.Wait()
-	if n := failed.Load(); n > 0 {
-		t.Errorf("%d requests failed during reloads", n)
-	}
-	close(release)
-	if body := <-answer; body != "slow" {
-		t.Error("the request under way:", body)
-	}
-	if _, body := get(t, client, "http://a/"); !strings.HasPrefix(body, "new19") {
-		t.Error(body)
 	}
 }
 
