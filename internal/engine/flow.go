@@ -16,18 +16,20 @@ func id(n uint32, f *flow) FlowID { return FlowID(f.gen)<<32 | FlowID(n) }
 
 // FlowEvent tells what was decided about one direction of a flow.
 type FlowEvent struct {
-	Now     time.Duration
-	Image   *fabric.Image
-	ID      FlowID // 0 if the table had no room for a denied flow
-	Reply   bool   // the direction back to the opener
-	Again   bool   // the flow goes on: another image composes its action anew
-	From    fabric.PortID
-	Packet  fabric.Packet // as it entered
-	Final   fabric.Packet // as it arrived or was stopped
-	Verdict fabric.Verdict
-	Reason  fabric.Reason
-	Path    []fabric.PortID // the ports passed, the first and the last included
-	Delay   time.Duration
+	Now   time.Duration
+	Image *fabric.Image
+	ID    FlowID // 0 if the table had no room for a denied flow
+	Reply bool   // the direction back to the opener
+	Again bool   // the flow goes on: another image composes its action anew
+	From  fabric.PortID
+	// Platform means that the platform sent the packet: a health probe.
+	Platform bool
+	Packet   fabric.Packet // as it entered
+	Final    fabric.Packet // as it arrived or was stopped
+	Verdict  fabric.Verdict
+	Reason   fabric.Reason
+	Path     []fabric.PortID // the ports passed, the first and the last included
+	Delay    time.Duration
 }
 
 func (e *Engine) event(now time.Duration, id FlowID, dir int, k, final key, again bool) {
@@ -36,7 +38,7 @@ func (e *Engine) event(now time.Duration, id FlowID, dir int, k, final key, agai
 	}
 	w := &e.walk
 	e.opts.OnFlow(FlowEvent{
-		Now: now, Image: e.prog.img, ID: id, Reply: dir == backward, Again: again, From: k.at(), Packet: k.packet(), Final: final.packet(),
+		Now: now, Image: e.prog.img, ID: id, Reply: dir == backward, Again: again, From: k.at(), Platform: k.platform(), Packet: k.packet(), Final: final.packet(),
 		Verdict: w.verdict, Reason: w.reason, Path: w.path(), Delay: w.delay(),
 	})
 }

@@ -68,6 +68,42 @@ func TestFlows(t *testing.T) {
 	}
 }
 
+// What a host asks of the platform ends there, and what the platform sends begins
+// there: a health probe.
+func TestFlowsOfThePlatform(t *testing.T) {
+	s, r := running(t, "../../examples/real-programs", node.UpOptions{Pace: 20})
+	h, err := s.Net.Host("laptop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.LookupHost(t.Context(), "www.shop.internal"); err != nil {
+		t.Fatal(err)
+	}
+	table, err := r.Flows(t.Context(), "laptop", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range table.Flows {
+		if strings.HasSuffix(f.Destination, ":53") && (f.From != "laptop" || f.To != "platform") {
+			t.Errorf("a query is from %s to %s", f.From, f.To)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	found := false
+	if err := r.Follow(ctx, "db-1", false, nil, func(n node.FlowNews) error {
+		if strings.HasPrefix(n.Source, "168.63.129.16:") {
+			if found = true; n.From != "platform" || n.To != "db-1" || !slices.Contains(n.Rules, "probes") {
+				t.Errorf("a probe: %+v", n.FlowRow)
+			}
+			cancel()
+		}
+		return nil
+	}); err != nil || !found {
+		t.Errorf("no probe: %v", err)
+	}
+}
+
 // --follow tells when flows begin, are denied and end, until it is interrupted.
 func TestFollow(t *testing.T) {
 	s, r := running(t, "../../examples/three-tier", node.UpOptions{})

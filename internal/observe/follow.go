@@ -62,7 +62,7 @@ func (f *Follower) OnFlow(e engine.FlowEvent) {
 	if e.Again && !stopped || e.Reply && !stopped {
 		return
 	}
-	x := engine.Flow{ID: e.ID, Began: e.Now, Seen: e.Now}
+	x := engine.Flow{ID: e.ID, Began: e.Now, Seen: e.Now, Platform: e.Platform}
 	way := engine.Direction{From: e.From, Packet: e.Packet, Path: e.Path, Verdict: e.Verdict, Reason: e.Reason, Delay: e.Delay, Decided: true}
 	if x.Forward = way; !stopped {
 		x.Reply.Packet = e.Final.Reverse()

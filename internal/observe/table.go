@@ -17,7 +17,7 @@ type FlowRow struct {
 	ID    uint64 `json:"id"`
 	State string `json:"state"` // "open"; "closing" once TCP has ended; "denied"
 	From  string `json:"from"`  // the port where it enters, or "platform" of a health probe
-	To    string `json:"to"`    // the port where it ends or was stopped
+	To    string `json:"to"`    // the port where it ends or was stopped, or "platform"
 	// Protocol, Source and Destination are of the flow as it enters;
 	// Translated is the flow as it arrives, where that differs.
 	Protocol    string   `json:"protocol"`
@@ -67,6 +67,9 @@ func Row(img *fabric.Image, f *engine.Flow, now, connect time.Duration) FlowRow 
 	}
 	if n := len(r.Path); n > 0 {
 		r.To = r.Path[n-1]
+	}
+	if reason.Code == fabric.CodePlatform && !f.Platform {
+		r.To = "platform"
 	}
 	r.Decision = Decide(img, verdict, fabric.FaultNone, reason)
 	switch {
