@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type asker interface {
 	compose(e endpoint)
 	since() time.Time
-	safe() bool  // it may be sent twice
+	safe() bool  // it may be sent twice: its method is idempotent
 	again() bool // nothing of an answer came, and somebody still waits for one
 	dial(p *presence, e endpoint) (*line, error)
 	over(l *line, e endpoint, asked time.Time) (keep bool, err error)
@@ -25,6 +26,7 @@ func (b *backend) tries(ctx context.Context, x asker) error {
 	var last error
 	var room [maxTries]endpoint
 	tried := room[:0]
+	repeated := false
 	for range maxTries {
 		pick, err := b.pick(ctx, "", tried)
 		if err != nil {
@@ -39,7 +41,14 @@ func (b *backend) tries(ctx context.Context, x asker) error {
 			return nil
 		}
 		tried = append(tried, pick.Member)
-		if last = err; !unsent(err) || ctx.Err() != nil {
+		last = err
+		switch {
+		case ctx.Err() != nil:
+			return last
+		case unsent(err):
+		case !repeated && x.safe() && x.again() && lost(err):
+			repeated = true // the member may have ended because of it: one more, not all
+		default:
 			return last
 		}
 	}
@@ -86,6 +95,22 @@ func (b *backend) offer(x asker, e endpoint) error {
 		}
 		return nil
 	}
+}
+
+// idempotent reports whether a request may be sent again when a connection was lost
+// (RFC 9110, 9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// lost reports whether an error means that a connection ended before its time.
+func lost(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &op) && op.Op != "dial" && !op.Timeout()
 }
 
 // timeout is how long a member may think.

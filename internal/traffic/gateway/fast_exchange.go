@@ -190,7 +190,7 @@ func (x *fastExchange) run() {
 
 func (x *fastExchange) since() time.Time { return x.begin }
 
-func (x *fastExchange) safe() bool { return x.request.Method[0] == 'G' || x.request.Method[0] == 'H' }
+func (x *fastExchange) safe() bool { return idempotent(string(x.request.Method)) }
 
 func (x *fastExchange) again() bool { return x.empty && !x.watch.left() }
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ceruleannet/cerulean/balance"
@@ -140,6 +141,10 @@ func (x *exchange) handle(at netip.AddrPort, w http.ResponseWriter, r *http.Requ
 		return
 	}
 	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	if err := settled(r); err != nil {
+		fail(w, r.WithContext(ctx), err)
+		return
+	}
 	if shortable(t, r) && !x.server.options.LongWay {
 		x.short(w, r.WithContext(ctx))
 		return
@@ -260,6 +265,7 @@ func ask(req *http.Request) (*http.Response, error) {
 	}
 	var last error
 	var tried []endpoint
+	repeated := !idempotent(req.Method) || req.Body != nil && req.Body != http.NoBody
 	for try := range maxTries {
 		pick, err := b.pick(req.Context(), cookie, tried)
 		if err != nil {
@@ -275,9 +281,10 @@ func ask(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		last, cookie, tried = err, "", append(tried, pick.Member)
-		if !unsent(err) || req.Context().Err() != nil {
+		if req.Context().Err() != nil || !unsent(err) && (repeated || !lost(err)) {
 			break
 		}
+		repeated = repeated || !unsent(err) // one more, not all: as on the short way
 	}
 	return nil, last
 }
@@ -296,6 +303,13 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 	done := sync.OnceFunc(func() { stop(); cancel(); pick.Done(nil) })
 	out := req.Clone(ctx)
 	out.Body = req.Body
+	switch {
+	case req.Body != nil && req.Body != http.NoBody:
+		out.Body = &oneTry{ReadCloser: req.Body}
+	case idempotent(req.Method) && out.Header["Idempotency-Key"] == nil:
+		// So net/http takes it: another connection if one that waited has ended.
+		out.Header["Idempotency-Key"] = []string{}
+	}
 	if t := x.scope.req; t != nil && len(t.Trailer) > 0 {
 		out.Trailer = t.Trailer // the client's own: its values come after the body
 	}
@@ -325,6 +339,27 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 	}
 	resp.Body = endOf(resp.Body, done)
 	return resp, nil
+}
+
+// oneTry is a request's body while one member is asked. Who asks closes it also if
+// nothing was sent; then the next member still has all of it.
+type oneTry struct {
+	io.ReadCloser
+	over atomic.Bool
+}
+
+// Read implements [io.Reader].
+func (b *oneTry) Read(p []byte) (int, error) {
+	if b.over.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.ReadCloser.Read(p)
+}
+
+// Close implements [io.Closer]. The body itself ends with the exchange.
+func (b *oneTry) Close() error {
+	b.over.Store(true)
+	return nil
 }
 
 // trailersOnly gives an answer of gRPC that is one block of headers and nothing else

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,6 +29,34 @@ type quicFront struct {
 // http3 reports whether a listener of the address asks for HTTP/3.
 func (f *front) http3() bool {
 	return slices.ContainsFunc(f.rules, func(x *route) bool { return x.listener.HTTP3 })
+}
+
+// settled makes a request without a body one that says so. HTTP/3 needs no length, and a
+// stream may end after its header section was read (RFC 9114, 4.1): a GET would reach
+// the member as one with a body of unknown length.
+func settled(r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
+	default:
+		return nil
+	}
+	if r.ProtoMajor != 3 || r.ContentLength >= 0 || r.Body == nil {
+		return nil
+	}
+	var first [1]byte
+	n, err := io.ReadFull(r.Body, first[:])
+	switch {
+	case n > 0:
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(first[:]), r.Body), r.Body}
+	case err == io.EOF && len(r.Trailer) == 0:
+		r.ContentLength, r.Body = 0, http.NoBody
+	case err != io.EOF:
+		return err
+	}
+	return nil
 }
 
 // openQUIC serves HTTP/3 where the configuration asks for it now, and ends it where

@@ -21,6 +21,9 @@ func TestHTTP3(t *testing.T) {
 		b, _ := io.ReadAll(r.Body)
 		w.Header().Set("Trailer", "X-End")
 		fmt.Fprintf(w, "%s %s %s proto=%s", r.Method, r.URL, b, r.Header.Get("X-Forwarded-Proto"))
+		if r.Method == "GET" && len(b) == 0 && r.ContentLength != 0 {
+			fmt.Fprint(w, " with a body")
+		}
 		w.Header().Set("X-End", "yes")
 	})
 	cert, roots := certificate(t, "shop.example")
@@ -44,10 +47,11 @@ func TestHTTP3(t *testing.T) {
 	}
 	tr := &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "shop.example"}}
 	defer tr.Close()
+	method := "POST"
 	ask := func(body string) (*http.Response, string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		req, _ := http.NewRequestWithContext(ctx, "POST", "https://"+udp+"/a?b", strings.NewReader(body))
+		req, _ := http.NewRequestWithContext(ctx, method, "https://"+udp+"/a?b", strings.NewReader(body))
 		req.Host = "shop.example"
 		resp, err := tr.RoundTrip(req)
 		if err != nil {
@@ -65,6 +69,16 @@ func TestHTTP3(t *testing.T) {
 	if _, body, err := ask(large); err != nil || !strings.Contains(body, large) {
 		t.Error(len(body), err)
 	}
+	// A request without a body reaches the member as one, with a body also if it is a
+	// GET: HTTP/3 does not need a length.
+	method = "GET"
+	for body, want := range map[string]string{"": "GET /a?b  proto=https", "x": "GET /a?b x proto=https"} {
+		if _, got, err := ask(body); err != nil || got != want {
+			t.Errorf("%q: %q, %v", body, got, err)
+		}
+		<-g.told
+	}
+	method = "POST"
 	<-g.told
 	<-g.told
 	g.mu.Lock()

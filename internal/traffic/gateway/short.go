@@ -66,9 +66,7 @@ func (x *exchange) short(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, last)
 }
 
-func (s *shortExchange) safe() bool {
-	return s.r.Method == http.MethodGet || s.r.Method == http.MethodHead
-}
+func (s *shortExchange) safe() bool { return idempotent(s.r.Method) }
 
 func (s *shortExchange) since() time.Time { return s.begun }
 
