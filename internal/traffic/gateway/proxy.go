@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -265,7 +266,11 @@ func ask(req *http.Request) (*http.Response, error) {
 	}
 	var last error
 	var tried []endpoint
-	repeated := !idempotent(req.Method) || req.Body != nil && req.Body != http.NoBody
+	again, err := repeatable(req)
+	if err != nil {
+		return nil, err
+	}
+	repeated := !again
 	for try := range maxTries {
 		pick, err := b.pick(req.Context(), cookie, tried)
 		if err != nil {
@@ -289,6 +294,24 @@ func ask(req *http.Request) (*http.Response, error) {
 	return nil, last
 }
 
+// repeatable reports whether a request may be sent twice. A short body is read for that.
+func repeatable(req *http.Request) (bool, error) {
+	switch {
+	case !idempotent(req.Method):
+		return false, nil
+	case req.Body == nil || req.Body == http.NoBody:
+		return true, nil
+	case req.ContentLength <= 0 || req.ContentLength > fastBody || req.Header.Get("Expect") != "" || len(req.Trailer) > 0:
+		return false, nil
+	}
+	b := make([]byte, req.ContentLength)
+	if _, err := io.ReadFull(req.Body, b); err != nil {
+		return false, err
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	return true, nil
+}
+
 // send asks one member.
 func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchange) (*http.Response, error) {
 	e := pick.Member
@@ -304,9 +327,12 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 	out := req.Clone(ctx)
 	out.Body = req.Body
 	switch {
+	case req.GetBody != nil:
+		out.Body, _ = req.GetBody()
 	case req.Body != nil && req.Body != http.NoBody:
 		out.Body = &oneTry{ReadCloser: req.Body}
-	case idempotent(req.Method) && out.Header["Idempotency-Key"] == nil:
+	}
+	if idempotent(req.Method) && out.Header["Idempotency-Key"] == nil {
 		// So net/http takes it: another connection if one that waited has ended.
 		out.Header["Idempotency-Key"] = []string{}
 	}

@@ -65,7 +65,7 @@ func TestLostConnection(t *testing.T) {
 			{"GET", "", 200},
 			{"HEAD", "", 200},
 			{"DELETE", "", 200},
-			{"PUT", "", 200},
+			{"PUT", "", 200}, {"PUT", "x", 200},
 			{"POST", "", 502},
 			{"PATCH", "x", 502},
 			{"POST", "x", 502},
@@ -115,7 +115,11 @@ func TestWaitedConnection(t *testing.T) {
 		client := g.client("0.0.0.0:80", nil)
 		for range 20 {
 			for _, method := range []string{"GET", "PUT", "DELETE", "HEAD"} {
-				req, _ := http.NewRequest(method, url, nil)
+				body := ""
+				if method == "PUT" {
+					body = "x"
+				}
+				req, _ := http.NewRequest(method, url, strings.NewReader(body))
 				resp, err := client.Do(req)
 				if err != nil {
 					t.Fatal(err)
