@@ -73,12 +73,15 @@ func header(h map[string]any, name string) string {
 }
 
 // polls are the paths of operations under way and their results.
-var polls = regexp.MustCompile(`(?i)/(operations|operationResults|operationStatuses|asyncOperations|dnsOperationResults|privateDnsOperationResults|privateDnsOperationStatuses|azureAsyncOperation|dnsOperationStatuses|CdnOperationResults|profileresults|operationresults|operationStatuses)(/|\?)|/operationresults/|/profileresults/|/subscriptions/[^/]+/operationresults`)
+var polls = regexp.MustCompile(`(?i)/([a-z]*(operationResults?|operationStatuses|azureAsyncOperation|asyncOperations?)|operations|profileresults)(/|\?)`)
+
+// deploymentOperations are the steps of a deployment, which are no polls.
+var deploymentOperations = regexp.MustCompile(`(?i)/deployments/[^/]+/operations(/[^/]+)?$`)
 
 // poll reports whether an exchange asks for an operation.
 func (i *interaction) poll() bool {
 	u, err := url.Parse(i.Request.URI)
-	return err == nil && strings.EqualFold(i.Request.Method, "GET") && polls.MatchString(u.Path+"?")
+	return err == nil && strings.EqualFold(i.Request.Method, "GET") && polls.MatchString(u.Path+"?") && !deploymentOperations.MatchString(u.Path)
 }
 
 // management reports whether an exchange is with Resource Manager.
