@@ -123,7 +123,7 @@ func (c *Cache) Do(req *http.Request, key string, p *Policy, ask Ask, detached f
 		}
 		return resp, err
 	}
-	if req.Header.Get("Range") != "" || req.Header.Get("Upgrade") != "" {
+	if req.Header.Get("Upgrade") != "" {
 		return c.forward(req, ask, "fwd=bypass")
 	}
 	said := parseDirectives(req.Header)
@@ -148,6 +148,9 @@ func (c *Cache) Do(req *http.Request, key string, p *Policy, ask Ask, detached f
 		}
 		if said.has("only-if-cached") {
 			return c.timeout(req), nil
+		}
+		if req.Header.Get("Range") != "" && req.Method == http.MethodGet {
+			return c.forward(req, ask, "fwd=bypass") // parts come from what is stored whole
 		}
 		land, wait := c.fly(key)
 		if wait == nil {
@@ -266,7 +269,10 @@ func (c *Cache) fetch(req *http.Request, key string, p *Policy, v *variant, said
 		most = defaultObject
 	}
 	why := "fwd=miss"
-	if v != nil {
+	switch {
+	case v != nil && judge(directives{}, v, asked) == useFresh:
+		why = "fwd=request" // it would do, but for what the client said
+	case v != nil:
 		why = "fwd=stale"
 	}
 	if !storable(out, resp, p) || resp.ContentLength > most {
@@ -333,6 +339,7 @@ func (c *Cache) refresh(req *http.Request, key string, p *Policy, v *variant, as
 	}
 	again := detached(c.ctx, req)
 	again.Method = http.MethodGet
+	again.Header.Del("Range") // all of it is wanted
 	c.work.Go(func() {
 		defer land()
 		resp, err := c.fetch(again, key, p, v, directives{}, ask, land)
@@ -379,6 +386,7 @@ func (c *Cache) serve(req *http.Request, v *variant, why string) *http.Response 
 		h.Del("Content-Length")
 		resp.ContentLength = -1
 	}
+	part(req, resp, v)
 	return resp
 }
 

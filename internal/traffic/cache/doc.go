@@ -11,5 +11,6 @@
 //     and forgets what was used least when the size is reached.
 //  4. cache.go answers from the store; or validates what is there (ETag,
 //     Last-Modified); or asks and stores. One request of many alike asks, the
-//     others wait for it. record.go keeps a copy of a body that passes.
+//     others wait for it. record.go keeps a copy of a body that passes, part.go cuts
+//     out of one that is stored what a Range asks for.
 package cache

@@ -49,6 +49,12 @@ func Encode(resp *http.Response, coding string) {
 	h.Set("Content-Encoding", coding)
 	h.Del("Content-Length")
 	h.Del("Accept-Ranges")
+	Weaken(h)
+}
+
+// Weaken makes an answer's entity tag one that does not tell codings apart: another
+// coding is another representation (RFC 9110, 8.8.1).
+func Weaken(h http.Header) {
 	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
 		h.Set("ETag", "W/"+tag)
 	}

@@ -18,6 +18,12 @@ func compress(r *http.Request, resp *http.Response, types []string) {
 	if err != nil || !slices.ContainsFunc(types, func(t string) bool { return strings.EqualFold(t, kind) }) {
 		return
 	}
+	if resp.StatusCode == http.StatusNotModified {
+		// As the answer would have had that it stands for (RFC 9110, 15.4.5).
+		coding.Vary(h)
+		coding.Weaken(h)
+		return
+	}
 	if resp.StatusCode != http.StatusOK || r.Method == http.MethodHead || !coding.Possible(h) ||
 		resp.ContentLength >= 0 && resp.ContentLength < minCompress || resp.ContentLength > maxCompress {
 		return

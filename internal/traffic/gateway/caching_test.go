@@ -58,22 +58,29 @@ func TestCaching(t *testing.T) {
 	if resp, body := get("/a?x=2"); !strings.HasPrefix(body, "n1") || resp.Header.Get("Cache-Status") != "cerulean; hit" || resp.Header.Get("Age") != "0" || len(resp.Cookies()) != 0 {
 		t.Errorf("%q %v", body, resp.Header)
 	}
-	if resp, _ := get("/a", `If-None-Match: "v"`); resp.StatusCode != 304 {
-		t.Error(resp.Status)
+	// RFC 9110, 15.4.5: with the Vary and the tag of the answer it stands for.
+	if resp, _ := get("/a", `If-None-Match: W/"v"`, "Accept-Encoding: gzip"); resp.StatusCode != 304 || resp.Header.Get("Vary") != "Accept-Encoding" || resp.Header.Get("Etag") != `W/"v"` {
+		t.Error(resp.Status, resp.Header)
+	}
+	if resp, body := get("/a", "Range: bytes=1-1", "Accept-Encoding: gzip"); resp.StatusCode != 206 || body != "1" || resp.Header.Get("Content-Encoding") != "" || resp.Header.Get("Cache-Status") != "cerulean; hit" {
+		t.Error(resp.Status, body, resp.Header)
+	}
+	if resp, _ := get("/a", "Cache-Control: no-cache"); resp.Header.Get("Cache-Status") != "cerulean; fwd=request; stored" {
+		t.Error(resp.Header) // RFC 9211, 2.2
 	}
 	if resp, _ := get("/a", "Accept-Encoding: gzip"); resp.Header.Get("Content-Encoding") != "gzip" || resp.Header.Get("Cache-Status") != "cerulean; hit" {
 		t.Error(resp.Header)
 	}
-	if _, body := get("/live"); !strings.HasPrefix(body, "n2") {
+	if _, body := get("/live"); !strings.HasPrefix(body, "n3") {
 		t.Error(body)
 	}
-	if _, body := get("/live"); !strings.HasPrefix(body, "n3") {
+	if _, body := get("/live"); !strings.HasPrefix(body, "n4") {
 		t.Error(body)
 	}
 	if n := g.Purge("shop.example", "/A*"); n != 1 {
 		t.Error(n)
 	}
-	if _, body := get("/a"); !strings.HasPrefix(body, "n4") {
+	if _, body := get("/a"); !strings.HasPrefix(body, "n5") {
 		t.Error(body)
 	}
 	g.mu.Lock()

@@ -23,8 +23,15 @@ var compressible = map[string]bool{
 func compress(r *http.Request, resp *http.Response) {
 	h := resp.Header
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	worth := strings.HasPrefix(kind, "text/") || compressible[kind]
+	if resp.StatusCode == http.StatusNotModified && (worth || kind == "") {
+		// As the answer would have had that it stands for (RFC 9110, 15.4.5).
+		coding.Vary(h)
+		coding.Weaken(h)
+		return
+	}
 	switch {
-	case !strings.HasPrefix(kind, "text/") && !compressible[kind]:
+	case !worth:
 		return
 	case resp.StatusCode < 200, resp.StatusCode == http.StatusNoContent, resp.StatusCode == http.StatusNotModified, resp.StatusCode == http.StatusPartialContent:
 		return
