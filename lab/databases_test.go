@@ -235,3 +235,20 @@ func TestServerFirewallAnswers(t *testing.T) {
 		})
 	}
 }
+
+// A drill writes to failover groups meanwhile: what fails here is not the primary's,
+// so nothing moves and nothing is lost.
+func TestDrillOfAFailoverGroup(t *testing.T) {
+	l := lab.Declare(t, ledger, lab.WithPace(1000))
+	d, err := l.Drill(t.Context(), "host web-northeurope", 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Groups) != 1 {
+		t.Fatalf("%d failover groups\n%s", len(d.Groups), d)
+	}
+	g := d.Groups[0]
+	if g.Group != "books-data" || g.From != "books-sql-westeurope" || g.To != "" || g.FailedOver >= 0 || g.Lost != 0 || g.Acknowledged == 0 || g.Result != "as predicted" || g.Why != "" {
+		t.Errorf("%+v\n%s", g, d)
+	}
+}

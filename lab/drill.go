@@ -49,7 +49,30 @@ type Drill struct {
 	OK     bool // nothing was worse than predicted
 	Held   time.Duration
 	Flows  []DrillFlow
+	// Groups are the SQL failover groups, which were written to meanwhile.
+	Groups []DrillGroup
 	text   string
+}
+
+// DrillGroup is what a SQL failover group did, as a client of its listener
+// measured it.
+type DrillGroup struct {
+	Group    string
+	From, To string // the primary before and while the failure lasted; To is empty if nobody took over
+	// FailedOver, NameMoved and Recovered are how long after the failure the roles
+	// changed, the listener's name led to the new primary, and a client that asks
+	// for it anew had its next commit acknowledged; negative if that did not come.
+	FailedOver, NameMoved, Recovered time.Duration
+	// AtMost is what is predicted of Recovered, where the failure took the primary
+	// of an automatic group.
+	AtMost time.Duration
+	// Acknowledged counts the commits that clients know of, Lost those that are not
+	// there any more; Oldest is how long before the failure the oldest lost one was
+	// acknowledged, LossAtMost what is predicted of it.
+	Acknowledged, Lost int
+	Oldest, LossAtMost time.Duration
+	Why                string // of a result that is not as predicted
+	Result             string // as predicted, worse or not judged
 }
 
 // DrillFlow is one flow of the traffic that a drill made.
@@ -100,6 +123,13 @@ func (l *Lab) Drill(ctx context.Context, target string, lasting time.Duration) (
 			Expectation: r.Expectations[f.Expectation].Expectation.Name, Kind: string(f.Kind), From: f.From, To: f.To,
 			Predicted: string(f.Forecast), Outcome: string(f.Outcome), Why: f.Why, Works: f.Works,
 			First: f.First, Steady: f.Steady, Recovered: f.Recovered, Result: string(f.Comparison),
+		})
+	}
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		out.Groups = append(out.Groups, DrillGroup{
+			Group: g.Group, From: g.From, To: g.To, FailedOver: g.FailedOver, NameMoved: g.NameMoved, Recovered: g.Recovered, AtMost: g.AtMost,
+			Acknowledged: g.Acknowledged, Lost: g.Lost, Oldest: g.Oldest, LossAtMost: g.LossAtMost, Why: g.Said, Result: string(g.Comparison),
 		})
 	}
 	var b strings.Builder

@@ -164,8 +164,9 @@ func newExplain() *cobra.Command {
 		Use:   "explain FROM TO[:PORT]",
 		Short: "Show the path between two places, what decides on it, and every blocker",
 		Long: `FROM and TO are a host, a subnet ("app in prod-westeurope"), a virtual network, a
-group, an address, or "internet". TO may end in a port (":5432", which means TCP)
-or a protocol and port (":udp/53", ":icmp").
+group, an address, or "internet". TO may be a DNS name, too: what it means to FROM, as
+the listener of a failover group does. TO may end in a port (":5432", which means TCP) or
+a protocol and port (":udp/53", ":icmp").
 
 Of traffic that is blocked it shows the fewest changes that open it, tried on a copy of the
 network, and all that they would open besides. Of traffic that works, --close shows the
@@ -182,6 +183,7 @@ Exits with 1 when the traffic does not get there and back.`,
   cerulean explain all-prod-spokes all-nonprod-spokes --all -n examples/globojava
   cerulean explain internet edge-westeurope:22 --rules -n examples/globojava
   cerulean explain internet edge-westeurope:22 -n examples/globojava -o json
+  cerulean explain invoice fiscal-data.database.windows.net:1433 -n examples/fiscal
   cerulean explain shop.trafficmanager.net -n examples/traffic-manager
   cerulean explain https://api.shop.example/orders/7 --from internet -n examples/api-gateway
   cerulean explain --live shop-prod-eastus db-prod-eastus:5432 -n examples/globojava`,

@@ -79,7 +79,7 @@ func (r *Report) writeGroups(w io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FAILOVER GROUP\tFROM\tTO\tROLES AFTER\tNAME AFTER\tCOMMIT AFTER\tAT MOST\tCOMMITS\tLOST\tRESULT")
+	fmt.Fprintln(t, "FAILOVER GROUP\tROLES AFTER\tNAME AFTER\tCOMMIT AFTER\tAT MOST\tCOMMITS\tLOST\tRESULT")
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		lost := fmt.Sprint(g.Lost)
@@ -90,13 +90,13 @@ func (r *Report) writeGroups(w io.Writer) error {
 		if g.Hit && g.Automatic {
 			most = round(g.AtMost).String()
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", g.Group, g.From, cmp.Or(g.To, "-"), after(g.FailedOver), after(g.NameMoved), after(g.Recovered), most, g.Acknowledged, lost, g.Comparison)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", g.Group, after(g.FailedOver), after(g.NameMoved), after(g.Recovered), most, g.Acknowledged, lost, g.Comparison)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	for i := range r.Groups {
-		if _, err := fmt.Fprintln(w, strings.Join(r.Groups[i].sentences(), "; ")); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join(r.Groups[i].sentences(), "\n   ")); err != nil {
 			return err
 		}
 	}
@@ -106,8 +106,14 @@ func (r *Report) writeGroups(w io.Writer) error {
 // sentences say what the table has no room for.
 func (r *GroupReport) sentences() []string {
 	out := []string{r.Group + ": " + cmp.Or(r.Said, "as predicted")}
+	switch {
+	case r.To != "":
+		out = append(out, fmt.Sprintf("%s -> %s", r.From, r.To))
+	case r.From != "":
+		out = append(out, r.From+" stayed the primary")
+	}
 	if r.Writer != "" {
-		out[0] += ", measured at " + r.Writer
+		out = append(out, "measured at "+r.Writer)
 	}
 	if r.Hit && r.Automatic {
 		text := fmt.Sprintf("grace period %s", round(r.Grace))
@@ -117,11 +123,10 @@ func (r *GroupReport) sentences() []string {
 		out = append(out, text, fmt.Sprintf("names are kept for %s", round(r.TTL)))
 	}
 	if r.To != "" {
-		text := fmt.Sprintf("commits of less than %s before the failure could be lost", round(r.LossAtMost))
+		out = append(out, fmt.Sprintf("commits of less than %s before the failure could be lost", round(r.LossAtMost)))
 		if r.Lost > 0 {
-			text += fmt.Sprintf(", the oldest that was is of %s before (numbers %d to %d of the database)", round(r.Oldest), r.First, r.Last)
+			out = append(out, fmt.Sprintf("the oldest lost is of %s before it (numbers %d to %d of the database)", round(r.Oldest), r.First, r.Last))
 		}
-		out = append(out, text)
 	}
 	if r.Back >= 0 {
 		out = append(out, fmt.Sprintf("moved back by a planned failover in %s", r.Back.Round(10*time.Microsecond)))

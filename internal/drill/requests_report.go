@@ -5,34 +5,39 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 )
 
-// writeRequests writes what became of requests, for people.
+// writeRequests writes what became of requests, for people: what was sent, then how
+// much of it failed and when, then why.
 func (r *Report) writeRequests(w io.Writer) error {
 	if len(r.Requests) == 0 {
 		return nil
 	}
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "REQUESTS\tFROM\tMEMBERS LOST\tSENT\tFAILED BEFORE\tUNTIL NOTICED\tWITHIN\tAFTERWARDS\tWHEN BACK\tLAST AFTER\tPREDICTED\tRESULT")
+	fmt.Fprintln(w, "\nREQUESTS")
 	for i := range r.Requests {
 		x := &r.Requests[i]
-		lost := fmt.Sprintf("%d of %d", x.Lost, x.Members)
+		lost := fmt.Sprintf("%d of %d members lost", x.Lost, x.Members)
 		switch {
 		case x.Gateway == "":
-			lost = "not known"
+			lost = "which members it has is not known"
 		case x.Pool == "":
-			lost = "-" // the gateway answers itself
+			lost = "its gateway answers itself"
 		}
+		all := x.Sent.Before + x.Sent.Unnoticed + x.Sent.Noticed + x.Sent.After
+		fmt.Fprintf(w, "%d  %s from %s\n   %d sent; %s; probes notice within %s\n", i+1, x.URL, x.From, all, lost, round(x.Within))
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FAILED\tBEFORE\tUNTIL NOTICED\tAFTERWARDS\tWHEN BACK\tLAST AFTER\tPREDICTED\tRESULT")
+	for i := range r.Requests {
+		x := &r.Requests[i]
 		last := "none"
 		if x.LastFailed >= 0 {
 			last = round(x.LastFailed).String()
 		}
-		all := x.Sent.Before + x.Sent.Unnoticed + x.Sent.Noticed + x.Sent.After
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.URL, x.From, lost, all,
-			share(x.Failed.Before, x.Sent.Before), share(x.Failed.Unnoticed, x.Sent.Unnoticed), round(x.Within),
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", i+1,
+			share(x.Failed.Before, x.Sent.Before), share(x.Failed.Unnoticed, x.Sent.Unnoticed),
 			share(x.Failed.Noticed, x.Sent.Noticed), share(x.Failed.After, x.Sent.After), last, x.Predicted, x.Comparison)
 	}
 	if err := t.Flush(); err != nil {
@@ -40,15 +45,14 @@ func (r *Report) writeRequests(w io.Writer) error {
 	}
 	for i := range r.Requests {
 		x := &r.Requests[i]
-		var why []string
-		for _, k := range slices.Sorted(maps.Keys(x.Why)) {
-			why = append(why, fmt.Sprintf("%d %s", x.Why[k], k))
-		}
-		if len(why) > 0 {
-			fmt.Fprintf(w, "%s from %s failed: %s\n", x.URL, x.From, strings.Join(why, "; "))
+		for j, k := range slices.Sorted(maps.Keys(x.Why)) {
+			if j == 0 {
+				fmt.Fprintf(w, "%d failed because:\n", i+1)
+			}
+			fmt.Fprintf(w, "   %d times %s\n", x.Why[k], k)
 		}
 		if x.Said != "" {
-			fmt.Fprintf(w, "%s from %s: %s\n", x.URL, x.From, x.Said)
+			fmt.Fprintf(w, "%d: %s\n", i+1, x.Said)
 		}
 	}
 	return nil

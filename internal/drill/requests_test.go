@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -65,5 +66,36 @@ func TestJudgeRequests(t *testing.T) {
 	}
 	if r.LastFailed.Round(100*time.Millisecond) != 4400*time.Millisecond || r.Longest < 2400*time.Millisecond || r.Longest > 2600*time.Millisecond {
 		t.Errorf("last after %s, longest %s", r.LastFailed, r.Longest)
+	}
+}
+
+// The report says of every request what was sent and what failed of it, in lines
+// that a terminal has room for.
+func TestWriteRequests(t *testing.T) {
+	r := Report{Requests: []RequestReport{
+		{
+			URL: "https://www.fiscal.example/analytics/today", From: "client.fiscal.example", Gateway: "g", Pool: "web", Members: 2, Lost: 1,
+			Within: 6500 * time.Millisecond, Sent: Counted{1000, 1000, 1000, 1000}, Failed: Counted{0, 523, 12, 0}, LastFailed: 12345 * time.Millisecond,
+			Why: map[string]int{"502 Bad Gateway": 500, "no answer": 35}, Predicted: Works, Comparison: Worse, Said: "12 failed after probes must have noticed",
+		},
+		{URL: "http://a.example/", From: "app", LastFailed: never, Predicted: Unknown, Comparison: NotJudged},
+	}}
+	var text strings.Builder
+	if err := r.writeRequests(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"1  https://www.fiscal.example/analytics/today from client.fiscal.example\n   4000 sent; 1 of 2 members lost; probes notice within 6.5s\n",
+		"2  http://a.example/ from app\n   0 sent; which members it has is not known; probes notice within 0s\n",
+		"523 of 1000", "12.3s", "   500 times 502 Bad Gateway\n   35 times no answer\n", "1: 12 failed after probes must have noticed\n", "none",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("not said: %q\n%s", want, text.String())
+		}
+	}
+	for line := range strings.Lines(text.String()) {
+		if len(strings.TrimRight(line, "\n")) > 100 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
 	}
 }

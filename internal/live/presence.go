@@ -170,7 +170,7 @@ func (ps *presences) called(p *presence, at *link, r *tcp.ForwarderRequest) {
 	if terr != nil {
 		return
 	}
-	c := gonet.NewTCPConn(&queue, ep)
+	c := newConnection(gonet.NewTCPConn(&queue, ep), who.local, who.remote)
 	ps.mu.Lock()
 	if ps.closed {
 		ps.mu.Unlock()

@@ -235,7 +235,7 @@ func (p *prober) dial(ctx context.Context, member *link, to netip.AddrPort) (net
 	}
 	switch terr.(type) {
 	case nil:
-		return gonet.NewTCPConn(&queue, ep), nil
+		return newConnection(gonet.NewTCPConn(&queue, ep), netip.AddrPort{}, to), nil
 	case *tcpip.ErrConnectionRefused:
 		ep.Close()
 		return nil, ErrRefused

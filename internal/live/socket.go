@@ -118,7 +118,7 @@ func (x *socket) connect(ctx context.Context, watch *watcher) (net.Conn, error) 
 	}
 	switch terr.(type) {
 	case nil:
-		return gonet.NewTCPConn(&x.queue, x.ep), nil
+		return newConnection(gonet.NewTCPConn(&x.queue, x.ep), netip.AddrPortFrom(x.packet.Src, x.packet.SrcPort), netip.AddrPortFrom(x.packet.Dst, x.packet.DstPort)), nil
 	case *tcpip.ErrConnectionRefused:
 		x.ep.Close()
 		return nil, ErrRefused
@@ -167,7 +167,7 @@ func listen(s *stack.Stack, local netip.AddrPort, family int) (net.Listener, err
 		ep.Close()
 		return nil, stackError(terr)
 	}
-	return gonet.NewTCPListener(s, &queue, ep), nil
+	return &listener{gonet.NewTCPListener(s, &queue, ep)}, nil
 }
 
 // ListenPacket announces on a UDP address of the host.

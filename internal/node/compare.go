@@ -76,7 +76,7 @@ func (d *Design) ExplainAll(from, to string) (*Fates, error) {
 	if err != nil {
 		return nil, fmt.Errorf("FROM: %w", err)
 	}
-	destination, traffic, err := intent.ParseTarget(d.Network(), to)
+	destination, traffic, _, err := d.target(&source, to)
 	if err != nil {
 		return nil, fmt.Errorf("TO: %w", err)
 	}

@@ -157,8 +157,8 @@ func (r *Remote) Drill(ctx context.Context, o DrillOptions, on func(stage, text 
 			if cause := context.Cause(ctx); cause != nil {
 				return nil, cause
 			}
-			if errors.Is(err, io.EOF) {
-				err = errors.New("the running network ended")
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = errors.New("the running network ended before its drill")
 			}
 			return nil, err
 		}

@@ -37,6 +37,7 @@ type Explanation struct {
 	explanation proof.Explanation
 	filters     []proof.Evaluation
 	image       *fabric.Image
+	named       *NamedTarget // what a DNS name led to; nil for a place
 	// given up: why some of the answer is missing
 	partial error
 }
@@ -47,18 +48,18 @@ type Ask struct {
 }
 
 // Explain follows traffic between two places of the network; both are written
-// as in expectations, TO may end in a port. Of a flow that is blocked it finds
+// as in expectations, TO may be a DNS name and end in a port. Of a flow that is blocked it finds
 // the fewest changes that open it and all that they would open.
 func (d *Design) Explain(from, to string, ask Ask) (*Explanation, error) {
 	source, err := intent.ParseEndpoint(d.Network(), from)
 	if err != nil {
 		return nil, fmt.Errorf("FROM: %w", err)
 	}
-	destination, traffic, err := intent.ParseTarget(d.Network(), to)
+	destination, traffic, named, err := d.target(&source, to)
 	if err != nil {
 		return nil, fmt.Errorf("TO: %w", err)
 	}
-	x := &Explanation{explanation: d.Prover.Explain(source, destination, traffic), image: d.Image}
+	x := &Explanation{explanation: d.Prover.Explain(source, destination, traffic), image: d.Image, named: named}
 	x.filters = d.Prover.Evaluations(&x.explanation.Conn)
 	x.partial = d.Prover.Opens(&x.explanation)
 	if ask.Close && x.partial == nil {
@@ -85,6 +86,11 @@ func (x *Explanation) Works() bool { return x.explanation.Works() }
 // WriteText writes the explanation for people; rules adds every rule that was
 // asked, and why it did not match.
 func (x *Explanation) WriteText(w io.Writer, rules, color bool) error {
+	if x.named != nil {
+		if _, err := fmt.Fprintf(w, "%s\n", x.named); err != nil {
+			return err
+		}
+	}
 	if err := x.explanation.WriteText(w, proof.Style{Colour: color}); err != nil {
 		return err
 	}
@@ -119,10 +125,11 @@ func (x *Explanation) WriteJSON(w io.Writer) error {
 	}
 	return writeJSON(w, struct {
 		*proof.Explanation
+		Named      *NamedTarget        `json:"name,omitempty"`
 		Filters    []proof.Evaluation  `json:"filters,omitempty"`
 		Diagnostic diagnose.Diagnostic `json:"networkConfigurationDiagnostic"`
 		Verifier   *diagnose.Run       `json:"reachabilityAnalysisRun,omitempty"`
-	}{&x.explanation, x.filters, diagnose.OfConnection(x.image, &x.explanation.Conn), run})
+	}{&x.explanation, x.named, x.filters, diagnose.OfConnection(x.image, &x.explanation.Conn), run})
 }
 
 // WriteProbes writes proof and packets side by side, and in full what is broken.
