@@ -270,7 +270,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			switch {
 			case e.Expectation.Request != nil: // among the requests
 			case e.Expectation.Verb == model.Allow:
-				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\tnobody here sends or serves it\n", e.Expectation.Name, e.Predicted)
+				fmt.Fprintf(t, "%s\t%s\t-\t-\t-\tnobody here sends or serves it\n", shorten(e.Expectation.Name), e.Predicted)
 			}
 			continue
 		}
@@ -282,7 +282,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		if e.Streams > 0 {
 			streams = fmt.Sprintf("%d of %d", e.Survived, e.Streams)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n", e.Expectation.Name, predicted, e.Flows, e.Working, streams, e.Comparison)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\t%s\n", shorten(e.Expectation.Name), predicted, e.Flows, e.Working, streams, e.Comparison)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -315,6 +315,16 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Target, result)
 	return err
+}
+
+// maxName bounds how much of an expectation's name a table shows.
+const maxName = 48
+
+func shorten(name string) string {
+	if r := []rune(name); len(r) > maxName {
+		return string(r[:maxName-1]) + "…"
+	}
+	return name
 }
 
 func round(d time.Duration) time.Duration {

@@ -155,8 +155,9 @@ func (img *Image) choiceTable(where place, r *Redirect) *choiceTable {
 
 // nearest returns the region, of those with a target that is up, with the
 // shortest way from where a packet entered. Where that is not known, as at the
-// internet's edge, routing by anycast is imitated: the sender's address decides,
-// and stays with a region as long as the choice of regions does.
+// internet's edge of senders that nobody placed, routing by anycast is imitated:
+// the sender's address decides, and stays with a region as long as the choice of
+// regions does.
 func (img *Image) nearest(r *Redirect, from PortID, src netip.Addr) RegionID {
 	var up []RegionID
 	for i := range r.Targets {
@@ -164,20 +165,19 @@ func (img *Image) nearest(r *Redirect, from PortID, src netip.Addr) RegionID {
 			up = append(up, g)
 		}
 	}
-	a := AddrValue(src)
-	sender := balance.Mix(balance.Mix(0, a.Hi), a.Lo)
-	near := RegionID(None)
-	if from != None {
-		near = img.Ports[from].Region
-	}
-	best, high := up[0], uint64(0)
-	for i, g := range up {
-		if near != None {
-			if i == 0 || img.away(near, g) < img.away(near, best) {
+	if away := img.distances(from, src); away != nil {
+		best := up[0]
+		for _, g := range up[1:] {
+			if distance(away, g) < distance(away, best) {
 				best = g
 			}
-			continue
 		}
+		return best
+	}
+	a := AddrValue(src)
+	sender := balance.Mix(balance.Mix(0, a.Hi), a.Lo)
+	best, high := up[0], uint64(0)
+	for i, g := range up {
 		if score := balance.Mix(sender, uint64(g)); i == 0 || score > high {
 			best, high = g, score
 		}
@@ -185,10 +185,28 @@ func (img *Image) nearest(r *Redirect, from PortID, src netip.Addr) RegionID {
 	return best
 }
 
-// away is the one-way delay between two regions; somewhere unknown is far.
-func (img *Image) away(from, to RegionID) time.Duration {
+// distances returns how far each region is from a sender, nil if nobody knows.
+func (img *Image) distances(from PortID, src netip.Addr) []time.Duration {
+	if from == None {
+		return nil
+	}
+	if near := img.Ports[from].Region; near != None {
+		return img.Delay[near]
+	}
+	if from != img.Edge {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(img.Placed, src, func(p Placed, a netip.Addr) int { return p.Addr.Compare(a) })
+	if !ok {
+		return nil
+	}
+	return img.Placed[i].Delay
+}
+
+// distance is the one-way delay to a region; somewhere unknown is far.
+func distance(away []time.Duration, to RegionID) time.Duration {
 	if to == None {
 		return 1<<63 - 1
 	}
-	return img.Delay[from][to]
+	return away[to]
 }

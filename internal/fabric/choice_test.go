@@ -169,6 +169,15 @@ func TestChooserNearestRegion(t *testing.T) {
 	if got := regions(without(img, 3), asia); got[1] != 300 {
 		t.Errorf("from Asia, with the region's member down: %v", got)
 	}
+	img.Edge = nowhere
+	img.Placed = []fabric.Placed{{Addr: netip.MustParseAddr("198.18.0.1"), Delay: []time.Duration{70 * ms, 80 * ms, 2 * ms}}}
+	if got := fabric.NewChooser(img).Pick(nowhere, 0, 0, request(0xc6120001, 0x01020304, 7, 443)); img.Ports[1+got].Region != 2 {
+		t.Errorf("who is in Asia outside has region %d", img.Ports[1+got].Region)
+	}
+	if got := fabric.NewChooser(without(img, 3)).Pick(nowhere, 0, 0, request(0xc6120001, 0x01020304, 7, 443)); img.Ports[1+got].Region != 0 {
+		t.Errorf("who is in Asia outside, with the region's member down, has region %d", img.Ports[1+got].Region)
+	}
+	img.Placed = nil
 	if got := regions(img, nowhere); len(got) != 3 || got[0]%3+got[1]%3+got[2]%3 != 0 {
 		t.Errorf("from the internet every sender has one region: %v", got)
 	}

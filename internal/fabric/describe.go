@@ -22,6 +22,9 @@ func (img *Image) Describe(w io.Writer) error {
 	for i, from := range img.Regions {
 		fmt.Fprintf(b, "region %s: %v\n", from, img.Delay[i])
 	}
+	for _, p := range img.Placed {
+		fmt.Fprintf(b, "outside %s: %v\n", p.Addr, p.Delay)
+	}
 	for i := range img.Spaces {
 		s := &img.Spaces[i]
 		fmt.Fprintf(b, "space %d %s %s region %d\n", i, s.Name, s.Origin.text(), s.Region)

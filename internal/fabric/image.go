@@ -53,6 +53,8 @@ type Image struct {
 	Regions []string
 	// Delay is the one-way delay between two regions, [from][to].
 	Delay [][]time.Duration
+	// Placed are addresses of the internet whose place is known, sorted.
+	Placed []Placed
 	// Notes are resources whose meaning is not modelled; what depends on them
 	// is unknown.
 	Notes []Note
@@ -351,6 +353,13 @@ func SortRoutes(routes []Route) {
 	})
 }
 
+// Placed is an address of the internet, and how far it is from the regions of an
+// image: the one-way delay to each.
+type Placed struct {
+	Addr  netip.Addr
+	Delay []time.Duration
+}
+
 // Check reports the first broken invariant of the image: a position out of
 // range, an unsorted list. Interpreters rely on it; builders call it.
 func (img *Image) Check() error {
@@ -456,6 +465,15 @@ func (img *Image) Check() error {
 	}
 	if len(img.Delay) != len(img.Regions) {
 		return fmt.Errorf("delay has %d rows for %d regions", len(img.Delay), len(img.Regions))
+	}
+	for i := range img.Placed {
+		p := &img.Placed[i]
+		if len(p.Delay) != len(img.Regions) {
+			return fmt.Errorf("address %s outside has %d delays for %d regions", p.Addr, len(p.Delay), len(img.Regions))
+		}
+		if i > 0 && img.Placed[i-1].Addr.Compare(p.Addr) >= 0 {
+			return fmt.Errorf("addresses outside %d and %d are out of order", i-1, i)
+		}
 	}
 	return nil
 }

@@ -183,11 +183,31 @@ func (c *compiler) regions() {
 	for i, from := range c.img.Regions {
 		c.img.Delay[i] = make([]time.Duration, len(c.img.Regions))
 		for j, to := range c.img.Regions {
-			rtt, ok := catalog.RTT(from, to)
-			if !ok {
-				rtt, _ = catalog.EstimateRTT(from, to)
-			}
-			c.img.Delay[i][j] = rtt / 2
+			c.img.Delay[i][j] = delay(from, to)
 		}
 	}
+	for i := range c.opts.Internet {
+		h := &c.opts.Internet[i]
+		if h.Region == "" {
+			continue
+		}
+		for _, a := range h.Addrs {
+			p := fabric.Placed{Addr: a, Delay: make([]time.Duration, len(c.img.Regions))}
+			for j, to := range c.img.Regions {
+				p.Delay[j] = delay(h.Region, to)
+			}
+			c.img.Placed = append(c.img.Placed, p)
+		}
+	}
+	slices.SortStableFunc(c.img.Placed, func(a, b fabric.Placed) int { return a.Addr.Compare(b.Addr) })
+	c.img.Placed = slices.CompactFunc(c.img.Placed, func(a, b fabric.Placed) bool { return a.Addr == b.Addr })
+}
+
+// delay is the one-way delay between two regions: as published, else estimated.
+func delay(from, to string) time.Duration {
+	rtt, ok := catalog.RTT(from, to)
+	if !ok {
+		rtt, _ = catalog.EstimateRTT(from, to)
+	}
+	return rtt / 2
 }
