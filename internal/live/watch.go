@@ -15,7 +15,7 @@ type DeniedError struct {
 	Fault   fabric.Fault   // not FaultNone: the engine lost the packet
 	Reply   bool           // the reply was stopped, not the first packet
 	Packet  fabric.Packet  // the flow's first packet
-	Text    string         // the rule or route, its resource and its place
+	Text    string         // the rule or route, its resource and its place; of a fault, what is wrong
 }
 
 // Error says what was denied and by what.
@@ -23,7 +23,7 @@ func (e *DeniedError) Error() string {
 	what := "denied"
 	switch {
 	case e.Fault != fabric.FaultNone:
-		return fmt.Sprintf("%s: lost: %s", e.Packet, e.Fault)
+		return fmt.Sprintf("%s: %s", e.Packet, e.Text)
 	case e.Verdict == fabric.VerdictUnknown:
 		what = "unknown"
 	}
@@ -31,6 +31,16 @@ func (e *DeniedError) Error() string {
 		what = "reply " + what
 	}
 	return fmt.Sprintf("%s: %s: %s", e.Packet, what, e.Text)
+}
+
+// lost says a fault for people.
+func lost(f fabric.Fault) string {
+	why := map[fabric.Fault]string{
+		fabric.FaultMalformed: "the packet is malformed", fabric.FaultFragment: "it is a fragment",
+		fabric.FaultTableFull: "the flow table is full", fabric.FaultNoPort: "its sender has no port in the network",
+		fabric.FaultPortsExhausted: "no source port is left for its destination",
+	}[f]
+	return fmt.Sprintf("lost: %s (%s)", why, f)
 }
 
 // endpoint is one end of a flow as its opener sees it.
@@ -137,6 +147,9 @@ func (w *wire) denied(f *engine.Frame, r *engine.Result, refused bool) {
 		x.err = &DeniedError{
 			Verdict: r.Verdict, Reason: r.Reason, Fault: r.Fault, Reply: x.key != own, Packet: x.key.p,
 			Text: describe(w.engine.Image(), r.Reason),
+		}
+		if r.Fault != fabric.FaultNone {
+			x.err.Text = lost(r.Fault)
 		}
 		close(x.told)
 		if x.onDenied != nil && !w.net.opts.SilentDrops {

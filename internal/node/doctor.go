@@ -436,6 +436,9 @@ func (d *doctor) connect(ctx context.Context) {
 		s.State = stepFails
 		var denied *live.DeniedError
 		switch {
+		case errors.As(err, &denied) && denied.Fault != fabric.FaultNone:
+			s.What = fmt.Sprintf("TCP to %s: %s", to, denied.Text)
+			d.causes = append(d.causes, d.fault(denied))
 		case errors.As(err, &denied):
 			// The place says enough where there is one.
 			origin := d.img.OriginOf(denied.Reason)

@@ -2,6 +2,8 @@ package node
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -89,5 +91,53 @@ func TestDoctorRefuses(t *testing.T) {
 		if d.OK || d.Cause == nil || !strings.Contains(d.Cause.What, c.cause) {
 			t.Errorf("%s to %s: %+v", c.from, c.to, d.Cause)
 		}
+	}
+}
+
+// Source ports that are all in use towards a destination are a cause of their own:
+// nothing denies, and the packet is lost.
+func TestDoctorFindsExhaustedPorts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "network.yaml")
+	if err := os.WriteFile(path, []byte(`
+network: squeeze
+regions: [westeurope]
+networks:
+  - {name: farm, subnets: {jobs: {hosts: {worker: {}}}}}
+load-balancers:
+  - name: small
+    frontends: {front: {public-ip: true}}
+    members: [worker]
+    outbound-rules: [{name: out, ports: 8}]
+internet:
+  api.example.com: {address: 192.0.2.80, serves: http/80}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Up(t.Context(), path, UpOptions{Listen: "127.0.0.1:0", NoProbe: true}, func(Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h, err := s.Net.Host("worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		c, err := h.DialContext(t.Context(), "tcp", "192.0.2.80:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	d, err := s.Doctor(t.Context(), "worker", "api.example.com:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.OK || d.Cause == nil || d.Cause.What != "load balancer small has none of worker's 8 source ports left towards 192.0.2.80" || !strings.Contains(d.Cause.Place, "network.yaml:") || d.Cause.Fix == "" {
+		t.Errorf("%+v", d.Cause)
+	}
+	_, err = h.DialContext(t.Context(), "tcp", "192.0.2.80:80")
+	if err == nil || !strings.Contains(err.Error(), "lost: no source port is left for its destination (ports-exhausted)") {
+		t.Error(err)
 	}
 }
