@@ -231,6 +231,8 @@ func (c *call) tenantLevel(path []string) *Fault {
 		return c.roleDefinition(path[2])
 	case strings.EqualFold(t, "Microsoft.Resources/checkResourceName") && len(path) == 2:
 		return c.checkResourceName()
+	case strings.EqualFold(t, "Microsoft.Network/checkTrafficManagerNameAvailability") && len(path) == 2:
+		return c.checkManagerName()
 	case strings.EqualFold(t, typeGeography) && len(path) == 3:
 		return c.geographies(path[2])
 	case strings.EqualFold(t, "Microsoft.Resources/calculateTemplateHash") && len(path) == 2:

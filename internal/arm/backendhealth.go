@@ -74,19 +74,64 @@ func backendHealth(q *question) (any, *Fault) {
 			if !asked[pair{strings.ToLower(text(b, "id")), strings.ToLower(text(s, "id"))}] {
 				continue
 			}
-			servers := []any{}
-			for _, a := range objects(object(b, "properties"), "backendAddresses") {
-				address := text(a, "ipAddress")
-				if address == "" {
-					address = text(a, "fqdn")
-				}
-				servers = append(servers, serverHealth(address, text(b, "name"), text(s, "name"), found, runs))
-			}
-			settings = append(settings, map[string]any{"backendHttpSettings": map[string]any{"id": text(s, "id")}, "servers": servers})
+			settings = append(settings, map[string]any{"backendHttpSettings": map[string]any{"id": text(s, "id")}, "servers": serversHealth(b, s, found, runs)})
 		}
 		pools = append(pools, map[string]any{"backendAddressPool": map[string]any{"id": text(b, "id")}, "backendHttpSettingsCollection": settings})
 	}
 	return map[string]any{"backendAddressPools": pools}, nil
+}
+
+// backendHealthOnDemand answers how the members of one pool are when one of the
+// gateway's settings asks them (ApplicationGateways_BackendHealthOnDemand). It
+// tells what the probes of the settings found last.
+func backendHealthOnDemand(q *question) (any, *Fault) {
+	p := q.on.Properties()
+	pool, f := q.gatewayPart(p, "backendAddressPool", "backendAddressPools")
+	if f != nil {
+		return nil, f
+	}
+	settings, f := q.gatewayPart(p, "backendHttpSettings", "backendHttpSettingsCollection")
+	if f != nil {
+		return nil, f
+	}
+	var found []BackendMember
+	runs := false
+	if r := q.s.running.Load(); r != nil {
+		found, runs = (*r).BackendHealth(q.on.ID)
+	}
+	return map[string]any{
+		"backendAddressPool": map[string]any{"id": text(pool, "id")},
+		"backendHealthHttpSettings": map[string]any{
+			"backendHttpSettings": map[string]any{"id": text(settings, "id")}, "servers": serversHealth(pool, settings, found, runs),
+		},
+	}, nil
+}
+
+// gatewayPart finds the part of a gateway that a property of the request names.
+func (q *question) gatewayPart(p map[string]any, property, list string) (map[string]any, *Fault) {
+	id := refID(q.body, property)
+	for _, o := range objects(p, list) {
+		if id != "" && strings.EqualFold(text(o, "id"), id) {
+			return o, nil
+		}
+	}
+	if id == "" {
+		return nil, invalidProperty(q.on.ID, property+".id", nil, "it must be the ID of one of the gateway's "+list)
+	}
+	return nil, invalidReference(q.on.ID, id)
+}
+
+// serversHealth is what is known of the members of a pool.
+func serversHealth(pool, settings map[string]any, found []BackendMember, runs bool) []any {
+	servers := []any{}
+	for _, a := range objects(object(pool, "properties"), "backendAddresses") {
+		address := text(a, "ipAddress")
+		if address == "" {
+			address = text(a, "fqdn")
+		}
+		servers = append(servers, serverHealth(address, text(pool, "name"), text(settings, "name"), found, runs))
+	}
+	return servers
 }
 
 // serverHealth is what is known of one member.

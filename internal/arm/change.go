@@ -155,6 +155,9 @@ func bareParts(list []any) []any {
 func (c *change) complete() *Fault {
 	k, doc := c.kind, c.doc
 	spell(doc)
+	if k.Words != nil {
+		k.Words.respell(doc["properties"])
+	}
 	if f := c.completeLocation(); f != nil {
 		return f
 	}
@@ -183,6 +186,9 @@ func (c *change) complete() *Fault {
 // returns the properties.
 func completeHead(k *kind, id model.ID, doc, old map[string]any, etag string) (map[string]any, *Fault) {
 	doc["id"], doc["name"], doc["type"], doc["etag"] = id.String(), id.Name(), k.Type, etag
+	if k.Answered != "" {
+		doc["type"] = k.Answered
+	}
 	if k.NoEtag {
 		delete(doc, "etag")
 	}

@@ -51,6 +51,35 @@ func (c *call) checkResourceName() *Fault {
 	return nil
 }
 
+// checkManagerName answers "Profiles - Check Traffic Manager Relative DNS Name
+// Availability": whether a profile could have a name below trafficmanager.net.
+func (c *call) checkManagerName() *Fault {
+	if c.r.Method != http.MethodPost {
+		return methodNotAllowed(c.r.Method, http.MethodPost)
+	}
+	body, f := readBody(c.w, c.r)
+	if f != nil {
+		return f
+	}
+	name, t := text(body, "name"), text(body, "type")
+	if name == "" || !strings.EqualFold(t, typeTrafficManager) {
+		return badRequest("InvalidRequestContent", "The request content was invalid: a name and the type %s are needed.", typeTrafficManager)
+	}
+	answer := map[string]any{"name": name, "type": t, "nameAvailable": true, "reason": nil, "message": nil}
+	switch {
+	case !serviceName.MatchString(name) || len(name) > 63:
+		answer["nameAvailable"], answer["reason"], answer["message"] = false, "Invalid", "The name is no label of a domain name."
+	default:
+		for _, e := range findExact(c.s.store.View(), termType+strings.ToLower(typeTrafficManager)) {
+			if strings.EqualFold(text(object(e.Resource.Properties(), "dnsConfig"), "relativeName"), name) {
+				answer["nameAvailable"], answer["reason"], answer["message"] = false, "AlreadyExists", "Domain name "+name+".trafficmanager.net already exists. Please choose a different DNS prefix."
+			}
+		}
+	}
+	writeJSON(c.w, http.StatusOK, answer)
+	return nil
+}
+
 // templateHash answers "Deployments - Calculate Template Hash".
 func (c *call) templateHash() *Fault {
 	if c.r.Method != http.MethodPost {

@@ -3,6 +3,7 @@ package arm
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/ceruleannet/cerulean/model/wire"
@@ -70,8 +71,8 @@ func notFound(id model.ID, child bool) *Fault {
 		return fault(http.StatusNotFound, "ResourceNotFound", "The Resource '%s/%s' was not found.", id.Type(), id.Name())
 	default:
 		return fault(http.StatusNotFound, "ResourceNotFound",
-			"The Resource '%s/%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
-			id.Type(), id.Name(), id.ResourceGroup())
+			"The Resource '%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+			id.String()[strings.LastIndex(id.Key(), "/providers/")+len("/providers/"):], id.ResourceGroup())
 	}
 }
 

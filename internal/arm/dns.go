@@ -2,6 +2,7 @@ package arm
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -20,7 +21,45 @@ func recordTypes(zone string) []string {
 	if zone == model.TypePrivateZone {
 		return []string{"A", "AAAA", "CNAME", "MX", "PTR", "SOA", "SRV", "TXT"}
 	}
-	return []string{"A", "AAAA", "CNAME", "CAA", "MX", "NS", "PTR", "SOA", "SRV", "TXT"}
+	return []string{"A", "AAAA", "CNAME", "CAA", "DS", "MX", "NS", "PTR", "SOA", "SRV", "TLSA", "TXT"}
+}
+
+// publicZoneType is the type of public zones as answers spell it, other than in
+// IDs (Azure/azure-cli recordings, test_dns_*).
+const publicZoneType = "Microsoft.Network/dnszones"
+
+// Properties of record sets. The two APIs spell them differently.
+var (
+	publicRecordWords  = newWords("TTL ARecords AAAARecords CNAMERecord caaRecords DSRecords MXRecords NSRecords PTRRecords SOARecord SRVRecords TLSARecords TXTRecords targetResource metadata minimumTTL", nil)
+	privateRecordWords = newWords("ttl aRecords aaaaRecords cnameRecord mxRecords ptrRecords soaRecord srvRecords txtRecords metadata minimumTtl", nil)
+)
+
+// recordList is the property with the records of a set, "" if its type has but
+// one record.
+func recordList(k *kind) string {
+	switch leaf := k.leaf(); {
+	case leaf == "CNAME" || leaf == "SOA":
+		return ""
+	case leaf == "CAA":
+		return "caaRecords"
+	case k.parent.Type == model.TypePrivateZone:
+		return strings.ToLower(leaf) + "Records"
+	default:
+		return leaf + "Records"
+	}
+}
+
+// fillRecordSet shows a set without records as one with none of its type, and
+// one of a public zone whether it is an alias.
+func fillRecordSet(c *change) *Fault {
+	p := c.props()
+	if list := recordList(c.kind); list != "" && refID(p, "targetResource") == "" {
+		setDefault(p, list, []any{})
+	}
+	if c.kind.parent.Type != model.TypePrivateZone {
+		setDefault(p, "targetResource", map[string]any{})
+	}
+	return nil
 }
 
 // nameServers are those of public zones; private zones answer by Azure's
@@ -68,7 +107,8 @@ func settleZone(c *change) *Fault {
 		id := c.id.Child(t, "@")
 		doc := map[string]any{"id": id.String(), "name": "@", "type": c.kind.Type + "/" + t, "etag": c.etag, "properties": p}
 		if public {
-			p["provisioningState"] = "Succeeded"
+			doc["type"] = publicZoneType + "/" + t
+			p["provisioningState"], p["targetResource"] = "Succeeded", map[string]any{}
 		}
 		if err := c.tx.Put(&model.Resource{ID: id, Doc: doc}); err != nil {
 			return fault(http.StatusInternalServerError, "InternalServerError", "%v", err)
@@ -121,10 +161,9 @@ func showPrivateZone(r *reading, p map[string]any) {
 
 func checkRecordSet(c *change) *Fault {
 	p := c.props()
-	// The API spells the property both ways.
 	ttl, ok := p["ttl"]
 	if !ok {
-		ttl = p["TTL"]
+		ttl = p["TTL"] // of public zones
 	}
 	if n, ok := whole(ttl); !ok || n < 0 || n > maxTTL {
 		return invalidProperty(c.id, "properties.ttl", ttl, "it must be a number of seconds from 0 to 2147483647")
@@ -147,6 +186,17 @@ func checkRecordSet(c *change) *Fault {
 				return invalidProperty(c.id, "properties."+list+"."+field, r[field], "it must be an address of the record's family")
 			}
 		}
+	case "DS", "TLSA":
+		for _, r := range objects(p, leaf+"Records") {
+			property, value := "TLSARecords.certAssociationData", r["certAssociationData"]
+			if leaf == "DS" {
+				property, value = "DSRecords.digest.value", object(r, "digest")["value"]
+			}
+			digits, _ := value.(string)
+			if b, err := hex.DecodeString(digits); err != nil || len(b) == 0 {
+				return invalidProperty(c.id, "properties."+property, value, "it must be hexadecimal")
+			}
+		}
 	case "SOA":
 		// Clients send what they change; the name of the server is never theirs.
 		for _, property := range []string{"soaRecord", "SOARecord"} {
@@ -158,6 +208,11 @@ func checkRecordSet(c *change) *Fault {
 				setDefault(soa, name, v)
 			}
 			soa["host"] = old["host"]
+			if property == "soaRecord" {
+				// Private zones keep theirs (Azure/azure-cli recordings,
+				// test_Private_Dns_Zone*_Import).
+				soa["serialNumber"] = old["serialNumber"]
+			}
 		}
 	case "CNAME":
 		for _, property := range []string{"cnameRecord", "CNAMERecord"} {

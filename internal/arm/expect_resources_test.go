@@ -27,7 +27,7 @@ var expectChildren = []expectation{
 		"properties.frontendIPConfigurations.0.properties.loadBalancingRules.0.id": "@/loadBalancers/lb/loadBalancingRules/r", "properties.backendAddressPools.0.properties.loadBalancingRules.0.id": "@/loadBalancers/lb/loadBalancingRules/r",
 		"properties.probes.0.properties.loadBalancingRules.0.id": "@/loadBalancers/lb/loadBalancingRules/r", "properties.backendAddressPools": "#2",
 	}},
-	{says: "record sets are by themselves only", method: "PUT", path: "@/privateDnsZones/corp.internal", body: `{"location":"global"}`, status: 201},
+	{says: "record sets are by themselves only", method: "PUT", path: "@/privateDnsZones/corp.internal", body: `{"location":"global"}`, status: 202},
 	{says: "with a fully qualified name", method: "PUT", path: "@/privateDnsZones/corp.internal/A/www", body: `{"properties":{"ttl":60,"aRecords":[{"ipv4Address":"10.0.0.4"}]}}`, status: 201, has: map[string]string{"properties.fqdn": "www.corp.internal."}},
 }
 

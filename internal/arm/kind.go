@@ -34,6 +34,7 @@ const (
 // document is kept as the client sent it.
 type kind struct {
 	Type     string // full type, in model's spelling
+	Answered string // the type as answers spell it, where that is not as in IDs
 	Place    place  // of top-level types
 	Location locationRule
 	Name     *regexp.Regexp // what names may look like
@@ -75,6 +76,8 @@ type kind struct {
 	// Computed are properties of "properties" only the server says; those a
 	// client sends are dropped.
 	Computed []string
+	// Words are the spellings of what is in "properties"; nil keeps the client's.
+	Words    *words
 	Defaults []setting
 	Refs     []reference
 	// InUse is the refusal to delete a resource that others refer to; nil means
@@ -247,6 +250,10 @@ func (k *kind) child() bool { return strings.Count(k.Type, "/") > 1 }
 func (k *kind) tracked() bool {
 	return !k.child() && k.Place&inGroup != 0 && k.Place&onResource == 0 && !k.Untracked
 }
+// proxied reports whether the provider itself says that a resource is not there.
+// Of what has a location, also below another resource, Resource Manager does.
+func (k *kind) proxied() bool { return k.child() && k.Location == noLocation }
+
 
 // inlined returns the child kinds held in the document.
 func (k *kind) inlined() []*kind {

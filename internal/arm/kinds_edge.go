@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 )
 
 // Types at the edge of a network.
@@ -76,6 +78,7 @@ func edgeKinds() []*kind {
 		{
 			Type: typeWAFPolicy, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"applicationGateways", "httpListeners", "pathBasedRules", "resourceState"},
+			Answered: "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
 			Defaults: []setting{
 				{"customRules", []any{}},
 				{"policySettings.requestBodyCheck", true},
@@ -85,7 +88,9 @@ func edgeKinds() []*kind {
 				{"customRules.*.state", "Enabled"},
 				{"customRules.*.matchConditions.*.negationConditon", false}, // Azure's spelling
 				{"customRules.*.matchConditions.*.transforms", []any{}},
-				{"resourceState", "Enabled"},
+				{"customRules.*.skippedManagedRuleSets", []any{}},
+				{"managedRules.managedRuleSets.*.ruleGroupOverrides.*.rules.*.state", "Disabled"},
+				{"managedRules.exclusions.*.exclusionManagedRuleSets", []any{}},
 				{"policySettings.maxRequestBodySizeInKb", json.Number("128")},
 				{"policySettings.fileUploadLimitInMb", json.Number("100")},
 				{"policySettings.state", "Disabled"},
@@ -98,9 +103,15 @@ func edgeKinds() []*kind {
 		},
 		{
 			Type: typeAppGateway, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
-			Computed: []string{"operationalState"},
+			Words:    gatewayWords,
+			Computed: []string{"operationalState", "privateEndpointConnections"},
 			Defaults: gatewayDefaults(),
-			Verbs:    []verb{changing("start", gatewayState("Running")), changing("stop", gatewayState("Stopped")), {name: "backendhealth", long: true, answer: backendHealth}},
+			Verbs: []verb{
+				changing("start", gatewayState("Running")), changing("stop", gatewayState("Stopped")),
+				{name: "backendhealth", long: true, answer: backendHealth},
+				{name: "getBackendHealthOnDemand", body: withBody, long: true, answer: backendHealthOnDemand},
+				{name: "privateLinkResources", get: true, answer: gatewayLinkResources},
+			},
 			Refs: []reference{
 				regionalSubnetRef("properties.gatewayIPConfigurations.*.properties.subnet.id"),
 				regionalSubnetRef("properties.frontendIPConfigurations.*.properties.subnet.id"),
@@ -108,7 +119,7 @@ func edgeKinds() []*kind {
 				ref(typeWAFPolicy, "properties.firewallPolicy.id"),
 			},
 			InUse: inUse(codeResourceInUse, "Application gateway %s is in use by %s and cannot be deleted."),
-			Check: checkApplicationGateway, Fill: fillApplicationGateway, Terms: frontendTerms,
+			Check: checkApplicationGateway, Fill: fillApplicationGateway, Terms: frontendTerms, Show: showApplicationGateway,
 		},
 		{
 			Type: typeGatewayPool, Name: networkName, Inline: "backendAddressPools", State: true, ReadOnly: true,
@@ -119,12 +130,14 @@ func edgeKinds() []*kind {
 		{
 			Type: typeTrafficManager, Place: inGroup, Location: locationGlobal, Name: serviceName, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true,
 			Defaults: []setting{{"profileStatus", "Enabled"}, {"trafficRoutingMethod", "Performance"}, {"endpoints", []any{}}, {"trafficViewEnrollmentStatus", "Disabled"}},
+			Words:    newWords("", map[string]string{"trafficRoutingMethod": "Performance Priority Weighted Geographic MultiValue Subnet"}),
 			Check:    checkTrafficManager, Fill: fillTrafficManager, Shape: (*call).managerBody,
 		},
 	}
 	for _, t := range []string{"azureEndpoints", "externalEndpoints", "nestedEndpoints"} {
 		kinds = append(kinds, &kind{
 			Type: typeTrafficManager + "/" + t, Inline: "endpoints", Shared: true, KeepAbsent: true, NoEtag: true, Sync: true, SyncDelete: true, MergePatch: true, Name: policyName,
+			Updated:  http.StatusCreated, // as of a new one (Azure/azure-cli recordings, test_network_traffic_manager)
 			Computed: []string{"endpointMonitorStatus"}, Shape: (*call).managerEndpointBody,
 			Defaults: []setting{{"endpointStatus", "Enabled"}, {"alwaysServe", "Disabled"}},
 		})
@@ -136,15 +149,20 @@ func edgeKinds() []*kind {
 func publicZoneKinds() []*kind {
 	const zone = "Microsoft.Network/dnsZones"
 	kinds := []*kind{{
-		Type: zone, Place: inGroup, Location: locationGlobal, Name: zoneName, Sync: true, MergePatch: true,
+		Type: zone, Answered: publicZoneType, Place: inGroup, Location: locationGlobal, Name: zoneName, Sync: true, MergePatch: true,
 		Computed: []string{"nameServers", "numberOfRecordSets", "maxNumberOfRecordSets", "maxNumberOfRecordsPerRecordSet"},
 		Defaults: []setting{{"zoneType", "Public"}},
 		Settle:   settleZone, Show: showPublicZone,
+		Fill: func(c *change) *Fault {
+			setDefault(c.doc, "tags", map[string]any{})
+			return nil
+		},
 	}}
 	for _, t := range recordTypes(zone) {
 		kinds = append(kinds, &kind{
-			Type: zone + "/" + t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"}, State: true,
-			Computed: []string{"fqdn"}, Check: checkRecordSet, Show: showRecordSet,
+			Type: zone + "/" + t, Answered: publicZoneType + "/" + t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"}, State: true,
+			Words:    publicRecordWords,
+			Computed: []string{"fqdn"}, Check: checkRecordSet, Show: showRecordSet, Fill: fillRecordSet,
 			Refs: []reference{looseRef(model.TypePublicIP, "properties.targetResource.id")},
 		})
 	}
@@ -256,16 +274,10 @@ var gatewayParts = []string{
 }
 
 func checkApplicationGateway(c *change) *Fault {
-	known := map[string]bool{}
-	for _, list := range gatewayParts {
-		if f := c.completeParts(c.id, c.props(), list, known); f != nil {
-			return f
-		}
-	}
-	for _, m := range objects(c.props(), "urlPathMaps") {
-		if f := c.completeParts(model.MustParseID(text(m, "id")), object(m, "properties"), "pathRules", known); f != nil {
-			return f
-		}
+	dropBackReferences(c.props())
+	known, f := c.completeGatewayParts()
+	if f != nil {
+		return f
 	}
 	if dangling := c.danglingPart(c.doc, known); dangling != "" {
 		return invalidReference(c.id, dangling)
@@ -386,7 +398,6 @@ func (c *change) danglingPart(v any, known map[string]bool) string {
 // not have are shown empty.
 func gatewayDefaults() []setting {
 	out := []setting{
-		{"enableHttp2", false},
 		{"backendAddressPools.*.properties.backendAddresses", []any{}},
 		{"backendHttpSettingsCollection.*.properties.cookieBasedAffinity", "Disabled"},
 		{"backendHttpSettingsCollection.*.properties.pickHostNameFromBackendAddress", false},
@@ -396,13 +407,30 @@ func gatewayDefaults() []setting {
 		{"probes.*.properties.pickHostNameFromBackendHttpSettings", false},
 		{"probes.*.properties.minServers", json.Number("0")},
 		{"probes.*.properties.match", map[string]any{}},
+		{"backendSettingsCollection.*.properties.timeout", json.Number("30")},
+		{"listeners.*.properties.hostNames", []any{}},
+		{"privateLinkConfigurations.*.properties.ipConfigurations.*.properties.privateIPAllocationMethod", "Dynamic"},
+		{"rewriteRuleSets.*.properties.rewriteRules", []any{}},
+		{"rewriteRuleSets.*.properties.rewriteRules.*.conditions", []any{}},
+		{"rewriteRuleSets.*.properties.rewriteRules.*.actionSet.requestHeaderConfigurations", []any{}},
+		{"rewriteRuleSets.*.properties.rewriteRules.*.actionSet.responseHeaderConfigurations", []any{}},
 	}
+	// Lists of one generation only are added when it is known which it is.
+	ofOne := append(append([]string{"entraJWTValidationConfigs"}, gatewayListsV1...), gatewayListsV2...) // the first is new
 	for _, list := range gatewayParts {
-		if list != "authenticationCertificates" && list != "entraJWTValidationConfigs" { // of version 1, or new
+		if !slices.Contains(ofOne, list) {
 			out = append(out, setting{list, []any{}})
 		}
 	}
 	return out
+}
+
+// gatewayFirewallDefaults are those of a gateway's own firewall, if it has one.
+var gatewayFirewallDefaults = []setting{
+	{"disabledRuleGroups", []any{}},
+	{"requestBodyCheck", true},
+	{"maxRequestBodySizeInKb", json.Number("128")},
+	{"fileUploadLimitInMb", json.Number("100")},
 }
 
 // gatewayState changes whether an application gateway runs.
@@ -418,7 +446,33 @@ func fillApplicationGateway(c *change) *Fault {
 	if state == "" {
 		state = "Running"
 	}
-	c.props()["operationalState"] = state
+	p := c.props()
+	p["operationalState"] = state
+	lists := gatewayListsV2
+	if firstGeneration(p) {
+		lists = gatewayListsV1
+	}
+	for _, list := range lists {
+		setDefault(p, list, []any{})
+	}
+	if waf := object(p, "webApplicationFirewallConfiguration"); waf != nil {
+		for _, d := range gatewayFirewallDefaults {
+			setDefault(waf, d.path, d.value)
+		}
+	}
+	for _, profile := range objects(p, "sslProfiles") {
+		if auth := object(object(profile, "properties"), "clientAuthConfiguration"); auth != nil {
+			setDefault(auth, "verifyClientRevocation", "None")
+		}
+	}
+	for _, set := range objects(p, "rewriteRuleSets") {
+		for _, rule := range objects(object(set, "properties"), "rewriteRules") {
+			if url := object(object(rule, "actionSet"), "urlConfiguration"); url != nil {
+				setDefault(url, "reroute", false)
+			}
+		}
+	}
+	c.keepCertificates()
 	return c.assignAddresses("frontendIPConfigurations")
 }
 
@@ -444,12 +498,36 @@ func checkTrafficManager(c *change) *Fault {
 		setDefault(ep, "priority", json.Number(strconv.Itoa(i+1)))
 		setDefault(ep, "weight", json.Number("1"))
 		ep["endpointMonitorStatus"] = "CheckingEndpoint"
+		if strings.EqualFold(text(ep, "alwaysServe"), "Enabled") {
+			ep["endpointMonitorStatus"] = "Unmonitored"
+		}
+		c.resolveTarget(ep)
 	}
 	return nil
 }
 
+// resolveTarget tells the name and the region of the public address that an
+// endpoint leads to.
+func (c *change) resolveTarget(endpoint map[string]any) {
+	id, err := model.ParseID(text(endpoint, "targetResourceId"))
+	if err != nil || !id.Is(model.TypePublicIP) {
+		return
+	}
+	e, ok := c.tx.Get(id)
+	if !ok {
+		return
+	}
+	if name := text(object(e.Resource.Properties(), "dnsSettings"), "fqdn"); name != "" {
+		endpoint["target"] = name
+	}
+	if region, ok := catalog.Region(e.Resource.Location()); ok {
+		endpoint["endpointLocation"] = region.DisplayName
+	}
+}
+
 func fillTrafficManager(c *change) *Fault {
 	p := c.props()
+	setDefault(c.doc, "tags", map[string]any{})
 	dns := object(p, "dnsConfig")
 	dns["fqdn"] = text(dns, "relativeName") + ".trafficmanager.net"
 	setDefault(p, "dnsConfig.ttl", json.Number("60"))

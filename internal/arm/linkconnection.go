@@ -48,6 +48,7 @@ func linkKinds() []*kind {
 	add(typePostgres, false, false, func(_, endpoint, guid string) string { return endpoint + "." + guid })
 	add(model.TypeKeyVault, true, false, func(_, _, guid string) string { return strings.ReplaceAll(guid, "-", "") })
 	add(model.TypePrivateLinkService, true, false, func(_, endpoint, guid string) string { return endpoint + "." + guid })
+	add(typeAppGateway, false, false, func(_, endpoint, guid string) string { return endpoint + "." + guid })
 	return kinds
 }
 
@@ -99,9 +100,11 @@ func (r *reading) endpointConnections(t string, name func(target, endpoint, guid
 			p["groupIds"] = groups
 		}
 		one := map[string]any{"id": id.String(), "name": id.Name(), "type": t, "properties": p}
-		if strings.EqualFold(r.id.Type(), model.TypePrivateLinkService) {
+		if r.id.Is(model.TypePrivateLinkService) || r.id.Is(typeAppGateway) {
 			delete(p, "groupIds")
 			p["linkIdentifier"] = fmt.Sprint(536870912 + hashOf(l.guid)>>4)
+		}
+		if r.id.Is(model.TypePrivateLinkService) {
 			p["privateEndpointLocation"] = l.endpoint.Location()
 			one["etag"] = text(l.endpoint.Doc, "etag")
 		}

@@ -85,7 +85,7 @@ func (c *call) get(k *kind, id model.ID) *Fault {
 	if k.Inline != "" && !has(v, id.Parent()) {
 		return notFound(id.Parent(), false)
 	}
-	return notFound(id, k.child())
+	return notFound(id, k.proxied())
 }
 
 // child returns the document of an inline child, one that the server keeps

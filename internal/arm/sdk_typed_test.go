@@ -114,7 +114,8 @@ func (l life) checkHead(t *testing.T, got any) {
 	if field(got, "Name").IsValid() && textField(got, "Name") != name {
 		t.Errorf("%s: name %q", l.id, textField(got, "Name"))
 	}
-	if rid, err := azurearm.ParseResourceID(l.id); err != nil || field(got, "Type").IsValid() && textField(got, "Type") != rid.ResourceType.String() {
+	// Some types are spelled otherwise than in IDs: Microsoft.Network/dnszones.
+	if rid, err := azurearm.ParseResourceID(l.id); err != nil || field(got, "Type").IsValid() && !strings.EqualFold(textField(got, "Type"), rid.ResourceType.String()) {
 		t.Errorf("%s: type %q, %v", l.id, textField(got, "Type"), err)
 	}
 	if etag := field(got, "Etag"); etag.IsValid() && etag.IsNil() != l.noEtag {

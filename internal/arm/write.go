@@ -268,7 +268,7 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 		}
 		e, ok := tx.Get(id)
 		if !ok {
-			return notFound(id, k.child())
+			return notFound(id, k.proxied())
 		}
 		if f := c.conditions(e.Resource.ID, e.Resource.Doc); f != nil {
 			return f

@@ -412,6 +412,9 @@ type RecordSetProperties struct {
 	SOARecord   *SOARecord   `json:"soaRecord,omitempty"`
 	NSRecords   []NSRecord   `json:"nsRecords,omitempty"`  // public zones only
 	CAARecords  []CAARecord  `json:"caaRecords,omitempty"` // public zones only
+	DSRecords   []DSRecord   `json:"dsRecords,omitempty"`  // public zones only
+	// TLSARecords are of public zones only.
+	TLSARecords []TLSARecord `json:"tlsaRecords,omitempty"`
 	// TargetResource is whose addresses an alias record set has. Public zones only.
 	TargetResource *Ref `json:"targetResource,omitempty"`
 }
@@ -426,6 +429,24 @@ type CAARecord struct {
 	Flags int    `json:"flags"`
 	Tag   string `json:"tag"`
 	Value string `json:"value"`
+}
+
+// DSRecord tells the key that signs a zone below (RFC 4034 section 5).
+type DSRecord struct {
+	KeyTag    int `json:"keyTag"`
+	Algorithm int `json:"algorithm"`
+	Digest    struct {
+		Algorithm int    `json:"algorithmType"`
+		Value     string `json:"value"` // hexadecimal
+	} `json:"digest"`
+}
+
+// TLSARecord ties a certificate to a name (RFC 6698 section 2).
+type TLSARecord struct {
+	Usage        int    `json:"usage"`
+	Selector     int    `json:"selector"`
+	MatchingType int    `json:"matchingType"`
+	Data         string `json:"certAssociationData"` // hexadecimal
 }
 
 // MXRecord is one mail exchange.

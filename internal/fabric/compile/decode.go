@@ -145,7 +145,7 @@ func (c *compiler) decode(resources []*model.Resource) {
 		model.TypeSQLFailoverGroup:    reader(c, &d.failoverGroups),
 	}
 	readers[model.TypePublicZone] = reader(c, &d.publicZones)
-	for _, t := range []string{"A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"} {
+	for _, t := range []string{"A", "AAAA", "CAA", "CNAME", "DS", "MX", "NS", "PTR", "SOA", "SRV", "TLSA", "TXT"} {
 		readers[model.TypePublicZone+"/"+t] = reader(c, &d.publicRecords)
 	}
 	for _, owner := range []string{model.TypeStorageAccount, model.TypeSQLServer, model.TypeKeyVault, model.TypePrivateLinkService} {

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -20,6 +21,9 @@ const (
 	typeSRV = 33
 	typeNS  = 2
 	typeCAA = 257
+	typeDS  = 43 // RFC 4034
+
+	typeTLSA = 52 // RFC 6698
 )
 
 // zoneTTL is the lifetime of the record SOA of a private zone, in seconds.
@@ -85,6 +89,18 @@ func (c *compiler) data(it *item[wire.RecordSet]) ([]fabric.Data, bool) {
 		for _, r := range p.CAARecords {
 			add(typeCAA, "", "%d %s %s", uint8(r.Flags), r.Tag, characterString(r.Value))
 		}
+	case kind == "DS":
+		for _, r := range p.DSRecords {
+			if c.hexadecimal(it.res, r.Digest.Value) {
+				add(typeDS, "", "%d %d %d %s", uint16(r.KeyTag), uint8(r.Algorithm), uint8(r.Digest.Algorithm), strings.ToUpper(r.Digest.Value))
+			}
+		}
+	case kind == "TLSA":
+		for _, r := range p.TLSARecords {
+			if c.hexadecimal(it.res, r.Data) {
+				add(typeTLSA, "", "%d %d %d %s", uint8(r.Usage), uint8(r.Selector), uint8(r.MatchingType), strings.ToUpper(r.Data))
+			}
+		}
 	case kind == "SOA":
 		if r := p.SOARecord; r != nil {
 			add(typeSOA, r.Host, "%s", soaText(r))
@@ -93,6 +109,16 @@ func (c *compiler) data(it *item[wire.RecordSet]) ([]fabric.Data, bool) {
 		return nil, false
 	}
 	return out, true
+}
+
+// hexadecimal reports whether a digest of a record set can be read.
+func (c *compiler) hexadecimal(set *model.Resource, digest string) bool {
+	b, err := hex.DecodeString(digest)
+	if err == nil && len(b) > 0 {
+		return true
+	}
+	c.problem(set, "/properties", fmt.Sprintf("%q is not hexadecimal", digest), "write pairs of the digits 0-9 and A-F")
+	return false
 }
 
 // leafOf is the type of a record set, as "MX".
