@@ -265,8 +265,9 @@ func joinPrefixes(ps []netip.Prefix) string {
 // in which resources are made.
 func fillPublicIP(c *change) *Fault {
 	p := c.props()
-	setDefault(c.doc, "sku.name", "Standard")
-	setDefault(c.doc, "sku.tier", "Regional")
+	if !isBasic(c.doc) {
+		setDefault(p, "ddosSettings.protectionMode", "VirtualNetworkInherited")
+	}
 	if f := c.fillPublicName(); f != nil {
 		return f
 	}

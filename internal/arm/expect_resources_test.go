@@ -51,7 +51,7 @@ var expectFilled = []expectation{
 	{says: "an interface gets the first free address", method: "PUT", path: "@/networkInterfaces/n", body: `{"location":"westeurope","properties":{"networkSecurityGroup":{"id":"@/networkSecurityGroups/g"},"ipConfigurations":[{"name":"a","properties":{"subnet":{"id":"@/virtualNetworks/v/subnets/app"},"publicIPAddress":{"id":"@/publicIPAddresses/p"}}}]}}`, status: 201, has: map[string]string{
 		"properties.ipConfigurations.0.properties.privateIPAddress": "10.0.1.4", "properties.ipConfigurations.0.properties.primary": "true", "properties.ipConfigurations.0.properties.privateIPAllocationMethod": "Dynamic",
 		"properties.ipConfigurations.0.properties.privateIPAddressVersion": "IPv4", "properties.nicType": "Standard", "properties.dnsSettings.dnsServers": "#0", "properties.dnsSettings.internalDomainNameSuffix": "*",
-		"properties.enableIPForwarding": "false", "properties.enableAcceleratedNetworking": "false", "properties.macAddress": "*", "properties.vnetEncryptionSupported": "false",
+		"properties.enableIPForwarding": "false", "properties.allowPort25Out": "true", "properties.vnetEncryptionSupported": "false",
 	}},
 	{says: "the public address knows who has it", method: "GET", path: "@/publicIPAddresses/p", status: 200, has: map[string]string{"properties.ipConfiguration.id": "@/networkInterfaces/n/ipConfigurations/a"}},
 	{says: "the subnet knows who is in it", method: "GET", path: "@/virtualNetworks/v/subnets/app", status: 200, has: map[string]string{"properties.ipConfigurations.0.id": "~(?i)/networkInterfaces/n/ipConfigurations/a$"}},

@@ -123,6 +123,7 @@ func TestExpectations(t *testing.T) {
 		{"errors", expectErrors},
 		{"children", expectChildren},
 		{"what the server fills in", expectFilled},
+		{"what the service was recorded to fill in", expectRecorded},
 		{"what is refused", expectRefused},
 	} {
 		t.Run(part.name, func(t *testing.T) {

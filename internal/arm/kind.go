@@ -79,7 +79,9 @@ type kind struct {
 	// Words are the spellings of what is in "properties"; nil keeps the client's.
 	Words    *words
 	Defaults []setting
-	Refs     []reference
+	// Since are the properties that older API versions do not know.
+	Since []since
+	Refs  []reference
 	// InUse is the refusal to delete a resource that others refer to; nil means
 	// it may always be deleted.
 	InUse func(id model.ID, users []string) *Fault
@@ -122,6 +124,7 @@ type kind struct {
 	parent   *kind
 	children []*kind
 	refs     []reference // Refs and those of inline children
+	latest   string      // the latest version of Since, with those of inline children
 }
 
 // maxInline is how many children a document may hold of a kind whose limit Azure
@@ -192,6 +195,7 @@ func newKindSet() kindSet {
 			p.refs = append(p.refs, r)
 		}
 	}
+	ks.datesOfProperties()
 	for _, k := range ks {
 		sort.Slice(k.children, func(i, j int) bool { return k.children[i].Type < k.children[j].Type })
 	}
@@ -246,14 +250,14 @@ func (k *kind) methods() []string {
 // child reports whether the kind has a parent that is a resource.
 func (k *kind) child() bool { return strings.Count(k.Type, "/") > 1 }
 
-// tracked reports whether resources are among those that a resource group lists.
-func (k *kind) tracked() bool {
-	return !k.child() && k.Place&inGroup != 0 && k.Place&onResource == 0 && !k.Untracked
-}
 // proxied reports whether the provider itself says that a resource is not there.
 // Of what has a location, also below another resource, Resource Manager does.
 func (k *kind) proxied() bool { return k.child() && k.Location == noLocation }
 
+// tracked reports whether resources are among those that a resource group lists.
+func (k *kind) tracked() bool {
+	return !k.child() && k.Place&inGroup != 0 && k.Place&onResource == 0 && !k.Untracked
+}
 
 // inlined returns the child kinds held in the document.
 func (k *kind) inlined() []*kind {

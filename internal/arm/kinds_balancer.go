@@ -64,8 +64,10 @@ func balancerKinds() []*kind {
 				{"enableTcpReset", false},
 				{"loadDistribution", "Default"},
 				{"enableConnectionTracking", false},
-				{"disableOutboundSnat", false},
+				{"allowBackendPortConflict", false},
+				{"enableDestinationServiceEndpoint", false},
 			},
+			Since: []since{{"enableConnectionTracking", "2024-07-01"}},
 			Refs: []reference{
 				frontend("properties.frontendIPConfiguration.id"), pool("properties.backendAddressPool.id"),
 				pool("properties.backendAddressPools.*.id"), ref(typeProbe, "properties.probe.id"),
@@ -73,24 +75,42 @@ func balancerKinds() []*kind {
 		}),
 		part(typeProbe, "probes", kind{
 			Computed: []string{"loadBalancingRules"},
-			Defaults: []setting{{"intervalInSeconds", json.Number("15")}, {"probeThreshold", json.Number("1")}},
+			Defaults: []setting{{"intervalInSeconds", json.Number("15")}, {"numberOfProbes", json.Number("2")}, {"probeThreshold", json.Number("1")}},
 			Show:     showBack(back{"loadBalancingRules", typeBalancerRule}),
 		}),
 		part(model.TypeInboundNATRule, "inboundNatRules", kind{
 			Computed: []string{"backendIPConfiguration"},
-			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableFloatingIP", false}, {"enableTcpReset", false}},
+			Defaults: natDefaults(),
 			Refs:     []reference{frontend("properties.frontendIPConfiguration.id"), pool("properties.backendAddressPool.id")},
 			InUse:    inUse(codeResourceInUse, "Inbound NAT rule %s is in use by %s and cannot be deleted."),
 			Show:     showNATRule,
 		}),
 		part(typeNATPool, "inboundNatPools", kind{
-			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableFloatingIP", false}, {"enableTcpReset", false}},
+			Defaults: natDefaults(),
 			Refs:     []reference{frontend("properties.frontendIPConfiguration.id")},
 		}),
 		part(typeOutboundRule, "outboundRules", kind{
-			Defaults: []setting{{"idleTimeoutInMinutes", json.Number("4")}, {"enableTcpReset", false}, {"allocatedOutboundPorts", json.Number("0")}},
-			Refs:     []reference{frontend("properties.frontendIPConfigurations.*.id"), pool("properties.backendAddressPool.id")},
+			Defaults: []setting{
+				{"idleTimeoutInMinutes", json.Number("4")},
+				{"enableTcpReset", false},
+				{"allocatedOutboundPorts", json.Number("0")},
+				{"allocationPolicy.onDemandAllocation", false},
+				{"allocationPolicy.portReuse", "FirstAvailable"},
+			},
+			Refs: []reference{frontend("properties.frontendIPConfigurations.*.id"), pool("properties.backendAddressPool.id")},
 		}),
+	}
+}
+
+// natDefaults are what inbound NAT rules and pools of them have unless they say
+// otherwise.
+func natDefaults() []setting {
+	return []setting{
+		{"idleTimeoutInMinutes", json.Number("4")},
+		{"enableFloatingIP", false},
+		{"enableTcpReset", false},
+		{"allowBackendPortConflict", false},
+		{"enableDestinationServiceEndpoint", false},
 	}
 }
 
@@ -107,14 +127,19 @@ func showBack(list ...back) func(*reading, map[string]any) {
 }
 
 func showNATRule(r *reading, p map[string]any) {
+	setDefault(p, "frontendPort", json.Number("0")) // a rule of a pool has a range of ports
 	if u := r.users(typeNICConfig); len(u) > 0 {
 		p["backendIPConfiguration"] = u[0]
 	}
 }
 
 func showLoadBalancer(r *reading, p map[string]any) {
+	e, _ := r.view.Get(r.id)
+	basic := e.Resource != nil && isBasic(e.Resource.Doc)
 	for _, in := range r.kinds[strings.ToLower(model.TypeLoadBalancer)].inlined() {
 		switch list := objects(p, in.Inline); {
+		case basic && in.Type == typeOutboundRule && len(list) == 0:
+			delete(p, in.Inline) // Basic has none ("Outbound rules Azure Load Balancer")
 		case len(list) == 0:
 			p[in.Inline] = []any{}
 		case in.Show != nil:
@@ -125,10 +150,9 @@ func showLoadBalancer(r *reading, p map[string]any) {
 
 // checkLoadBalancer checks frontends and what two rules may not share.
 func checkLoadBalancer(c *change) *Fault {
-	if sku := object(c.doc, "sku"); sku != nil {
-		if f := oneOf(c.id, "sku.name", sku["name"], "Basic", "Standard", "Gateway"); f != nil {
-			return f
-		}
+	c.fillBalancerSKU()
+	if f := oneOf(c.id, "sku.name", object(c.doc, "sku")["name"], skuBasic, skuStandard, "Gateway"); f != nil {
+		return f
 	}
 	for _, o := range objects(c.props(), "frontendIPConfigurations") {
 		p := object(o, "properties")
@@ -139,14 +163,13 @@ func checkLoadBalancer(c *change) *Fault {
 				given++
 			}
 		}
+		fillFrontend(p)
 		if given != 1 {
 			return badRequest(codeFrontendSource, "Frontend %s must refer to exactly one of a subnet, a public IP address and a public IP prefix, not %d.", id, given)
 		}
-		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		if refID(p, "subnet") == "" {
 			continue
 		}
-		setDefault(p, "privateIPAddressVersion", "IPv4")
 		if f := oneOf(id, "properties.privateIPAllocationMethod", p["privateIPAllocationMethod"], "Static", "Dynamic"); f != nil {
 			return f
 		}
@@ -164,6 +187,20 @@ func checkLoadBalancer(c *change) *Fault {
 		return f
 	}
 	return checkPublicIPUse(c)
+}
+
+// fillFrontend completes a frontend: one that is not in a subnet has no private
+// address, and one of a public address has its version.
+func fillFrontend(p map[string]any) {
+	setDefault(p, "privateIPAllocationMethod", "Dynamic")
+	if refID(p, "subnet") == "" {
+		delete(p, "privateIPAddress")
+	}
+	if refID(p, "publicIPAddress") == "" {
+		setDefault(p, "privateIPAddressVersion", "IPv4")
+	} else if strings.EqualFold(text(p, "privateIPAddressVersion"), "IPv4") {
+		delete(p, "privateIPAddressVersion")
+	}
 }
 
 func (c *change) checkBalancerRules() *Fault {
@@ -185,7 +222,8 @@ func (c *change) checkBalancerRules() *Fault {
 			port, ok := whole(p["frontendPort"])
 			// Packets that keep their destination address keep its port ("Azure Load
 			// Balancer Floating IP configuration").
-			if behind, given := whole(p["backendPort"]); ok && given && p["enableFloatingIP"] == true && behind != port {
+			// A NAT rule of a pool has a range of ports, and 0 here.
+			if behind, given := whole(p["backendPort"]); ok && port != 0 && given && p["enableFloatingIP"] == true && behind != port {
 				return badRequest(codeFloatingPort, "Rule %s of load balancer %s has floating IP enabled, so its backend port %d must be its frontend port %d.", text(o, "name"), c.id, behind, port)
 			}
 			if !ok || refID(p, "frontendIPConfiguration") == "" {
@@ -212,15 +250,15 @@ func (c *change) checkBalancerRules() *Fault {
 }
 
 func fillLoadBalancer(c *change) *Fault {
-	// Basic is retired (September 2025): what names no SKU is Standard.
-	sku := object(c.doc, "sku")
-	if sku == nil {
-		sku = map[string]any{"name": "Standard"}
-		c.doc["sku"] = sku
-	}
-	setDefault(sku, "tier", "Regional")
+	basic := isBasic(c.doc)
 	for _, o := range objects(c.props(), "loadBalancingRules") {
 		fillPools(object(o, "properties"))
+		if !basic {
+			setDefault(object(o, "properties"), "disableOutboundSnat", false)
+		}
+	}
+	for _, o := range objects(c.props(), "backendAddressPools") {
+		fillBackendPool(object(o, "properties"), basic)
 	}
 	return c.assignAddresses("frontendIPConfigurations")
 }
@@ -269,10 +307,7 @@ func (c *change) checkBackendPorts() *Fault {
 
 // checkFrontendSKUs refuses public addresses of another SKU than the balancer's.
 func (c *change) checkFrontendSKUs() *Fault {
-	mine := text(object(c.doc, "sku"), "name")
-	if mine == "" {
-		mine = "Standard"
-	}
+	mine := skuName(c.doc)
 	for _, o := range objects(c.props(), "frontendIPConfigurations") {
 		id, err := model.ParseID(refID(object(o, "properties"), "publicIPAddress"))
 		if err != nil {
@@ -282,7 +317,7 @@ func (c *change) checkFrontendSKUs() *Fault {
 		if !ok {
 			continue
 		}
-		if theirs := text(object(e.Resource.Doc, "sku"), "name"); theirs != "" && !strings.EqualFold(theirs, mine) {
+		if theirs := skuName(e.Resource.Doc); theirs != "" && !strings.EqualFold(theirs, mine) {
 			return badRequest("PublicIPAndLBSkuDoNotMatch", "%s sku load balancer %s cannot reference %s sku publicIP %s.", mine, c.id, theirs, id)
 		}
 	}

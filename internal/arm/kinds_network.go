@@ -26,6 +26,7 @@ func networkKinds() []*kind {
 			Type: model.TypeVirtualNetwork, Place: inGroup, Location: locationRequired, Name: networkName,
 			State: true, GUID: true,
 			Defaults: []setting{{"enableDdosProtection", false}, {"privateEndpointVNetPolicies", "Disabled"}},
+			Since:    []since{{"privateEndpointVNetPolicies", "2024-03-01"}},
 			Refs: []reference{
 				ref(typeDDoSPlan, "properties.ddosProtectionPlan.id"),
 				ref(typePool, "properties.addressSpace.ipamPoolPrefixAllocations.*.pool.id"),
@@ -58,7 +59,11 @@ func networkKinds() []*kind {
 				{"allowForwardedTraffic", false},
 				{"allowGatewayTransit", false},
 				{"useRemoteGateways", false},
+				{"doNotVerifyRemoteGateways", false},
+				{"peerCompleteVnets", true},
+				{"routeServiceVips", map[string]any{}},
 			},
+			Since: []since{{"peeringSyncLevel", "2021-02-01"}, {"remoteVirtualNetworkAddressSpace", "2021-02-01"}, {"doNotVerifyRemoteGateways", "2020-11-01"}, {"peerCompleteVnets", "2021-02-01"}, {"resourceGuid", "2021-02-01"}},
 			// The remote network may be deleted: the peering is then Disconnected.
 			Refs:    []reference{looseRef(model.TypeVirtualNetwork, "properties.remoteVirtualNetwork.id")},
 			Prepare: syncAsked, Show: showPeering, Kept: keptPeeringsOf,
@@ -66,7 +71,7 @@ func networkKinds() []*kind {
 		{
 			Type: model.TypeNSG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			Computed: []string{"defaultSecurityRules", "subnets", "networkInterfaces", "flowLogs"},
-			Defaults: []setting{{"securityRules", []any{}}, {"flushConnection", false}},
+			Defaults: []setting{{"securityRules", []any{}}},
 			InUse: inUse("InUseNetworkSecurityGroupCannotBeDeleted",
 				"Network security group %s cannot be deleted because it is in use by the following resources: %s. In order to delete the Network security group, remove the association with the resource(s). To learn how to do this, see aka.ms/deletensg."),
 			Check: checkSecurityRules, Show: showNSG,
@@ -86,6 +91,7 @@ func networkKinds() []*kind {
 		},
 		{
 			Type: model.TypeASG, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Since: []since{{"resourceGuid", "2024-01-01"}},
 			InUse: inUse(codeASGInUse, "Application security group %s cannot be deleted because it is in use by the following resources: %s."),
 		},
 		{
@@ -100,9 +106,10 @@ func networkKinds() []*kind {
 		{Type: model.TypeRoute, Name: networkName, Inline: "routes", Most: catalog.MaxRoutesPerTable, State: true, Computed: []string{"hasBgpOverride"}, Defaults: []setting{{"hasBgpOverride", false}}},
 		{
 			Type: model.TypeNIC, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
-			Computed: []string{"virtualMachine", "hostedWorkloads", "appliedDnsServers"},
+			Computed: []string{"virtualMachine", "hostedWorkloads", "appliedDnsServers", "allowPort25Out"},
+			Since:    []since{{"disableTcpStateTracking", "2022-11-01"}, {"auxiliaryMode", "2022-11-01"}, {"auxiliarySku", "2022-11-01"}},
 			Defaults: []setting{
-				{"enableAcceleratedNetworking", false},
+				{"allowPort25Out", true}, // what enterprise agreements have
 				{"enableIPForwarding", false},
 				{"dnsSettings.dnsServers", []any{}},
 				{"dnsSettings.appliedDnsServers", []any{}},
@@ -137,8 +144,8 @@ func networkKinds() []*kind {
 				{"publicIPAllocationMethod", "Static"},
 				{"idleTimeoutInMinutes", json.Number("4")},
 				{"ipTags", []any{}},
-				{"ddosSettings", map[string]any{"protectionMode": "VirtualNetworkInherited"}},
 			},
+			Since: []since{{"ddosSettings", "2022-05-01"}},
 			InUse: inUse("PublicIPAddressCannotBeDeleted", "Public IP address %s can not be deleted since it is still allocated to resource %s. In order to delete the public IP, disassociate/detach the Public IP address from the resource. To learn how to do this, see aka.ms/deletepublicip."),
 			Check: checkPublicIP, Fill: fillPublicIP, Terms: publicTerms, Show: showPublicIP,
 		},
@@ -152,6 +159,11 @@ func networkKinds() []*kind {
 			},
 			InUse: inUse("InUseNatGatewayCannotBeDeleted", "NAT gateway %s is in use by the following resources and cannot be deleted: %s."),
 			Check: checkPublicIPUse, Show: showNATGateway,
+			Fill: func(c *change) *Fault {
+				setDefault(c.doc, "sku.name", skuStandard)
+				setDefault(c.doc, "sku.tier", "Regional")
+				return nil
+			},
 		},
 	}
 }

@@ -157,7 +157,11 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("nic %d has %s, want %s", n, got, want)
 		}
 	}
-	if mac := str(c.get(nic(1)), "properties", "macAddress"); !regexp.MustCompile(`^00-0D-3A(-[0-9A-F]{2}){3}$`).MatchString(mac) {
+	if mac := str(c.get(nic(3)), "properties", "macAddress"); mac != "" {
+		t.Errorf("an interface without a machine has the hardware address %s", mac)
+	}
+	c.must("PUT", group+"/providers/Microsoft.Compute/virtualMachines/m", `{"location":"westeurope","properties":{"networkProfile":{"networkInterfaces":[{"id":"`+nic(3)+`"}]}}}`)
+	if mac := str(c.get(nic(3)), "properties", "macAddress"); !regexp.MustCompile(`^00-0D-3A(-[0-9A-F]{2}){3}$`).MatchString(mac) {
 		t.Errorf("macAddress %q", mac)
 	}
 	// Freed addresses are given out again, kept ones are not moved.

@@ -50,6 +50,9 @@ func checkNIC(c *change) *Fault {
 	first := object(object(configs[0], "properties"), "subnet")
 	for i, cfg := range configs {
 		p := object(cfg, "properties")
+		if i > 0 && p["primary"] != true && len(objects(p, "applicationGatewayBackendAddressPools")) > 0 {
+			return badRequest("ApplicationGatewayLoadBalancingNotSupportedOnSecondaryIpConfigurations", "Network Interface with Id: %s has a secondary IpConfigurations %s is using ApplicationGatewayAddressPools. ApplicationGateway loadbalancing is not supported for secondary IpConfigurations.", c.id, text(cfg, "name"))
+		}
 		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		setDefault(p, "privateIPAddressVersion", "IPv4")
 		id := model.MustParseID(text(cfg, "id"))
@@ -137,11 +140,19 @@ func fillNIC(c *change) *Fault {
 }
 
 func showNIC(r *reading, p map[string]any) {
+	// An interface has its hardware address from the machine it is in, and the
+	// service's names besides.
+	if refID(p, "privateEndpoint") != "" {
+		p["macAddress"] = ""
+		return
+	}
 	showInternalNames(p)
 	if u := r.users(model.TypeVM); len(u) > 0 {
 		p["virtualMachine"] = u[0]
 		setDefault(p, "primary", true)
+		return
 	}
+	delete(p, "macAddress")
 }
 
 // showInternalNames shows the names that Azure gives interfaces in their network
@@ -177,7 +188,11 @@ func checkPublicIP(c *change) *Fault {
 			return badRequest("PublicIPAddressInUseCannotUpdateToDynamic", "Public IP address %s is in use by ipconfig %s and cannot be updated to dynamic.", c.id, users[0])
 		}
 	}
-	sku := text(object(c.doc, "sku"), "name")
+	fillPublicSKU(c.doc)
+	sku := skuName(c.doc)
+	if strings.EqualFold(text(object(c.doc, "sku"), "tier"), "Global") && isBasic(c.doc) {
+		return badRequest("GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress", "Global publicIP addresses are only supported for standard SKU public IP addresses. Public IP address %s is not standard SKU.", c.id)
+	}
 	if strings.HasPrefix(strings.ToLower(sku), "standard") && strings.EqualFold(text(p, "publicIPAllocationMethod"), "Dynamic") {
 		return badRequest("StandardSkuPublicIPAddressesCannotHaveDynamicAllocation", "Standard sku publicIp %s must have AllocationMethod set to Static.", c.id)
 	}
@@ -191,6 +206,11 @@ func showPublicIP(r *reading, p map[string]any) {
 			property = "natGateway"
 		}
 		p[property] = map[string]any{"id": u}
+	}
+	// A dynamic address is there once something has it ("Public IP addresses",
+	// IP address assignment).
+	if p["ipConfiguration"] == nil && strings.EqualFold(text(p, "publicIPAllocationMethod"), "Dynamic") {
+		delete(p, "ipAddress")
 	}
 }
 

@@ -30,7 +30,7 @@ func (c *call) shown(k *kind, r *model.Resource) map[string]any {
 	doc := r.Doc
 	updating := c.s.pending.has(r.ID.Key(), c.s.now()) && k.State
 	if k.Show == nil && !updating {
-		return doc
+		return k.asOf(c.apiVersion(), doc)
 	}
 	doc = shallow(doc)
 	p := shallow(object(doc, "properties"))
@@ -44,7 +44,16 @@ func (c *call) shown(k *kind, r *model.Resource) map[string]any {
 	if k.Expand != nil {
 		k.Expand(r, c.r.URL.Query().Get("$expand"), p)
 	}
-	return doc
+	return k.asOf(c.apiVersion(), doc)
+}
+
+// apiVersion is the version of the API that the request names, "" if there is no
+// request or it names none.
+func (c *call) apiVersion() string {
+	if c.r == nil {
+		return ""
+	}
+	return c.r.URL.Query().Get("api-version")
 }
 
 // shown returns a document as it is shown once no operation is under way.
@@ -65,7 +74,7 @@ func (c *call) get(k *kind, id model.ID) *Fault {
 	v := c.s.store.View()
 	if k.Inline == "" {
 		if e, ok := v.Get(id); ok {
-			if k.Show == nil && k.Shape == nil && !c.s.pending.has(e.Resource.ID.Key(), c.s.now()) {
+			if k.Show == nil && k.Shape == nil && !k.partial(c.apiVersion()) && !c.s.pending.has(e.Resource.ID.Key(), c.s.now()) {
 				if etag := text(e.Resource.Doc, "etag"); etag != "" {
 					c.w.Header().Set("ETag", etag)
 				}
@@ -205,7 +214,7 @@ func (c *call) collect(v *state.View, scope model.ID, k *kind, p *page) {
 
 // entryBody is an entry as it is shown.
 func (c *call) entryBody(k *kind, e state.Entry) any {
-	if k.Show == nil && k.Shape == nil && c.s.operationTime == 0 && c.s.timingScale == 0 {
+	if k.Show == nil && k.Shape == nil && !k.partial(c.apiVersion()) && c.s.operationTime == 0 && c.s.timingScale == 0 {
 		return json.RawMessage(e.JSON)
 	}
 	return c.shown(k, e.Resource)

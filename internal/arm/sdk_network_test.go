@@ -52,7 +52,6 @@ func lifeOfNSG(f *armnetwork.ClientFactory) life {
 			is(t, "priority", p.DefaultSecurityRules[2].Properties.Priority, 65500)
 			is(t, "rule", one(t, p.SecurityRules).ID, network+"/networkSecurityGroups/n/securityRules/https")
 			is(t, "subnet", one(t, p.Subnets).ID, network+"/virtualNetworks/v/subnets/app")
-			is(t, "flushing", p.FlushConnection, false)
 		}),
 	}
 }
@@ -269,8 +268,8 @@ func lifeOfNIC(f *armnetwork.ClientFactory, subnet string) life {
 			is(t, "auxiliary mode", p.AuxiliaryMode, armnetwork.NetworkInterfaceAuxiliaryModeNone)
 			is(t, "forwarding", p.EnableIPForwarding, false)
 			is(t, "encryption", p.VnetEncryptionSupported, false)
-			if p.MacAddress == nil || p.DNSSettings.DNSServers == nil || p.DNSSettings.AppliedDNSServers == nil || p.HostedWorkloads == nil {
-				t.Errorf("%v %v %v", p.MacAddress, p.DNSSettings, p.HostedWorkloads)
+			if p.DNSSettings.DNSServers == nil || p.DNSSettings.AppliedDNSServers == nil || p.HostedWorkloads == nil {
+				t.Errorf("%v %v", p.DNSSettings, p.HostedWorkloads)
 			}
 			pip, err := f.NewPublicIPAddressesClient().Get(ctx, groupName, "fromPrefix", nil)
 			if err != nil {

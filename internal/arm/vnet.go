@@ -229,8 +229,10 @@ func (r *reading) showEach(resourceType string, list []map[string]any) []any {
 // the holder's type.
 func (r *reading) users(holderType string) []any {
 	var out []any
+	seen := map[string]bool{} // a rule refers to its pool in two ways
 	for _, u := range usersOf(r.kinds, r.view, r.id, nil) {
-		if id, err := model.ParseID(u); err == nil && id.Is(holderType) {
+		if id, err := model.ParseID(u); err == nil && id.Is(holderType) && !seen[u] {
+			seen[u] = true
 			out = append(out, map[string]any{"id": u})
 		}
 	}
