@@ -400,8 +400,8 @@ func TestQueryAndPurge(t *testing.T) {
 	}{
 		UseQuery:    {nil, [][2]string{{"/?a=1", "/?a=1"}}, [][2]string{{"/?a=1", "/?a=2"}, {"/?a=1&b=2", "/?b=2&a=1"}}},
 		IgnoreQuery: {nil, [][2]string{{"/?a=1", "/?b=2"}, {"/", "/?x"}}, [][2]string{{"/a", "/b"}}},
-		IgnoreSome:  {[]string{"utm_source"}, [][2]string{{"/?utm_source=1&a=1", "/?a=1&UTM_Source=2"}}, [][2]string{{"/?a=1", "/?a=2"}}},
-		IncludeSome: {[]string{"size"}, [][2]string{{"/?size=1&a=1", "/?a=2&size=1"}}, [][2]string{{"/?size=1", "/?size=2"}}},
+		IgnoreSome:  {[]string{"utm_source"}, [][2]string{{"/?utm_source=1&a=1", "/?a=1&UTM_Source=2"}}, [][2]string{{"/?a=1", "/?a=2"}, {"/?utm_source=1;a=1", "/?utm_source=1;a=2"}}},
+		IncludeSome: {[]string{"size"}, [][2]string{{"/?size=1&a=1", "/?a=2&size=1"}}, [][2]string{{"/?size=1", "/?size=2"}, {"/?size=1&a=1;size=2", "/?size=1&a=1;size=3"}}},
 	} {
 		p := Policy{Query: mode, Names: test.names}
 		key := func(uri string) string { return Key("", "http", httptest.NewRequest("GET", uri, nil), &p) }

@@ -72,7 +72,8 @@ func (p *Policy) query(raw string) string {
 				name = plain
 			}
 			named := slices.ContainsFunc(p.Names, func(n string) bool { return strings.EqualFold(n, name) })
-			if pair != "" && named == (p.Query == IncludeSome) {
+			// Some servers take a semicolon for an ampersand: then there is more in it.
+			if pair != "" && (named == (p.Query == IncludeSome) || strings.Contains(pair, ";")) {
 				kept = append(kept, pair)
 			}
 		}

@@ -76,6 +76,15 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 		x.refuse(w, http.StatusMethodNotAllowed, "a front door is no tunnel")
 		return
 	}
+	if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+		// It may have had a length as well, which net/http does not tell: then the
+		// connection must end (RFC 9112, 6.3).
+		w.Header().Set("Connection", "close")
+	}
+	if !wellFormed(r) {
+		x.refuse(w, http.StatusBadRequest, "the request is not well formed")
+		return
+	}
 	m, known := c.match(r.Host, r.URL.Path, r.TLS != nil, nil)
 	if !known {
 		x.refuse(w, http.StatusBadRequest, "no route has this domain")
@@ -119,6 +128,15 @@ func (x *exchange) serve(w http.ResponseWriter, r *http.Request) {
 		x.outcome.cache = nil // a conversation is not kept
 	}
 	x.edge.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+}
+
+// wellFormed reports whether a request is one that net/http takes and a front door may
+// pass on: a target without a fragment (RFC 9112, 3.2) or user (RFC 9110, 4.2.4), with
+// a host (4.2.1) and of http or https.
+func wellFormed(r *http.Request) bool {
+	u := r.URL
+	known := u.Scheme == "" || (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	return known && u.User == nil && r.Host != "" && !strings.Contains(r.RequestURI, "#") && (strings.HasPrefix(u.Path, "/") || u.Path == "" || u.Path == "*")
 }
 
 func (x *exchange) refuse(w http.ResponseWriter, status int, why string) {
@@ -190,6 +208,7 @@ func (e *edge) outbound(p *httputil.ProxyRequest) {
 		h.Set("X-Azure-Fdid", id)
 	}
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", p.In.Host
+	p.Out.URL.RawQuery = p.In.URL.RawQuery // as it came: what a query means is the origin's to say
 	if x.outcome.path != p.In.URL.Path {
 		p.Out.URL.Path, p.Out.URL.RawPath = x.outcome.path, ""
 	}

@@ -5,17 +5,32 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // countedBody counts what a client sends, and bounds how long it may send nothing. It
 // may still be read when the answer has ended.
 type countedBody struct {
 	io.ReadCloser
-	control  *http.ResponseController
-	deadline time.Time
-	bytes    atomic.Int64
-	broke    atomic.Bool // it could not be read to its end
-	late     atomic.Bool // it did not come in time
+	request   *http.Request // whose trailers come at the end
+	control   *http.ResponseController
+	announced map[string]bool
+	deadline  time.Time
+	bytes     atomic.Int64
+	broke     atomic.Bool // it could not be read to its end
+	late      atomic.Bool // it did not come in time
+}
+
+func countBody(r *http.Request, control *http.ResponseController) *countedBody {
+	b := &countedBody{ReadCloser: r.Body, control: control, request: r}
+	if len(r.Trailer) > 0 {
+		b.announced = map[string]bool{}
+		for name := range r.Trailer {
+			b.announced[name] = true
+		}
+	}
+	return b
 }
 
 // Read implements [io.Reader].
@@ -28,12 +43,23 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	b.bytes.Add(int64(n))
 	switch {
 	case err == io.EOF:
+		b.trailers()
 		_ = b.control.SetReadDeadline(time.Time{}) // the client may wait as long as it likes
 	case err != nil:
 		b.broke.Store(true)
 		b.late.Store(isTimeout(err))
 	}
 	return n, err
+}
+
+// trailers leaves of the request's trailers those that were announced and may be one
+// (RFC 9110, 6.5.1): a member might take them for fields of the head.
+func (b *countedBody) trailers() {
+	for name := range b.request.Trailer {
+		if !b.announced[name] || !httpguts.ValidTrailerHeader(name) {
+			delete(b.request.Trailer, name)
+		}
+	}
 }
 
 // countedWriter counts what a client gets.

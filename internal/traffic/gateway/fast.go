@@ -229,7 +229,7 @@ func (c *fastConn) takes() {
 // handOver gives the connection to net/http.
 func (c *fastConn) handOver() bool {
 	_ = c.conn.SetDeadline(time.Time{})
-	begun := append([]byte(nil), c.buf[c.from:c.to]...)
+	begun := append([]byte(nil), bytes.TrimPrefix(c.buf[c.from:c.to], []byte("\r\n"))...) // an empty line is ignored (RFC 9112, 2.2)
 	if bytes.HasPrefix(begun, []byte("PRI ")) && (c.secure != nil || c.front.server.Router().config.NoHTTP2) {
 		return false // with TLS, HTTP/2 is agreed on by ALPN (RFC 9113, 3.2)
 	}

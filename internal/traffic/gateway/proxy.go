@@ -58,7 +58,7 @@ func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request
 	x.scope = scope{req: r, original: &original, host: r.Host, port: at.Port()}
 	x.record.begin(begin, at, r)
 	control := http.NewResponseController(w)
-	counted := &countedBody{ReadCloser: r.Body, control: control}
+	counted := countBody(r, control)
 	x.body = counted
 	if r.Body != nil {
 		r.Body = counted
@@ -175,7 +175,7 @@ func wellFormed(r *http.Request) bool {
 	case strings.Contains(r.RequestURI, "#"): // RFC 9112, 3.2
 	case !strings.HasPrefix(u.Path, "/") && u.Path != "*":
 	case u.User != nil: // RFC 9110, 4.2.4
-	case u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https":
+	case u.Scheme != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == ""): // RFC 9110, 4.2.1
 	case r.Host == "" && r.ProtoAtLeast(1, 1): // RFC 9110, 4.2.1
 	default:
 		return true
@@ -213,6 +213,7 @@ func rewriteOut(p *httputil.ProxyRequest) {
 	x := p.In.Context().Value(exchangeKey{}).(*exchange)
 	out := p.Out
 	out.Host = p.In.Host
+	out.URL.RawQuery = p.In.URL.RawQuery // as it came: what a query means is the member's to say
 	// What earlier proxies said is kept: the policy is the resource's.
 	if before := p.In.Header.Values("X-Forwarded-For"); len(before) > 0 {
 		out.Header["X-Forwarded-For"] = []string{strings.Join(before, ", ") + ", " + p.In.RemoteAddr}
