@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/ceruleannet/cerulean/model"
 	"github.com/google/uuid"
 )
@@ -54,20 +55,25 @@ func serviceKinds() []*kind {
 		},
 		{
 			Type: model.TypeSQLServer, Place: inGroup, NoEtag: true, Location: locationRequired, Name: sqlName, MergePatch: true,
-			// The password is taken and never told.
-			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections", "administratorLoginPassword"},
+			Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted, // "Servers - Create Or Update", "Update"
+			// The password is taken and never told; of it a hash is kept, which no answer shows.
+			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections", "administratorLoginPassword", paas.PasswordHashProperty},
 			Defaults: []setting{
 				{"version", "12.0"},
 				{"minimalTlsVersion", "1.2"},
 				{"publicNetworkAccess", "Enabled"},
 				{"restrictOutboundNetworkAccess", "Disabled"},
 			},
-			InUse: used, Fill: fillSQLServer, Show: showSQLServer, Verbs: []verb{linkResourceVerb()},
+			InUse: used, Prepare: prepareSQLServer, Fill: fillSQLServer, Show: showSQLServer, Verbs: []verb{linkResourceVerb()},
 		},
-		{Type: model.TypeSQLFirewallRule, NoEtag: true, Name: policyName, Sync: true, SyncDelete: true},
-		{Type: model.TypeSQLNetworkRule, NoEtag: true, Name: networkName, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
+		{
+			Type: model.TypeSQLFirewallRule, NoEtag: true, Name: policyName, Sync: true, SyncDelete: true,
+			Created: http.StatusOK, // what Azure answers of those that "Firewall Rules - Create Or Update" names
+		},
+		{Type: model.TypeSQLNetworkRule, NoEtag: true, Name: networkName, Created: http.StatusAccepted, Updated: http.StatusAccepted, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
 		{
 			Type: typeSQLDatabase, NoEtag: true, Location: locationRequired, Name: policyName, MergePatch: true,
+			Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted, // "Databases - Create Or Update", "Update"
 			Computed: []string{"status", "databaseId", "creationDate", "currentServiceObjectiveName", "requestedServiceObjectiveName", "currentSku"},
 			Defaults: []setting{
 				{"collation", "SQL_Latin1_General_CP1_CI_AS"},
@@ -82,6 +88,7 @@ func serviceKinds() []*kind {
 		},
 		{
 			Type: typeSQLFailover, NoEtag: true, Name: sqlName, MergePatch: true,
+			Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted, // "Failover Groups - Create Or Update", "Update"
 			Computed: []string{"replicationRole", "replicationState"},
 			Defaults: []setting{
 				{"readWriteEndpoint.failoverPolicy", "Automatic"},
@@ -141,6 +148,7 @@ func showStorageAccount(r *reading, p map[string]any) {
 }
 
 func showSQLServer(r *reading, p map[string]any) {
+	delete(p, paas.PasswordHashProperty)
 	r.showConnections(p)
 	p["fullyQualifiedDomainName"], p["state"] = strings.ToLower(r.id.Name())+".database.windows.net", "Ready"
 }

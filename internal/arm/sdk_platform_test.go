@@ -149,7 +149,7 @@ func TestSDKDatabases(t *testing.T) {
 		return life{
 			id: sqlProvider + "/servers/" + name,
 			create: begin(servers.BeginCreateOrUpdate, groupName, name, doc[armsql.Server](
-				`{"location":"`+location+`","properties":{"administratorLogin":"a","administratorLoginPassword":"secret"}}`)),
+				`{"location":"`+location+`","properties":{"administratorLogin":"a","administratorLoginPassword":"Correct-horse1"}}`)),
 			get: call(servers.Get, groupName, name), lists: idLists{inGroup(servers.NewListByResourceGroupPager), everywhere(servers.NewListPager)},
 			tag: begin(servers.BeginUpdate, groupName, name, armsql.ServerUpdate{Tags: teamTags}), remove: drop(servers.BeginDelete, groupName, name),
 			check: that(func(t *testing.T, r armsql.ServersClientGetResponse) {

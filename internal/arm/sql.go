@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
+	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/ceruleannet/cerulean/model"
 )
 
@@ -14,8 +16,65 @@ const (
 	roleSecondary = "Secondary"
 )
 
+// prepareSQLServer hashes the administrator's password outside the update, as
+// that takes a while. The hash stays the one there is while the password does.
+func prepareSQLServer(c *call, id model.ID, body map[string]any) (any, *Fault) {
+	given := object(body, "properties")
+	v, there := given["administratorLoginPassword"]
+	if !there || v == nil {
+		return nil, nil
+	}
+	login := text(given, "administratorLogin")
+	var was string
+	if e, ok := c.s.store.View().Get(id); ok {
+		was = text(e.Resource.Properties(), paas.PasswordHashProperty)
+		if login == "" {
+			login = text(e.Resource.Properties(), "administratorLogin")
+		}
+	}
+	password, ok := v.(string)
+	if !ok {
+		return nil, badRequest("InvalidRequestFormat", "Cannot parse the request: property 'properties.administratorLoginPassword' of resource %s must be a string.", id)
+	}
+	if !complexPassword(password, login) {
+		return nil, badRequest("PasswordNotComplex", "Password validation failed. The password does not meet policy requirements because it is not complex enough.")
+	}
+	if was != "" && paas.PasswordMatches(was, password) {
+		return was, nil
+	}
+	return paas.HashPassword(password), nil
+}
+
+// complexPassword reports whether a password has 8 to 128 characters of three of
+// the four sorts, and not the login's name in it ("Password policy" of Azure SQL
+// Database).
+func complexPassword(password, login string) bool {
+	var upper, lower, digit, other int
+	n := 0
+	for _, r := range password {
+		n++
+		switch {
+		case unicode.IsUpper(r):
+			upper = 1
+		case unicode.IsLower(r):
+			lower = 1
+		case unicode.IsDigit(r):
+			digit = 1
+		default:
+			other = 1
+		}
+	}
+	named := len(login) > 2 && strings.Contains(strings.ToLower(password), strings.ToLower(login))
+	return n >= 8 && n <= 128 && upper+lower+digit+other >= 3 && !named
+}
+
 func fillSQLServer(c *change) *Fault {
 	c.doc["kind"] = "v12.0"
+	if hash, ok := c.prepared.(string); ok {
+		c.props()[paas.PasswordHashProperty] = hash
+	} else if was := text(c.oldProps(), paas.PasswordHashProperty); was != "" {
+		c.props()[paas.PasswordHashProperty] = was
+	}
 	return nil
 }
 

@@ -259,6 +259,12 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 	if f != nil {
 		return f
 	}
+	var prepared any
+	if k.Prepare != nil && k.MergePatch && k.Inline == "" {
+		if prepared, f = k.Prepare(c, id, body); f != nil {
+			return f
+		}
+	}
 	var out *model.Resource
 	f = c.update(func(tx *state.Tx) *Fault {
 		if k.Inline != "" {
@@ -277,7 +283,7 @@ func (c *call) patch(k *kind, id model.ID) *Fault {
 			return f // tags alone are the client's own
 		}
 		ch := c.newChange(tx, k, e.Resource.ID)
-		ch.old = e.Resource.Doc
+		ch.old, ch.prepared = e.Resource.Doc, prepared
 		if k.Amend != nil {
 			var f *Fault
 			if ch.doc, f = k.Amend(ch.id, ch.old, body); f != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/microsoft/go-mssqldb/msdsn"
 )
 
@@ -62,11 +63,23 @@ func TestErrors(t *testing.T) {
 // Logins: the password, the database, and the address decide, in Azure's words.
 func TestLogins(t *testing.T) {
 	b := newBench(t)
+	all := resources(t)
+	all[0].Doc["properties"] = map[string]any{"administratorLogin": "Boss", paas.PasswordHashProperty: paas.HashPassword("Battery-staple2")}
+	b.Follow(all)
+	as := func(user, password string) func(*msdsn.Config) {
+		return func(c *msdsn.Config) { c.User, c.Password = user, password }
+	}
 	for _, c := range []struct {
 		name   string
 		db     *sql.DB
 		number int32
 	}{
+		{"the administrator", b.open("west", "alone", as("boss", "Battery-staple2")), 0},
+		{"the administrator at the server", b.open("west", "alone", as("Boss@west", "Battery-staple2")), 0},
+		{"the administrator, another password", b.open("west", "alone", as("boss", "Correct-horse1")), 18456},
+		{"the administrator, the hash for a password", b.open("west", "alone", as("boss", all[0].Properties()[paas.PasswordHashProperty].(string))), 18456},
+		{"the administrator of another server", b.open("north", "orders", as("boss", "Battery-staple2")), 18456},
+		{"nobody", b.open("north", "orders", as("", "")), 18456},
 		{"right", b.open("west", "alone"), 0},
 		{"right, with the server's name", b.open("west", "alone", func(c *msdsn.Config) { c.User = "app@west" }), 0},
 		{"TDS 8", b.open("west", "alone", strict(b)), 0},
