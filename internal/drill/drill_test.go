@@ -239,7 +239,7 @@ func TestInterruptedDrillRestores(t *testing.T) {
 			cancel()
 		}
 	}})
-	if !errors.Is(err, context.Canceled) || r == nil || !r.Interrupted {
+	if !errors.Is(err, context.Canceled) || r == nil || !r.Interrupted || r.Held >= time.Hour || !r.OK() {
 		t.Errorf("%+v, %v", r, err)
 	}
 	client, _ := n.Host("client")

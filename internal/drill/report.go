@@ -211,6 +211,29 @@ func (r *Report) count(x *FlowReport) {
 	}
 }
 
+// interrupted is said of what a drill that was interrupted had no time for.
+const interrupted = "the drill was interrupted"
+
+// unjudge takes judgements back if the drill was interrupted: nothing had the time
+// that it was given.
+func (r *Report) unjudge() {
+	if !r.Interrupted {
+		return
+	}
+	for i := range r.Flows {
+		r.Flows[i].Comparison, r.Flows[i].Said = NotJudged, interrupted
+	}
+	for i := range r.Expectations {
+		r.Expectations[i].Comparison, r.Expectations[i].Said = NotJudged, interrupted
+	}
+	for i := range r.Requests {
+		r.Requests[i].Comparison, r.Requests[i].Said = NotJudged, interrupted
+	}
+	for i := range r.Groups {
+		r.Groups[i].Comparison, r.Groups[i].Said = NotJudged, interrupted
+	}
+}
+
 // some judges an expectation of which one pair that works is enough.
 func (e *ExpectationReport) some(r *Report) {
 	if e.Expectation.Quantity != model.Some || e.Predicted != proof.Holds || e.Comparison == Worse || e.Flows == e.Streams || r.cut || r.Held < r.Detect {
@@ -288,13 +311,15 @@ func (r *Report) WriteText(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(t, "FLOW\tPREDICTED\tOUTCOME\tFIRST AFTER\tSTEADY AFTER\tRECOVERED AFTER\tRESULT")
-	hidden := 0
+	hidden, shown := 0, 0
 	for i := range r.Flows {
 		x := &r.Flows[i]
 		if x.Outcome == Unaffected && x.Comparison == AsPredicted {
 			hidden++
 			continue
+		}
+		if shown++; shown == 1 {
+			fmt.Fprintln(t, "FLOW\tPREDICTED\tOUTCOME\tFIRST AFTER\tSTEADY AFTER\tRECOVERED AFTER\tRESULT")
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.String(), x.Forecast, x.Outcome, after(x.First), after(x.Steady), after(x.Recovered), x.Comparison)
 	}
@@ -310,7 +335,10 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	result := "the network did what was predicted"
-	if !r.OK() {
+	switch {
+	case r.Interrupted:
+		result = interrupted + ": this is what was seen until then"
+	case !r.OK():
 		result = "the network did worse than predicted"
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Target, result)

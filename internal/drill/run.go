@@ -134,7 +134,11 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	say("restore", "%s is back", target)
 	if err == nil {
 		err = recovered(ctx, n, steady, requests, names, m, before, o.Grace)
+	} else {
+		r.Held = m.Restored.Sub(m.Failed)
+		m.Noticed = m.Failed.Add(min(detect+o.Grace/2, r.Held*3/4))
 	}
+	r.Interrupted = err != nil || ctx.Err() != nil
 	r.Groups = groups.finish(ctx, m)
 	m.Ended = time.Now()
 	steady.Stop()
@@ -143,11 +147,11 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	names.end()
 	r.Names = names.report(m)
 	r.finish(img, &failure, steady.Flows(), m, before, health, n.Health())
+	r.unjudge()
 	say("recover", "after %s", m.Ended.Sub(m.Restored).Round(time.Millisecond))
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	r.Interrupted = err != nil
 	return r, err
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ func (s *System) drilling(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/managers", s.managerStates)
 	mux.HandleFunc("GET /v1/drill", s.targets)
 	mux.HandleFunc("POST /v1/drill", s.drill)
+	mux.HandleFunc("DELETE /v1/drill/{id}", s.endDrill)
 	mux.HandleFunc("POST /v1/doctor", s.diagnose)
 	s.gatewaying(mux)
 	s.databasing(mux)
@@ -44,6 +46,12 @@ type DrillOptions struct {
 	Grace time.Duration `json:"grace,omitempty"`
 }
 
+// drillOrder is what a client asks for, and what it calls it.
+type drillOrder struct {
+	DrillOptions
+	ID string `json:"id"`
+}
+
 // drillLine is one line of a drill's answer: progress, or its end.
 type drillLine struct {
 	Event  *drill.Event    `json:"event,omitempty"`
@@ -56,17 +64,39 @@ type drillLine struct {
 // ErrDrilling is the error of a second drill at the same time.
 var ErrDrilling = errors.New("another drill is under way")
 
+// errEnded is why a drill is over before its time.
+var errEnded = errors.New("the drill was interrupted, and what was down is back")
+
+// rehearsal is a drill under way, and what ends it.
+type rehearsal struct {
+	id     string
+	target string
+	end    context.CancelCauseFunc
+}
+
 // Drill takes something down in the running network, measures, and brings it
 // back.
 func (s *System) Drill(ctx context.Context, o DrillOptions, on func(drill.Event)) (*drill.Report, error) {
-	if !s.rehearsing.TryLock() {
-		return nil, ErrDrilling
-	}
-	defer s.rehearsing.Unlock()
+	return s.drillAs(ctx, "", o, on)
+}
+
+// drillAs is Drill by a name that [System.endDrill] knows it by.
+func (s *System) drillAs(ctx context.Context, id string, o DrillOptions, on func(drill.Event)) (*drill.Report, error) {
 	target, err := drill.Parse(s.Net.Declared(), o.Target...)
 	if err != nil {
 		return nil, err
 	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	mine := &rehearsal{id, target.String(), end}
+	if !s.rehearsing.CompareAndSwap(nil, mine) {
+		other := "it"
+		if x := s.rehearsing.Load(); x != nil {
+			other = x.target
+		}
+		return nil, fmt.Errorf("%w: of %s; wait for its end, or end it with Ctrl-C where it was begun", ErrDrilling, other)
+	}
+	defer s.rehearsing.Store(nil)
 	if o.Grace < 0 || o.Grace > 24*time.Hour {
 		return nil, fmt.Errorf("a grace period of %s: use a time up to a day", o.Grace)
 	}
@@ -104,7 +134,7 @@ func (s *System) targets(w http.ResponseWriter, _ *http.Request) {
 // drill streams a drill: lines of progress, and its report. Who goes away ends
 // it, and what was down is back.
 func (s *System) drill(w http.ResponseWriter, r *http.Request) {
-	var o DrillOptions
+	var o drillOrder
 	if err := json.NewDecoder(r.Body).Decode(&o); err != nil {
 		refuse(w, http.StatusBadRequest, err)
 		return
@@ -116,7 +146,7 @@ func (s *System) drill(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(w)
 	flush := http.NewResponseController(w)
-	report, err := s.Drill(r.Context(), o, func(e drill.Event) {
+	report, err := s.drillAs(r.Context(), o.ID, o.DrillOptions, func(e drill.Event) {
 		_ = lines.Encode(drillLine{Event: &e}) // a reader that went away ends the drill by its context
 		_ = flush.Flush()
 	})
@@ -135,6 +165,17 @@ func (s *System) drill(w http.ResponseWriter, r *http.Request) {
 	_ = lines.Encode(end)
 }
 
+// endDrill ends the drill of an identity, which then reports what it saw.
+func (s *System) endDrill(w http.ResponseWriter, r *http.Request) {
+	x := s.rehearsing.Load()
+	if x == nil || x.id != r.PathValue("id") {
+		refuse(w, http.StatusNotFound, errors.New("no such drill is under way"))
+		return
+	}
+	x.end(errEnded)
+	answer(w, struct{}{})
+}
+
 // DrillResult is a drill that ended.
 type DrillResult struct {
 	OK     bool
@@ -142,14 +183,34 @@ type DrillResult struct {
 	Report json.RawMessage
 }
 
-// Drill drills a running network; on hears of each stage. When ctx ends, what
-// was down is back.
+// drillEnd is how long an interrupted drill may take to bring back what is down, to
+// report, and to move roles of failover groups back.
+const drillEnd = 40 * time.Second
+
+// Drill drills a running network; on hears of each stage. When ctx ends, what was
+// down is back, and the result, beside the error, is what was seen until then.
 func (r *Remote) Drill(ctx context.Context, o DrillOptions, on func(stage, text string)) (*DrillResult, error) {
-	body, err := r.Stream(ctx, http.MethodPost, "/v1/drill", o)
+	// The answer outlives ctx: its end asks for the report.
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	order := drillOrder{o, rand.Text()}
+	body, err := r.Stream(reading, http.MethodPost, "/v1/drill", order)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
+	defer context.AfterFunc(ctx, func() {
+		defer stop() // it ends, too, when nobody reads its answer
+		end, err := r.Stream(reading, http.MethodDelete, "/v1/drill/"+order.ID, nil)
+		if err != nil {
+			return
+		}
+		end.Close()
+		select {
+		case <-reading.Done():
+		case <-time.After(drillEnd):
+		}
+	})()
 	lines := json.NewDecoder(body)
 	for {
 		var line drillLine

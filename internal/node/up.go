@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -83,8 +84,8 @@ type System struct {
 	// following ends when the network no longer follows its cloud.
 	following sync.WaitGroup
 	scraped   *scraped // nil unless asked for
-	// rehearsing is held by a drill: one at a time.
-	rehearsing sync.Mutex
+	// rehearsing is the drill under way: one at a time.
+	rehearsing atomic.Pointer[rehearsal]
 
 	stages []Event
 	once   sync.Once
