@@ -36,31 +36,33 @@ func TrafficManagers(resources []*model.Resource, opts Options) ([]trafficmanage
 func (c *compiler) readManagers() {
 	byID := map[string]*model.Resource{}
 	for _, it := range c.docs.managers.list {
+		byID[it.key] = it.res
 		p, err := trafficmanager.FromDocument(it.res, c.endpointTarget)
 		if err != nil {
-			c.problem(it.res, "/properties", err.Error(), "correct the profile")
+			c.managerProblems(byID, err)
 			continue
 		}
 		c.managers = append(c.managers, p)
-		byID[it.key] = it.res
 	}
-	err := trafficmanager.Check(c.managers)
-	if err == nil {
+	if err := trafficmanager.Check(c.managers); err != nil {
+		c.managerProblems(byID, err)
+		c.managers = nil
+	}
+}
+
+// managerProblems tells what is wrong with profiles, each at its place.
+func (c *compiler) managerProblems(byID map[string]*model.Resource, err error) {
+	var all trafficmanager.Problems
+	if !errors.As(err, &all) {
 		return
 	}
-	list := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		list = joined.Unwrap()
-	}
-	for _, err := range list {
-		for i := range c.managers {
-			if p := &c.managers[i]; strings.HasPrefix(err.Error(), "profile "+p.Name+":") {
-				c.problem(byID[strings.ToLower(p.ID)], "/properties", err.Error(), "correct the profile")
-				break
-			}
+	for _, p := range all {
+		what := "correct the profile"
+		if strings.HasPrefix(p.Pointer, "/properties/endpoints/") {
+			what = "correct the endpoint"
 		}
+		c.problem(byID[strings.ToLower(p.Profile)], p.Pointer, p.Error(), what)
 	}
-	c.managers = nil
 }
 
 var errNoDNSName = errors.New("the public IP has no DNS name; give it dnsSettings.domainNameLabel")

@@ -23,6 +23,7 @@ type h2guard struct {
 	buf     []byte
 	out     []byte // what is to be given next
 	pass    int    // bytes of a frame's payload that pass as they are
+	empty   int    // frames in a row that brought nothing
 
 	fields    *hpack.Decoder // nil once a block could not be read: net/http will say so
 	malformed bool           // the header block that is being read
@@ -35,14 +36,19 @@ const (
 	h2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	h2Frame   = 16 << 10 // SETTINGS_MAX_FRAME_SIZE as it is announced
 	h2Head    = 9        // bytes before a payload
+	// maxEmpty is how many frames of a body or a header block may come without anything
+	// in them (RFC 9113, 10.5): then the connection ends. net/http reads on for ever.
+	maxEmpty = 1000
 )
 
 // Types and flags of frames (RFC 9113, 6).
 const (
+	frameData         = 0x0
 	frameHeaders      = 0x1
 	frameSettings     = 0x4
 	frameContinuation = 0x9
 	flagAck           = 0x1
+	flagEndStream     = 0x1
 	flagEndHeaders    = 0x4
 	flagPadded        = 0x8
 	flagPriority      = 0x20
@@ -126,6 +132,14 @@ func (g *h2guard) next() error {
 	}
 	length := int(g.in[0])<<16 | int(g.in[1])<<8 | int(g.in[2])
 	kind, flags := g.in[3], g.in[4]
+	switch {
+	case length > 0 && (kind == frameData || kind == frameHeaders || kind == frameContinuation):
+		g.empty = 0
+	case kind == frameContinuation && flags&flagEndHeaders == 0, kind == frameData && flags&flagEndStream == 0:
+		if g.empty++; g.empty > maxEmpty {
+			return io.EOF
+		}
+	}
 	looked := kind == frameHeaders || kind == frameContinuation || kind == frameSettings && flags&flagAck == 0
 	if !looked || length > h2Frame {
 		g.pass = h2Head + length

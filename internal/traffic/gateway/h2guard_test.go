@@ -139,6 +139,39 @@ func TestH2GuardSettings(t *testing.T) {
 
 // Whatever comes, what passes is as long as what came, but for what the guard is for,
 // and is the same however it is cut.
+// A connection ends that sends frames of a body or a header block without anything in
+// them, one after the other (RFC 9113, 10.5); some are no harm.
+func TestH2GuardEmptyFrames(t *testing.T) {
+	head := block(":method", "GET", ":path", "/", ":scheme", "https", ":authority", "a")
+	for name, x := range map[string]struct {
+		begin http2.HeadersFrameParam
+		more  func(*http2.Framer)
+		n     int
+		ends  bool
+	}{
+		"data":              {http2.HeadersFrameParam{StreamID: 1, BlockFragment: head, EndHeaders: true}, func(f *http2.Framer) { _ = f.WriteData(1, false, nil) }, maxEmpty + 1, true},
+		"some data":         {http2.HeadersFrameParam{StreamID: 1, BlockFragment: head, EndHeaders: true}, func(f *http2.Framer) { _ = f.WriteData(1, false, nil) }, maxEmpty, false},
+		"continuation":      {http2.HeadersFrameParam{StreamID: 1, BlockFragment: head}, func(f *http2.Framer) { _ = f.WriteContinuation(1, false, nil) }, maxEmpty + 1, true},
+		"some continuation": {http2.HeadersFrameParam{StreamID: 1, BlockFragment: head}, func(f *http2.Framer) { _ = f.WriteContinuation(1, false, nil) }, maxEmpty, false},
+		"data between": {http2.HeadersFrameParam{StreamID: 1, BlockFragment: head, EndHeaders: true}, func(f *http2.Framer) {
+			_ = f.WriteData(1, false, nil)
+			_ = f.WriteData(1, false, []byte("x"))
+		}, 2 * maxEmpty, false},
+	} {
+		b := bytes.NewBufferString(http2.ClientPreface)
+		f := http2.NewFramer(b, nil)
+		_ = f.WriteHeaders(x.begin)
+		for range x.n {
+			x.more(f)
+		}
+		sent := b.Len()
+		got, err := throughGuard(b.Bytes(), 1<<14)
+		if err != nil || (len(got) < sent) != x.ends {
+			t.Errorf("%s: %d of %d bytes, %v", name, len(got), sent, err)
+		}
+	}
+}
+
 func FuzzH2Guard(f *testing.F) {
 	for _, fields := range [][]string{{":method", "GET"}, {":method", "GET", "te", "x"}} {
 		var b bytes.Buffer

@@ -177,7 +177,8 @@ func issuer(t *testing.T) (url string, sign func(jwt.MapClaims) string) {
 func TestToken(t *testing.T) {
 	url, sign := issuer(t)
 	otherURL, otherSign := issuer(t)
-	echo := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User")) }
+	// Some servers take X_User for X-User (RFC 3875, 4.1.18).
+	echo := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User"), r.Header.Get("X_user")) }
 	p := Policy{Token: &Token{Issuer: url, Audience: "shop", Require: map[string][]string{"scp": {"orders.read", "orders.write"}}, Forward: map[string]string{"sub": "X-User"}}}
 	discovered := guarded(t, p, echo)
 	p.Token = &Token{Issuer: url, Audience: "shop", Keys: url + "/keys", Require: p.Token.Require, Forward: p.Token.Forward}
@@ -215,7 +216,7 @@ func TestToken(t *testing.T) {
 		{"lacks a claim", sign(claims("scp", "profile")), 403},
 	} {
 		for _, g := range []*running{discovered, given} {
-			headers := []string{"X-User", "root"}
+			headers := []string{"X-User", "root", "X_User", "root"}
 			if tt.token != "" {
 				headers = append(headers, "Authorization", "Bearer "+tt.token)
 			}

@@ -62,8 +62,12 @@ func (v *verifier) verifier() (*oidc.IDTokenVerifier, error) {
 
 // admit lets a request with a good token pass, and answers others.
 func (v *verifier) admit(w http.ResponseWriter, r *http.Request) bool {
-	for _, h := range v.token.Forward {
-		r.Header.Del(h) // only a token may say it
+	for name := range r.Header {
+		for _, h := range v.token.Forward {
+			if alike(name, h) {
+				delete(r.Header, name) // only a token may say it
+			}
+		}
 	}
 	raw, ok := bearer(r)
 	if !ok {
@@ -105,6 +109,12 @@ func (v *verifier) admit(w http.ResponseWriter, r *http.Request) bool {
 		}
 	}
 	return true
+}
+
+// alike reports whether some server takes the name of a field for another: those that
+// make variables of names (RFC 3875, 4.1.18) tell no dash from an underscore.
+func alike(a, b string) bool {
+	return strings.EqualFold(strings.ReplaceAll(a, "_", "-"), strings.ReplaceAll(b, "_", "-"))
 }
 
 // bearer returns the token of a request (RFC 6750 section 2.1).

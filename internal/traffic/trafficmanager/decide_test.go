@@ -1,6 +1,7 @@
 package trafficmanager
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -273,19 +274,24 @@ func TestCheckProfiles(t *testing.T) {
 		rule     string
 		profiles []Profile
 		want     string
+		pointer  string
 	}{
-		{"circles", circle, "in a circle"},
-		{"priorities are unique", []Profile{bad}, "priority 1 is a's"},
-		{"interval is 30 or 10", []Profile{slow}, "30 or 10"},
-		{"timeout of fast probing is up to 9", []Profile{fast}, "5 s to 9s"},
-		{"performance needs a place", []Profile{profile("p", Performance, Endpoint{Name: "a"})}, "endpointLocation"},
-		{"a region of one endpoint only", []Profile{profile("p", Geographic, Endpoint{Name: "a", Geo: []string{"US"}}, Endpoint{Name: "b", Geo: []string{"us"}})}, "region us is a's"},
-		{"one fallback", []Profile{profile("p", Subnet, Endpoint{Name: "a"}, Endpoint{Name: "b"})}, "the fallback is a"},
-		{"addresses only", []Profile{profile("p", MultiValue, Endpoint{Name: "a"})}, "an address as target"},
-		{"no child", []Profile{profile("p", Priority, Endpoint{Name: "a", Kind: Nested, Child: "/q"})}, "does not exist"},
-		{"names are unique", []Profile{profile("p", Priority), profile("p", Priority)}, "another profile's"},
+		{"circles", circle, "in a circle", "/properties/endpoints"},
+		{"priorities are unique", []Profile{bad}, "priority 1 is a's", "/properties/endpoints/1/properties/priority"},
+		{"interval is 30 or 10", []Profile{slow}, "30 or 10", "/properties/monitorConfig"},
+		{"timeout of fast probing is up to 9", []Profile{fast}, "5 s to 9s", "/properties/monitorConfig"},
+		{"performance needs a place", []Profile{profile("p", Performance, Endpoint{Name: "a"})}, "endpointLocation", "/properties/endpoints/0/properties/endpointLocation"},
+		{"a region of one endpoint only", []Profile{profile("p", Geographic, Endpoint{Name: "a", Geo: []string{"US"}}, Endpoint{Name: "b", Geo: []string{"us"}})}, "region us is a's", "/properties/endpoints/1/properties/geoMapping"},
+		{"one fallback", []Profile{profile("p", Subnet, Endpoint{Name: "a"}, Endpoint{Name: "b"})}, "the fallback is a", "/properties/endpoints/1/properties/subnets"},
+		{"addresses only", []Profile{profile("p", MultiValue, Endpoint{Name: "a"})}, "an address as target", "/properties/endpoints/0/properties/target"},
+		{"no child", []Profile{profile("p", Priority, Endpoint{Name: "a", Kind: Nested, Child: "/q"})}, "does not exist", "/properties/endpoints/0/properties/targetResourceId"},
+		{"names are unique", []Profile{profile("p", Priority), profile("p", Priority)}, "another profile's", "/properties/dnsConfig/relativeName"},
 	} {
-		if err := Check(c.profiles); err == nil || !strings.Contains(err.Error(), c.want) {
+		err := Check(c.profiles)
+		var all Problems
+		if !errors.As(err, &all) || !slices.ContainsFunc(all, func(p *Problem) bool {
+			return strings.Contains(p.Error(), c.want) && p.Pointer == c.pointer && strings.HasPrefix(p.Profile, "/")
+		}) {
 			t.Errorf("%s: %v", c.rule, err)
 		}
 	}

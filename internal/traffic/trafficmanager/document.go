@@ -87,11 +87,11 @@ type Target struct {
 
 // FromDocument reads a profile from its resource. lookup says what a resource
 // that an azureEndpoint names is, and by DNS name what an external one is; its
-// error says why that is not known.
+// error says why that is not known. The error is [Problems].
 func FromDocument(r *model.Resource, lookup func(idOrName string) (Target, error)) (Profile, error) {
 	var doc document
 	if err := r.Decode(&doc); err != nil {
-		return Profile{}, fmt.Errorf("%s: %w", r.ID, err)
+		return Profile{}, Problems{{r.ID.String(), "/properties", fmt.Errorf("%s: %w", r.ID, err)}}
 	}
 	in := &doc.Properties
 	p := Profile{
@@ -100,20 +100,21 @@ func FromDocument(r *model.Resource, lookup func(idOrName string) (Target, error
 		Pos: r.Pos.String(),
 	}
 	if in.DNS.RelativeName == "" {
-		return p, fmt.Errorf("%s: it has no dnsConfig.relativeName", r.ID)
+		return p, Problems{{p.ID, atName, fmt.Errorf("%s: it has no dnsConfig.relativeName", r.ID)}}
 	}
 	if in.DNS.TTL != nil {
 		p.TTL = *in.DNS.TTL
 	}
 	p.Monitor = doc.monitor()
+	var errs Problems
 	for i := range in.Endpoints {
 		e, err := in.Endpoints[i].endpoint(i, lookup)
 		if err != nil {
-			return p, fmt.Errorf("%s: endpoint %s: %w", r.ID, in.Endpoints[i].Name, err)
+			errs = append(errs, &Problem{p.ID, fmt.Sprintf("%s/%d", atEndpoints, i), fmt.Errorf("%s: endpoint %s: %w", r.ID, in.Endpoints[i].Name, err)})
 		}
 		p.Endpoints = append(p.Endpoints, e)
 	}
-	return p, nil
+	return p, errs.err()
 }
 
 func method(text string) Method {

@@ -1,7 +1,6 @@
 package trafficmanager
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -119,29 +118,67 @@ func (m *Monitor) Accepts(status int) bool {
 	return slices.ContainsFunc(m.Expected, func(r StatusRange) bool { return r.Min <= status && status <= r.Max })
 }
 
-// Check finds everything wrong with a set of profiles.
+// Problem is what is wrong with a profile.
+type Problem struct {
+	Profile string // its ID
+	Pointer string // the part of its document, a JSON pointer (RFC 6901)
+	Err     error
+}
+
+// Error says what is wrong with which profile and endpoint.
+func (p *Problem) Error() string { return p.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Problems are everything that is wrong.
+type Problems []*Problem
+
+// Error tells all of it, a line each.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, x := range p {
+		lines[i] = x.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// err is nil if nothing is wrong.
+func (p Problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+// The parts of a profile's document.
+const (
+	atName      = "/properties/dnsConfig/relativeName"
+	atMonitor   = "/properties/monitorConfig"
+	atEndpoints = "/properties/endpoints"
+)
+
+// Check finds everything wrong with a set of profiles. The error is [Problems].
 func Check(profiles []Profile) error {
-	var errs []error
+	var errs Problems
 	names, ids := map[string]bool{}, map[string]*Profile{}
 	for i := range profiles {
 		p := &profiles[i]
 		if names[p.FQDN] {
-			errs = append(errs, fmt.Errorf("profile %s: its name %s is another profile's; choose another relativeName", p.Name, p.FQDN))
+			errs = append(errs, &Problem{p.ID, atName, fmt.Errorf("profile %s: its name %s is another profile's; choose another relativeName", p.Name, p.FQDN)})
 		}
 		names[p.FQDN] = true
 		ids[strings.ToLower(p.ID)] = p
 	}
 	for i := range profiles {
-		for _, err := range profiles[i].check(ids) {
-			errs = append(errs, fmt.Errorf("profile %s: %w", profiles[i].Name, err))
-		}
+		errs = append(errs, profiles[i].check(ids)...)
 	}
 	for i := range profiles {
 		if depth(&profiles[i], ids, 0) > maxDepth {
-			errs = append(errs, fmt.Errorf("profile %s: profiles are nested in a circle, or deeper than %d", profiles[i].Name, maxDepth))
+			errs = append(errs, &Problem{profiles[i].ID, atEndpoints, fmt.Errorf("profile %s: profiles are nested in a circle, or deeper than %d", profiles[i].Name, maxDepth)})
 		}
 	}
-	return errors.Join(errs...)
+	return errs.err()
 }
 
 func depth(p *Profile, ids map[string]*Profile, at int) int {
@@ -157,73 +194,82 @@ func depth(p *Profile, ids map[string]*Profile, at int) int {
 	return most
 }
 
-func (p *Profile) check(ids map[string]*Profile) (errs []error) {
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+func (p *Profile) check(ids map[string]*Profile) (errs Problems) {
+	bad := func(pointer, format string, args ...any) {
+		errs = append(errs, &Problem{p.ID, pointer, fmt.Errorf("profile %s: %w", p.Name, fmt.Errorf(format, args...))})
+	}
 	if !slices.Contains([]Method{Performance, Weighted, Priority, Geographic, MultiValue, Subnet}, p.Method) {
-		bad("routing method %q: use Performance, Weighted, Priority, Geographic, MultiValue or Subnet", p.Method)
+		bad("/properties/trafficRoutingMethod", "routing method %q: use Performance, Weighted, Priority, Geographic, MultiValue or Subnet", p.Method)
 	}
 	if p.TTL > MaxTTL {
-		bad("TTL %d: use 0 to %d seconds", p.TTL, MaxTTL)
+		bad("/properties/dnsConfig/ttl", "TTL %d: use 0 to %d seconds", p.TTL, MaxTTL)
 	}
 	if p.Method == MultiValue && p.MaxReturn < 1 {
-		bad("MultiValue needs maxReturn, from 1")
+		bad("/properties/maxReturn", "MultiValue needs maxReturn, from 1")
 	}
 	if len(p.Endpoints) > maxEndpoints {
-		bad("%d endpoints: at most %d", len(p.Endpoints), maxEndpoints)
+		bad(atEndpoints, "%d endpoints: at most %d", len(p.Endpoints), maxEndpoints)
 	}
 	for _, err := range p.Monitor.check() {
-		bad("monitor: %w", err)
+		bad(atMonitor, "monitor: %w", err)
 	}
 	names, priorities, geo := map[string]bool{}, map[int]string{}, map[string]string{}
 	fallback := ""
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
-		wrong := func(format string, args ...any) { bad("endpoint %s: %s", e.Name, fmt.Sprintf(format, args...)) }
+		// part is the property of the endpoint that is wrong; empty for all of it.
+		wrong := func(part, format string, args ...any) {
+			at := fmt.Sprintf("%s/%d", atEndpoints, i)
+			if part != "" {
+				at += "/" + part
+			}
+			bad(at, "endpoint %s: %s", e.Name, fmt.Sprintf(format, args...))
+		}
 		if key := strings.ToLower(e.Name); names[key] {
-			wrong("another has the name")
+			wrong("name", "another has the name")
 		} else {
 			names[key] = true
 		}
 		switch {
 		case e.Kind == Nested && ids[strings.ToLower(e.Child)] == nil:
-			wrong("its profile %s does not exist", e.Child)
+			wrong("properties/targetResourceId", "its profile %s does not exist", e.Child)
 		case e.Kind == Nested && e.MinChild < 1:
-			wrong("minChildEndpoints %d: use 1 or more", e.MinChild)
+			wrong("properties/minChildEndpoints", "minChildEndpoints %d: use 1 or more", e.MinChild)
 		case e.Kind != Nested && e.Target == "":
-			wrong("it has no target: a DNS name, or an address")
+			wrong("properties/target", "it has no target: a DNS name, or an address")
 		}
 		if e.Weight < 1 || e.Weight > maxWeight {
-			wrong("weight %d: use 1 to %d", e.Weight, maxWeight)
+			wrong("properties/weight", "weight %d: use 1 to %d", e.Weight, maxWeight)
 		}
 		if e.Priority < 1 || e.Priority > maxWeight {
-			wrong("priority %d: use 1 to %d", e.Priority, maxWeight)
+			wrong("properties/priority", "priority %d: use 1 to %d", e.Priority, maxWeight)
 		}
 		if other := priorities[e.Priority]; other != "" && p.Method == Priority {
-			wrong("priority %d is %s's", e.Priority, other)
+			wrong("properties/priority", "priority %d is %s's", e.Priority, other)
 		}
 		priorities[e.Priority] = e.Name
 		switch p.Method {
 		case Performance:
 			if e.Region == "" {
-				wrong("Performance needs to know where it is: give endpointLocation")
+				wrong("properties/endpointLocation", "Performance needs to know where it is: give endpointLocation")
 			}
 		case MultiValue:
 			if _, err := netip.ParseAddr(e.Target); err != nil || e.Kind != External {
-				wrong("MultiValue takes external endpoints with an address as target")
+				wrong("properties/target", "MultiValue takes external endpoints with an address as target")
 			}
 		case Geographic:
 			if len(e.Geo) == 0 {
-				wrong("Geographic needs geoMapping")
+				wrong("properties/geoMapping", "Geographic needs geoMapping")
 			}
 			for _, code := range e.Geo {
 				if other := geo[strings.ToUpper(code)]; other != "" {
-					wrong("region %s is %s's", code, other)
+					wrong("properties/geoMapping", "region %s is %s's", code, other)
 				}
 				geo[strings.ToUpper(code)] = e.Name
 			}
 		case Subnet:
 			if len(e.Subnets) == 0 && fallback != "" {
-				wrong("it has no subnets, and the fallback is %s", fallback)
+				wrong("properties/subnets", "it has no subnets, and the fallback is %s", fallback)
 			}
 			if len(e.Subnets) == 0 {
 				fallback = e.Name
