@@ -178,7 +178,9 @@ func TestToken(t *testing.T) {
 	url, sign := issuer(t)
 	otherURL, otherSign := issuer(t)
 	// Some servers take X_User for X-User (RFC 3875, 4.1.18).
-	echo := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header.Get("X-User"), r.Header.Get("X_user")) }
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header.Get("X-User"), r.Header.Get("X_user"))
+	}
 	p := Policy{Token: &Token{Issuer: url, Audience: "shop", Require: map[string][]string{"scp": {"orders.read", "orders.write"}}, Forward: map[string]string{"sub": "X-User"}}}
 	discovered := guarded(t, p, echo)
 	p.Token = &Token{Issuer: url, Audience: "shop", Keys: url + "/keys", Require: p.Token.Require, Forward: p.Token.Forward}
