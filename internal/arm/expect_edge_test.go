@@ -67,7 +67,7 @@ var expectEdge = []expectation{
 	{says: "of record sets, the provider", method: "GET", path: "@/privateDnsZones/corp.example/A/none", status: 404, code: "NotFound"},
 
 	{says: "a name for a profile is free", method: "POST", path: "/providers/Microsoft.Network/checkTrafficManagerNameAvailability", body: `{"name":"tmname","type":"Microsoft.Network/trafficManagerProfiles"}`, status: 200, has: map[string]string{"nameAvailable": "true"}},
-	{says: "a routing method in any case", method: "PUT", path: "@/trafficManagerProfiles/tm", body: `{"location":"global","properties":{"trafficRoutingMethod":"weighted","dnsConfig":{"relativeName":"tmname","ttl":30},"monitorConfig":{"protocol":"HTTP","port":80,"path":"/"}}}`, status: 201, has: map[string]string{"properties.trafficRoutingMethod": "Weighted", "tags": "*"}},
+	{says: "a routing method in any case", method: "PUT", path: "@/trafficManagerProfiles/tm", body: `{"location":"global","properties":{"trafficRoutingMethod":"weighted","dnsConfig":{"relativeName":"tmname","ttl":30},"monitorConfig":{"protocol":"HTTP","port":80,"path":"/"}}}`, status: 201, has: map[string]string{"properties.trafficRoutingMethod": "Weighted"}},
 	{says: "the name is taken now", method: "POST", path: "/providers/Microsoft.Network/checkTrafficManagerNameAvailability", body: `{"name":"TMname","type":"Microsoft.Network/trafficManagerProfiles"}`, status: 200, has: map[string]string{"nameAvailable": "false", "reason": "AlreadyExists"}},
 	{says: "no label of a name", method: "POST", path: "/providers/Microsoft.Network/checkTrafficManagerNameAvailability", body: `{"name":"a.b","type":"Microsoft.Network/trafficManagerProfiles"}`, status: 200, has: map[string]string{"nameAvailable": "false", "reason": "Invalid"}},
 	{says: "an endpoint tells where its address is", method: "PUT", path: "@/trafficManagerProfiles/tm/azureEndpoints/e", body: `{"properties":{"targetResourceId":"@/publicIPAddresses/p"}}`, status: 201, has: map[string]string{"properties.target": "front.westeurope.cloudapp.azure.com", "properties.endpointLocation": "West Europe"}},
@@ -85,6 +85,52 @@ var expectEdge = []expectation{
 	{says: "a rule is deleted at once", method: "DELETE", path: "{group}/providers/Microsoft.Cdn/profiles/d/ruleSets/s/rules/r", status: 200},
 	{says: "an origin group", method: "PUT", path: "{group}/providers/Microsoft.Cdn/profiles/d/originGroups/o", body: `{"properties":{}}`, status: 201},
 	{says: "an origin tells its group", method: "PUT", path: "{group}/providers/Microsoft.Cdn/profiles/d/originGroups/o/origins/a", body: `{"properties":{"hostName":"a.example"}}`, status: 201, has: map[string]string{"properties.originGroupName": "o"}},
+}
+
+// expectHybrid is the same of VPN gateways, ExpressRoute circuits and Route
+// Servers (test_network_vpn_*, test_vpn_client_package,
+// test_network_express_route*, test_network_virtual_hub_router_scenario).
+var expectHybrid = []expectation{
+	{says: "network", method: "PUT", path: "@/virtualNetworks/v", body: `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"GatewaySubnet","properties":{"addressPrefix":"10.0.0.0/24"}},{"name":"RouteServerSubnet","properties":{"addressPrefix":"10.0.1.0/24"}}]}}`, status: 201},
+	{says: "address", method: "PUT", path: "@/publicIPAddresses/p", body: `{"location":"westeurope","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static"}}`, status: 201},
+	{says: "address of a hub", method: "PUT", path: "@/publicIPAddresses/q", body: `{"location":"westeurope","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static"}}`, status: 201},
+	{says: "who clients are follows from what is configured", method: "PUT", path: "@/virtualNetworkGateways/g", body: `{"location":"westeurope","properties":{"gatewayType":"Vpn","sku":{"name":"VpnGw1","tier":"VpnGw1"},
+		"ipConfigurations":[{"name":"c","properties":{"subnet":{"id":"@/virtualNetworks/v/subnets/GatewaySubnet"},"publicIPAddress":{"id":"@/publicIPAddresses/p"}}}],
+		"natRules":[{"name":"n","properties":{"internalMappings":[{"addressSpace":"10.4.0.0/24"}],"externalMappings":[{"addressSpace":"192.168.21.0/24"}]}}],
+		"vpnClientConfiguration":{"vpnClientAddressPool":{"addressPrefixes":["40.1.0.0/24"]},"vpnAuthenticationTypes":[],"vpnClientRootCertificates":[{"name":"r","properties":{"publicCertData":"MIID"}}],"aadTenant":"https://login.example/t"}}}`, status: 201, has: map[string]string{
+		"properties.vpnClientConfiguration.vpnClientProtocols.0":                                "OpenVPN",
+		"properties.vpnClientConfiguration.vpnClientProtocols":                                  "#2",
+		"properties.vpnClientConfiguration.vpnAuthenticationTypes.0":                            "AAD",
+		"properties.vpnClientConfiguration.vpnAuthenticationTypes.1":                            "Certificate",
+		"properties.vpnClientConfiguration.radiusServers":                                       "#0",
+		"properties.vpnClientConfiguration.vpnClientRootCertificates.0.type":                    "Microsoft.Network/virtualNetworkGateways/vpnClientRootCertificates",
+		"properties.vpnClientConfiguration.vpnClientConnectionHealth.vpnClientConnectionsCount": "0",
+		"properties.packetCaptureDiagnosticState":                                               "None",
+		"properties.natRules.0.properties.mode":                                                 "EgressSnat", "properties.natRules.0.properties.type": "Static",
+	}},
+	{says: "traffic of others is not known to older versions", method: "GET", path: "@/virtualNetworkGateways/g?api-version=2022-01-01", status: 200, has: map[string]string{"properties.allowRemoteVnetTraffic": "-", "properties.activeActive": "false"}},
+	{says: "nothing was set for clients", method: "POST", path: "@/virtualNetworkGateways/g/getvpnclientipsecparameters", status: 404, code: "NotFound"},
+	{says: "all parameters are needed", method: "POST", path: "@/virtualNetworkGateways/g/setvpnclientipsecparameters", body: `{"saLifeTimeSeconds":7200}`, status: 400, code: "InvalidRequestFormat"},
+	{says: "set them", method: "POST", path: "@/virtualNetworkGateways/g/setvpnclientipsecparameters", body: `{"saLifeTimeSeconds":7200,"saDataSizeKilobytes":2048,"ipsecEncryption":"GCMAES256","ipsecIntegrity":"GCMAES256","ikeEncryption":"AES256","ikeIntegrity":"SHA384","dhGroup":"DHGroup24","pfsGroup":"PFS24"}`, status: 202},
+	{says: "ask for them", method: "POST", path: "@/virtualNetworkGateways/g/getvpnclientipsecparameters", status: 200, has: map[string]string{"saLifeTimeSeconds": "7200", "pfsGroup": "PFS24"}},
+	{says: "reset is an operation", method: "POST", path: "@/virtualNetworkGateways/g/reset", status: 202},
+	{says: "so is asking for clients", method: "POST", path: "@/virtualNetworkGateways/g/getVpnClientConnectionHealth", status: 202},
+	{says: "a site's weight is 0", method: "PUT", path: "@/localNetworkGateways/l", body: `{"location":"westeurope","properties":{"localNetworkAddressSpace":{"addressPrefixes":["10.9.0.0/16"]},"gatewayIpAddress":"203.0.113.7","bgpSettings":{"asn":65050,"bgpPeeringAddress":"10.9.0.1"}}}`, status: 201, has: map[string]string{"properties.bgpSettings.peerWeight": "0"}},
+	{says: "types of connections are answered in the service's spelling", method: "PUT", path: "@/connections/c", body: `{"location":"westeurope","properties":{"connectionType":"IPSec","virtualNetworkGateway1":{"id":"@/virtualNetworkGateways/g"},"localNetworkGateway2":{"id":"@/localNetworkGateways/l"},"sharedKey":"abc"}}`, status: 201, has: map[string]string{"properties.connectionType": "IPsec", "properties.packetCaptureDiagnosticState": "None"}},
+	{says: "disconnecting needs connections", method: "POST", path: "@/virtualNetworkGateways/g/disconnectVirtualNetworkGatewayVpnConnections", body: `{"vpnConnectionIds":[]}`, status: 400, code: "InvalidRequestFormat"},
+	{says: "disconnecting needs those that are there", method: "POST", path: "@/virtualNetworkGateways/g/disconnectVirtualNetworkGatewayVpnConnections", body: `{"vpnConnectionIds":["@/connections/none"]}`, status: 400, code: "InvalidResourceReference"},
+	{says: "disconnecting is an operation", method: "POST", path: "@/virtualNetworkGateways/g/disconnectVirtualNetworkGatewayVpnConnections", body: `{"vpnConnectionIds":["@/connections/c"]}`, status: 202},
+
+	{says: "a circuit has a GUID and a tag", method: "PUT", path: "@/expressRouteCircuits/er", body: `{"location":"westeurope","sku":{"name":"Standard_MeteredData","tier":"Standard","family":"MeteredData"},"properties":{"serviceProviderProperties":{"serviceProviderName":"P","peeringLocation":"L","bandwidthInMbps":50}}}`, status: 201, has: map[string]string{"properties.resourceGuid": "*", "properties.stag": "*", "properties.allowGlobalReach": "false"}},
+	{says: "prefixes for Microsoft have to be shown to be the customer's", method: "PUT", path: "@/expressRouteCircuits/er/peerings/MicrosoftPeering", body: `{"properties":{"peeringType":"MicrosoftPeering","peerASN":10000,"vlanId":101,"primaryPeerAddressPrefix":"101.0.0.0/30","secondaryPeerAddressPrefix":"102.0.0.0/30","microsoftPeeringConfig":{"advertisedPublicPrefixes":["104.0.0.0/30"],"customerASN":10000},"ipv6PeeringConfig":{"primaryPeerAddressPrefix":"2001:db8::/126","secondaryPeerAddressPrefix":"2001:db8:1::/126"}}}`, status: 201, has: map[string]string{
+		"properties.microsoftPeeringConfig.advertisedPublicPrefixesState": "ValidationNeeded", "properties.microsoftPeeringConfig.legacyMode": "0", "properties.ipv6PeeringConfig.state": "Enabled",
+	}},
+	{says: "bytes of a circuit", method: "GET", path: "@/expressRouteCircuits/er/stats", status: 200, has: map[string]string{"primaryBytesIn": "0"}},
+	{says: "bytes of a peering", method: "GET", path: "@/expressRouteCircuits/er/peerings/MicrosoftPeering/stats", status: 200, has: map[string]string{"secondaryBytesOut": "0"}},
+
+	{says: "a Route Server", method: "PUT", path: "@/virtualHubs/h", body: `{"location":"westeurope","properties":{"sku":"Standard"}}`, status: 201, has: map[string]string{"properties.networkVirtualAppliances": "#0", "kind": "RouteServer"}},
+	{says: "its configuration", method: "PUT", path: "@/virtualHubs/h/ipConfigurations/c", body: `{"properties":{"subnet":{"id":"@/virtualNetworks/v/subnets/RouteServerSubnet"},"publicIPAddress":{"id":"@/publicIPAddresses/q"}}}`, status: 201, has: map[string]string{"properties.privateIPAllocationMethod": "Dynamic"}},
+	{says: "older versions show its addresses and not the configuration", method: "GET", path: "@/virtualHubs/h?api-version=2022-01-01", status: 200, has: map[string]string{"properties.virtualRouterIps": "#2", "properties.ipConfigurations": "-"}},
 }
 
 // gatewayBody is an application gateway as the Azure CLI's template spells it.
@@ -111,3 +157,6 @@ func TestRecordedEdge(t *testing.T) {
 	}
 	newCloud(t).withGroup().expect(t, list)
 }
+
+// TestRecordedHybrid: the same of hybrid connectivity.
+func TestRecordedHybrid(t *testing.T) { newCloud(t).withGroup().expect(t, expectHybrid) }

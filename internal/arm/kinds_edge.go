@@ -527,7 +527,6 @@ func (c *change) resolveTarget(endpoint map[string]any) {
 
 func fillTrafficManager(c *change) *Fault {
 	p := c.props()
-	setDefault(c.doc, "tags", map[string]any{})
 	dns := object(p, "dnsConfig")
 	dns["fqdn"] = text(dns, "relativeName") + ".trafficmanager.net"
 	setDefault(p, "dnsConfig.ttl", json.Number("60"))

@@ -45,17 +45,27 @@ func gatewayKinds() []*kind {
 				{"natRules", []any{}},
 				{"virtualNetworkGatewayPolicyGroups", []any{}},
 				{"sku.capacity", json.Number("2")},
+				{"packetCaptureDiagnosticState", "None"},
+				{"isMigrateToCSES", false},
 			},
-			Check: checkGateway, Show: showGateway, Verbs: append(bgpVerbs(), verb{name: "connections", get: true, answer: gatewayConnections}),
+			Since: []since{{"allowVirtualWanTraffic", "2022-07-01"}, {"allowRemoteVnetTraffic", "2022-07-01"}},
+			Check: checkGateway, Fill: fillClients, Show: showGateway, Verbs: append(bgpVerbs(), gatewayVerbs()...),
 		},
 		{
 			Type: typeGateway + "/natRules", Name: networkName, Inline: "natRules", KeepAbsent: true, State: true,
 			Computed: []string{"ingressVpnSiteLinkConnections", "egressVpnSiteLinkConnections"},
+			Defaults: []setting{{"type", "Static"}, {"mode", "EgressSnat"}},
 		},
 		{
 			Type: typeLocalGateway, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
 			InUse: inUse("LocalNetworkGatewayCannotBeDeleted", "Local network gateway %s is in use by %s and cannot be deleted."), // code unconfirmed
 			Check: checkLocalGateway,
+			Fill: func(c *change) *Fault {
+				if bgp := object(c.props(), "bgpSettings"); bgp != nil {
+					setDefault(bgp, "peerWeight", json.Number("0"))
+				}
+				return nil
+			},
 		},
 		{
 			Type: typeConnection, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
@@ -72,7 +82,10 @@ func gatewayKinds() []*kind {
 				{"ipsecPolicies", []any{}},
 				{"trafficSelectorPolicies", []any{}},
 				{"gatewayCustomBgpIpAddresses", []any{}},
+				{"packetCaptureDiagnosticState", "None"},
 			},
+			Words: newWords("", map[string]string{"connectionType": "IPsec Vnet2Vnet ExpressRoute VPNClient"}),
+			Since: []since{{"enablePrivateLinkFastPath", "2022-07-01"}},
 			Refs: []reference{
 				ref(typeGateway, "properties.virtualNetworkGateway1.id"), ref(typeGateway, "properties.virtualNetworkGateway2.id"),
 				ref(typeLocalGateway, "properties.localNetworkGateway2.id"), ref(typeCircuit, "properties.peer.id"),
@@ -80,13 +93,15 @@ func gatewayKinds() []*kind {
 			Check: checkConnection, Show: showConnection, Verbs: sharedKeyVerbs(),
 		},
 		{
-			Type: typeCircuit, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
-			Defaults: []setting{{"allowClassicOperations", false}, {"globalReachEnabled", false}, {"gatewayManagerEtag", ""}, {"peerings", []any{}}, {"authorizations", []any{}}},
+			Type: typeCircuit, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Computed: []string{"stag"},
+			Defaults: []setting{{"allowClassicOperations", false}, {"allowGlobalReach", false}, {"globalReachEnabled", false}, {"gatewayManagerEtag", ""}, {"peerings", []any{}}, {"authorizations", []any{}}},
 			InUse:    inUse("CircuitInUse", "ExpressRoute circuit %s is in use by %s and cannot be deleted."), // code unconfirmed
-			Fill:     fillCircuit, Show: showCircuit,
+			Fill:     fillCircuit, Show: showCircuit, Verbs: circuitVerbs(),
 		},
 		{
 			Type: typeCircuitPeering, Name: networkName, Inline: "peerings", KeepAbsent: true, State: true,
+			Verbs: circuitVerbs(),
 			Defaults: []setting{
 				// Microsoft's autonomous system of ExpressRoute ("ExpressRoute routing requirements").
 				{"azureASN", json.Number("12076")},
@@ -120,14 +135,17 @@ func gatewayKinds() []*kind {
 				{"virtualRouterAsn", json.Number(azureASN)},
 				{"virtualRouterAutoScaleConfiguration.minCapacity", json.Number("2")},
 				{"virtualHubRouteTableV2s", []any{}},
+				{"networkVirtualAppliances", []any{}},
 				{"routeTable.routes", []any{}},
 			},
+			Since: []since{{"preferredRoutingGateway", "2022-07-01"}, {"ipConfigurations", "2022-07-01"}},
 			Refs:  []reference{ref(typeVirtualWAN, "properties.virtualWan.id")},
 			InUse: inUse(codeResourceInUse, "Virtual hub %s is in use by %s and cannot be deleted."),
 			Fill:  fillVirtualHub, Show: showVirtualHub,
 		},
 		{
 			Type: typeHubIP, Name: networkName, State: true,
+			Defaults: []setting{{"privateIPAllocationMethod", "Dynamic"}},
 			Refs: []reference{
 				ref(model.TypeSubnet, "properties.subnet.id"), ref(model.TypePublicIP, "properties.publicIPAddress.id"),
 			},
@@ -137,6 +155,7 @@ func gatewayKinds() []*kind {
 			Type: typeBGPConnection, Name: networkName, State: true,
 			Computed: []string{"connectionState"},
 			Refs:     []reference{ref(typeHubConnection, "properties.hubVirtualNetworkConnection.id")},
+			Since:    []since{{"connectionState", "2022-07-01"}},
 			Check:    checkBGPConnection, Show: showBGPConnection, Verbs: routeServerVerbs(),
 		},
 		{
@@ -173,6 +192,7 @@ func showGateway(r *reading, p map[string]any) {
 		setDefault(p, "vpnType", "RouteBased")
 		setDefault(p, "vpnGatewayGeneration", "Generation1")
 	}
+	showClients(p)
 	if strings.EqualFold(text(p, "gatewayType"), "ExpressRoute") {
 		return // it speaks BGP with Microsoft's edge, by settings of its own
 	}
@@ -275,6 +295,14 @@ func showConnection(_ *reading, p map[string]any) {
 	p["connectionStatus"], p["egressBytesTransferred"], p["ingressBytesTransferred"] = "Unknown", 0, 0
 }
 
+// circuitVerbs tell what a circuit or one of its peerings carried. Bytes are
+// counted for nobody here, as those of connections.
+func circuitVerbs() []verb {
+	return []verb{{name: "stats", get: true, answer: func(*question) (any, *Fault) {
+		return map[string]any{"primaryBytesIn": 0, "primaryBytesOut": 0, "secondaryBytesIn": 0, "secondaryBytesOut": 0}, nil
+	}}}
+}
+
 func fillCircuit(c *change) *Fault {
 	key := text(c.oldProps(), "serviceKey")
 	if key == "" {
@@ -282,8 +310,22 @@ func fillCircuit(c *change) *Fault {
 	}
 	c.props()["serviceKey"] = key
 	for _, o := range objects(c.props(), "peerings") {
-		setDefault(object(o, "properties"), "peeringType", text(o, "name"))
+		p := object(o, "properties")
+		setDefault(p, "peeringType", text(o, "name"))
+		six := object(p, "ipv6PeeringConfig")
+		if six != nil {
+			setDefault(six, "state", "Enabled")
+		}
+		// What Microsoft announces for a customer has to be shown to be the
+		// customer's ("ExpressRoute routing requirements").
+		for _, public := range []map[string]any{object(p, "microsoftPeeringConfig"), object(six, "microsoftPeeringConfig")} {
+			if public != nil {
+				public["advertisedPublicPrefixesState"] = "ValidationNeeded"
+				setDefault(public, "legacyMode", json.Number("0"))
+			}
+		}
 	}
+	c.props()["stag"] = number(int(1 + hashOf(c.id.Key())%4094)) // the provider's VLAN tag
 	before := byName(c.oldProps(), "authorizations")
 	for _, o := range objects(c.props(), "authorizations") {
 		p := object(o, "properties")
