@@ -32,6 +32,9 @@ type node struct {
 	any *answer
 	// cut is, at and below a delegation, the referral to the zone's servers.
 	cut *body
+	// signer answers, at a delegation itself, for DS: that is the parent's to say
+	// (RFC 4035 section 3.1.4.1).
+	signer *answer
 	// wild is the name's child *, if it has one.
 	wild *node
 }
@@ -213,6 +216,12 @@ func (c *compilation) node(name string, src *source) error {
 		c.out.names++
 	}
 	if n.cut, err = c.referral(name, src); n.cut != nil || err != nil {
+		if at, _ := c.cutAt(name, src); at == name && err == nil {
+			n.signer = src.zone.noData
+			if len(src.sets[typeDS]) > 0 {
+				n.signer, err = c.answer(name, src, typeDS)
+			}
+		}
 		return err
 	}
 	kinds := []uint16{typeA, typeAAAA}
@@ -261,6 +270,7 @@ func (c *compilation) node(name string, src *source) error {
 func (c *compilation) answer(name string, src *source, kind uint16) (*answer, error) {
 	start := &body{authoritative: true}
 	owner := ownerPointer
+	seen := []string{name}
 	for range maxAliases {
 		switch target, here, err := c.step(start, src, kind, owner); {
 		case err != nil:
@@ -269,9 +279,10 @@ func (c *compilation) answer(name string, src *source, kind uint16) (*answer, er
 			return c.managed(start, name, src, kind, owner)
 		case target == "":
 			return &answer{body: start}, nil
-		case kind == typeCNAME:
-			return &answer{body: start}, nil
+		case kind == typeCNAME || slices.Contains(seen, target):
+			return &answer{body: start}, nil // in a circle each alias once
 		default:
+			seen = append(seen, target)
 			next, apex := c.find(target)
 			if apex == "" {
 				return &answer{body: start}, nil // not known here: who asks goes on

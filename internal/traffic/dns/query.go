@@ -15,6 +15,7 @@ const (
 	typeAAAA  = 28
 	typeDNAME = 39
 	typeOPT   = 41
+	typeDS    = 43
 	typeIXFR  = 251
 	typeAXFR  = 252
 	typeANY   = 255
@@ -74,8 +75,8 @@ func (q *query) read(b []byte) (rcode int, ok bool) {
 	if q.opcode != 0 {
 		return rcodeNotImplemented, true
 	}
-	// One question, no answer and no authority.
-	if binary.BigEndian.Uint64(b[4:])>>16 != 1<<32 {
+	// One question, no answer.
+	if binary.BigEndian.Uint32(b[4:]) != 1<<16 {
 		return rcodeFormatError, true
 	}
 	at, ok := q.readName(b)
@@ -85,6 +86,13 @@ func (q *query) read(b []byte) (rcode int, ok bool) {
 	}
 	q.kind, q.class = binary.BigEndian.Uint16(b[at:]), binary.BigEndian.Uint16(b[at+2:])
 	q.end = at + 4
+	switch {
+	case q.kind == typeIXFR: // with the SOA that the asker has (RFC 1995 section 3)
+		return rcodeRefused, true
+	case binary.BigEndian.Uint16(b[8:]) != 0: // no authority
+		q.end, q.len = headerLen, 0
+		return rcodeFormatError, true
+	}
 	more := int(binary.BigEndian.Uint16(b[10:]))
 	if more == 0 {
 		return rcodeSuccess, true

@@ -113,7 +113,8 @@ func (w *responder) find(s *Snapshot, r *Request) (b *body, scope uint8, about u
 		return &w.found, 0, about
 	}
 	n := s.nodes[string(name)]
-	if n == nil {
+	exact := n != nil
+	if !exact {
 		// The closest encloser, and its wildcard (RFC 4592 section 3.3.1).
 		at := 0
 		for n == nil {
@@ -132,7 +133,11 @@ func (w *responder) find(s *Snapshot, r *Request) (b *body, scope uint8, about u
 		}
 	}
 	about = digest(name) &^ 1
-	if n.cut != nil {
+	switch {
+	case n.cut == nil:
+	case exact && n.signer != nil && q.kind == typeDS:
+		return n.signer.body, 0, about
+	default:
 		return n.cut, 0, about
 	}
 	a := n.other
