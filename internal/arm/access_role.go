@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ceruleannet/cerulean/internal/state"
 	"github.com/ceruleannet/cerulean/model"
@@ -15,7 +16,8 @@ func accessKinds() []*kind {
 	return []*kind{
 		{
 			Type: typeRoleAssignment, NoEtag: true, Place: anywhere, Name: guidName, Sync: true, SyncDelete: true,
-			Check: checkRoleAssignment,
+			Updated: http.StatusCreated, // as recorded; "Role Assignments - Create" names 200 too
+			Check:   checkRoleAssignment, Fill: fillAuthor,
 			Terms: func(r *model.Resource) []string {
 				return []string{termPrincipal + strings.ToLower(text(r.Properties(), "principalId"))}
 			},
@@ -23,7 +25,7 @@ func accessKinds() []*kind {
 		{
 			Type: typeRoleDefinition, NoEtag: true, Place: anywhere, Name: guidName, Sync: true, SyncDelete: true,
 			Updated:  http.StatusCreated, // the only one its clients take (Role Definitions - Create Or Update)
-			Defaults: []setting{{"type", "CustomRole"}}, Check: checkRoleDefinition,
+			Defaults: []setting{{"type", "CustomRole"}}, Check: checkRoleDefinition, Fill: fillAuthor,
 			Settle: settleRoleDefinition,
 		},
 	}
@@ -100,6 +102,10 @@ func managementRoles() []role {
 	}
 }
 
+// builtInSince is when the first built-in roles were made, Owner, Contributor and
+// Reader; those of the others are not kept here.
+const builtInSince = "2015-02-02T21:55:09.8806423Z"
+
 // findRole finds a role by its identifier.
 func findRole(v *state.View, guid string) (role, bool) {
 	for _, r := range builtInRoles() {
@@ -158,6 +164,7 @@ func (r role) body(subscription string) map[string]any {
 			"permissions": []any{map[string]any{
 				"actions": r.allow, "notActions": append([]string{}, r.deny...), "dataActions": append([]string{}, r.data...), "notDataActions": []string{},
 			}},
+			"createdOn": builtInSince, "updatedOn": builtInSince, "createdBy": nil, "updatedBy": nil,
 		},
 	}
 }
@@ -420,6 +427,23 @@ func checkRoleAssignment(c *change) *Fault {
 			return fault(http.StatusConflict, "RoleAssignmentExists", "The role assignment already exists. The ID of the existing role assignment is %s.", strings.ReplaceAll(e.Resource.ID.Name(), "-", ""))
 		}
 	}
+	return nil
+}
+
+// fillAuthor says who made a role or an assignment, who changed it last, and
+// when.
+func fillAuthor(c *change) *Fault {
+	p, was := c.props(), c.oldProps()
+	now := c.by.At.UTC().Format(time.RFC3339Nano)
+	var author any
+	if c.rights != nil && c.rights.who.ObjectID != "" {
+		author = c.rights.who.ObjectID
+	}
+	p["createdOn"], p["createdBy"] = now, author
+	if c.old != nil {
+		p["createdOn"], p["createdBy"] = was["createdOn"], was["createdBy"]
+	}
+	p["updatedOn"], p["updatedBy"] = now, author
 	return nil
 }
 

@@ -38,9 +38,16 @@ func serviceKinds() []*kind {
 	kinds := []*kind{
 		{
 			Type: model.TypeStorageAccount, Place: inGroup, NoEtag: true, Location: locationRequired, Name: accountName, State: true, SyncDelete: true, MergePatch: true,
-			Created:  http.StatusOK, // the only one its clients take besides 202 (Storage Accounts - Create)
-			Computed: []string{"primaryEndpoints", "primaryLocation", "statusOfPrimary", "privateEndpointConnections", "keyCreationTime"},
+			Created: http.StatusAccepted, // "Storage Accounts - Create"
+			Computed: []string{
+				"primaryEndpoints", "primaryLocation", "statusOfPrimary", "secondaryEndpoints", "secondaryLocation", "statusOfSecondary",
+				"privateEndpointConnections", "creationTime", "keyCreationTime",
+			},
 			Defaults: []setting{
+				{"minimumTlsVersion", "TLS1_0"},
+				// Since November 2023, accounts that say nothing about it have no public
+				// containers ("Remediate anonymous read access to blob data").
+				{"allowBlobPublicAccess", false},
 				{"networkAcls.bypass", "AzureServices"},
 				{"networkAcls.defaultAction", "Allow"},
 				{"networkAcls.ipRules", []any{}},
@@ -50,7 +57,8 @@ func serviceKinds() []*kind {
 				{"networkAcls.virtualNetworkRules.*.action", "Allow"},
 				{"networkAcls.virtualNetworkRules.*.state", "Succeeded"},
 			},
-			Refs: []reference{rules}, InUse: used,
+			Prepare: ownTenant,
+			Refs:    []reference{rules}, InUse: used,
 			Fill: fillStorageAccount, Settle: settleStorageAccount, Show: showStorageAccount, Verbs: storageVerbs(),
 		},
 		{
@@ -63,6 +71,7 @@ func serviceKinds() []*kind {
 				{"minimalTlsVersion", "1.2"},
 				{"publicNetworkAccess", "Enabled"},
 				{"restrictOutboundNetworkAccess", "Disabled"},
+				{"externalGovernanceStatus", "Disabled"},
 			},
 			InUse: used, Prepare: prepareSQLServer, Fill: fillSQLServer, Show: showSQLServer, Verbs: []verb{linkResourceVerb()},
 		},
@@ -70,17 +79,24 @@ func serviceKinds() []*kind {
 			Type: model.TypeSQLFirewallRule, NoEtag: true, Name: policyName, Sync: true, SyncDelete: true,
 			Created: http.StatusOK, // what Azure answers of those that "Firewall Rules - Create Or Update" names
 		},
-		{Type: model.TypeSQLNetworkRule, NoEtag: true, Name: networkName, Created: http.StatusAccepted, Updated: http.StatusAccepted, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")}},
+		{
+			Type: model.TypeSQLNetworkRule, NoEtag: true, Name: networkName, Created: http.StatusAccepted, Updated: http.StatusAccepted,
+			Computed: []string{"state"}, Refs: []reference{ref(model.TypeSubnet, "properties.virtualNetworkSubnetId")},
+			Show: func(_ *reading, p map[string]any) { p["state"] = "Ready" },
+		},
 		{
 			Type: typeSQLDatabase, NoEtag: true, Location: locationRequired, Name: policyName, MergePatch: true,
 			Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted, // "Databases - Create Or Update", "Update"
-			Computed: []string{"status", "databaseId", "creationDate", "currentServiceObjectiveName", "requestedServiceObjectiveName", "currentSku"},
+			Computed: []string{
+				"status", "databaseId", "creationDate", "currentServiceObjectiveName", "requestedServiceObjectiveName", "currentSku",
+				"currentBackupStorageRedundancy", "defaultSecondaryLocation", "maxLogSizeBytes",
+			},
 			Defaults: []setting{
 				{"collation", "SQL_Latin1_General_CP1_CI_AS"},
 				{"catalogCollation", "SQL_Latin1_General_CP1_CI_AS"},
-				{"maxSizeBytes", json.Number("34359738368")},
 				{"zoneRedundant", false},
-				{"readScale", "Disabled"},
+				{"availabilityZone", "NoPreference"},
+				{"isInfraEncryptionEnabled", false},
 				{"requestedBackupStorageRedundancy", "Geo"},
 				{"isLedgerOn", false},
 			},
@@ -104,7 +120,8 @@ func serviceKinds() []*kind {
 			Verbs: failoverVerbs(),
 		},
 		{
-			Type: model.TypeKeyVault, Place: inGroup, NoEtag: true, Location: locationRequired, Name: vaultName, State: true, Sync: true, SyncDelete: true, MergePatch: true,
+			Type: model.TypeKeyVault, Place: inGroup, NoEtag: true, SystemData: true, Location: locationRequired, Name: vaultName, State: true, Sync: true, SyncDelete: true, MergePatch: true,
+			Created:  http.StatusOK, // what Azure answers of those that "Vaults - Create Or Update" names
 			Computed: []string{"vaultUri", "hsmPoolResourceId", "privateEndpointConnections"},
 			Defaults: []setting{
 				{"enableSoftDelete", true},
@@ -114,9 +131,12 @@ func serviceKinds() []*kind {
 				{"enabledForDeployment", false},
 			},
 			Refs: []reference{rules}, InUse: used,
-			Check: checkVault, Settle: settleVault,
+			Check: checkVault, Fill: fillVault, Settle: settleVault,
 			Show: func(r *reading, p map[string]any) {
 				r.showConnections(p)
+				if list, _ := p["privateEndpointConnections"].([]any); len(list) == 0 {
+					delete(p, "privateEndpointConnections")
+				}
 				p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
 			},
 			Verbs: []verb{linkResourceVerb()},
@@ -136,15 +156,6 @@ func serviceKinds() []*kind {
 		{Type: typeAvailability, NoEtag: true, Created: http.StatusOK, Place: inGroup, Location: locationRequired, Name: networkName, Sync: true, SyncDelete: true, MergePatch: true, InUse: used},
 	}
 	return append(append(kinds, storageServiceKinds()...), deletedVaultKinds()...)
-}
-
-func showStorageAccount(r *reading, p map[string]any) {
-	r.showConnections(p)
-	ends := map[string]any{}
-	for _, s := range []string{"blob", "queue", "table", "file", "dfs"} {
-		ends[s] = "https://" + r.id.Name() + "." + s + ".core.windows.net/"
-	}
-	p["primaryEndpoints"], p["statusOfPrimary"] = ends, "available"
 }
 
 func showSQLServer(r *reading, p map[string]any) {

@@ -126,6 +126,8 @@ func (c *call) dispatch(path []string) *Fault {
 		return c.listResources(model.SubscriptionID(c.subscription))
 	case n == 3 && is(2, "providers"), n == 4 && is(2, "providers"), n == 5 && is(2, "providers") && is(4, "register"):
 		return c.providers(path[3:])
+	case n == 5 && is(2, "providers") && is(4, "checkNameAvailability"):
+		return c.checkServiceName(path[3])
 	case n == 4 && is(2, "operationresults"):
 		return c.groupOperation(path[3])
 	case n == 8 && is(2, "providers") && is(4, "locations") && is(6, "operations"):

@@ -201,7 +201,7 @@ func TestSDKDatabases(t *testing.T) {
 			get: callChild(groups.Get, groupName, "west", "fog"), lists: idLists{below(groups.NewListByServerPager, "west")},
 			remove: dropChild(groups.BeginDelete, groupName, "west", "fog"),
 			check: that(func(t *testing.T, r armsql.FailoverGroupsClientGetResponse) {
-				is(t, "partner", one(t, r.Properties.PartnerServers).Location, "northeurope")
+				is(t, "partner", one(t, r.Properties.PartnerServers).Location, "North Europe")
 				is(t, "partner's role", one(t, r.Properties.PartnerServers).ReplicationRole, armsql.FailoverGroupReplicationRoleSecondary)
 				role(t, "west", armsql.FailoverGroupReplicationRolePrimary)
 				role(t, "north", armsql.FailoverGroupReplicationRoleSecondary)

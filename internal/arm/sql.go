@@ -3,11 +3,11 @@ package arm
 import (
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/ceruleannet/cerulean/model"
+	"github.com/ceruleannet/cerulean/model/catalog"
 )
 
 // Roles of a server in a failover group.
@@ -16,13 +16,19 @@ const (
 	roleSecondary = "Secondary"
 )
 
+// serverAsked is what is found out about a server before its update: the
+// directory of its identity, and the hash of its administrator's password, ""
+// if none was given.
+type serverAsked struct{ tenant, hash string }
+
 // prepareSQLServer hashes the administrator's password outside the update, as
 // that takes a while. The hash stays the one there is while the password does.
 func prepareSQLServer(c *call, id model.ID, body map[string]any) (any, *Fault) {
+	asked := serverAsked{tenant: c.s.identity.TenantID}
 	given := object(body, "properties")
 	v, there := given["administratorLoginPassword"]
 	if !there || v == nil {
-		return nil, nil
+		return asked, nil
 	}
 	login := text(given, "administratorLogin")
 	var was string
@@ -39,10 +45,11 @@ func prepareSQLServer(c *call, id model.ID, body map[string]any) (any, *Fault) {
 	if !complexPassword(password, login) {
 		return nil, badRequest("PasswordNotComplex", "Password validation failed. The password does not meet policy requirements because it is not complex enough.")
 	}
-	if was != "" && paas.PasswordMatches(was, password) {
-		return was, nil
+	asked.hash = was
+	if was == "" || !paas.PasswordMatches(was, password) {
+		asked.hash = paas.HashPassword(password)
 	}
-	return paas.HashPassword(password), nil
+	return asked, nil
 }
 
 // complexPassword reports whether a password has 8 to 128 characters of three of
@@ -70,37 +77,19 @@ func complexPassword(password, login string) bool {
 
 func fillSQLServer(c *change) *Fault {
 	c.doc["kind"] = "v12.0"
-	if hash, ok := c.prepared.(string); ok {
+	asked, _ := c.prepared.(serverAsked)
+	if asked.tenant != "" {
+		c.prepared = asked.tenant
+	}
+	c.fillManagedIdentity()
+	if admins := object(c.props(), "administrators"); len(admins) == 0 {
+		delete(c.props(), "administrators") // az sends an empty object for none
+	}
+	if hash := asked.hash; hash != "" {
 		c.props()[paas.PasswordHashProperty] = hash
 	} else if was := text(c.oldProps(), paas.PasswordHashProperty); was != "" {
 		c.props()[paas.PasswordHashProperty] = was
 	}
-	return nil
-}
-
-// fillDatabase says what a database is sold as; without a SKU it is Azure's
-// general purpose with two cores ("Databases - Create Or Update").
-func fillDatabase(c *change) *Fault {
-	c.keep("databaseId")
-	p := c.props()
-	p["status"] = "Online"
-	if p["creationDate"] = c.oldProps()["creationDate"]; p["creationDate"] == nil {
-		p["creationDate"] = c.by.At.UTC().Format(time.RFC3339)
-	}
-	if object(c.doc, "sku") == nil {
-		c.doc["sku"] = map[string]any{"name": "GP_Gen5", "tier": "GeneralPurpose", "family": "Gen5", "capacity": number(2)}
-		if was := object(c.old, "sku"); was != nil {
-			c.doc["sku"] = model.CloneJSON(was)
-		}
-	}
-	c.doc["kind"] = "v12.0,user,vcore"
-	sku := object(c.doc, "sku")
-	objective := text(sku, "name")
-	if n, ok := whole(sku["capacity"]); ok && strings.Contains(objective, "_") && strings.Count(objective, "_") == 1 {
-		objective += "_" + number(n).String()
-	}
-	p["currentServiceObjectiveName"], p["requestedServiceObjectiveName"] = objective, objective
-	p["currentSku"] = model.CloneJSON(sku)
 	return nil
 }
 
@@ -138,8 +127,21 @@ func fillFailoverGroup(c *change) *Fault {
 	return nil
 }
 
-// completePartners fills where the partners are and what they are.
+// displayName is what a region is called, where the service tells that in place
+// of its name.
+func displayName(location string) string {
+	if region, ok := catalog.Region(location); ok {
+		return region.DisplayName
+	}
+	return location
+}
+
+// completePartners fills where the group and its partners are, and what they
+// are.
 func (c *change) completePartners(role string) {
+	if server, ok := c.tx.Get(c.id.Parent()); ok {
+		c.doc["location"] = displayName(server.Resource.Location())
+	}
 	other := roleSecondary
 	if role == roleSecondary {
 		other = rolePrimary
@@ -148,7 +150,7 @@ func (c *change) completePartners(role string) {
 		o["replicationRole"] = other
 		if id, err := model.ParseID(text(o, "id")); err == nil {
 			if e, ok := c.tx.Get(id); ok {
-				o["location"] = e.Resource.Location()
+				o["location"] = displayName(e.Resource.Location())
 			}
 		}
 	}

@@ -23,7 +23,7 @@ func storageServiceKinds() []*kind {
 	var kinds []*kind
 	for _, part := range storageParts {
 		k := &kind{
-			Type: model.TypeStorageAccount + "/" + part, Name: defaultName, Sync: true, Created: http.StatusOK,
+			Type: model.TypeStorageAccount + "/" + part, Name: defaultName, NoEtag: true, Sync: true, Created: http.StatusOK,
 			Defaults: []setting{{"cors", map[string]any{"corsRules": []any{}}}},
 		}
 		switch part {
@@ -37,24 +37,6 @@ func storageServiceKinds() []*kind {
 		kinds = append(kinds, k)
 	}
 	return kinds
-}
-
-// fillStorageAccount says where the account is, and dates its keys.
-func fillStorageAccount(c *change) *Fault {
-	c.props()["primaryLocation"] = text(c.doc, "location")
-	made := object(c.oldProps(), "keyCreationTime")
-	if made == nil {
-		at := c.by.At.UTC().Format(time.RFC3339Nano)
-		made = map[string]any{"key1": at, "key2": at}
-	}
-	c.props()["keyCreationTime"] = made
-	if tier, _, ok := strings.Cut(text(object(c.doc, "sku"), "name"), "_"); ok {
-		object(c.doc, "sku")["tier"] = tier
-	}
-	if kind := text(c.doc, "kind"); kind == "StorageV2" || kind == "BlobStorage" {
-		setDefault(c.props(), "accessTier", "Hot")
-	}
-	return nil
 }
 
 // settleStorageAccount makes the services of a new account.

@@ -12,7 +12,7 @@ func TestStorageAccount(t *testing.T) {
 	account := func(name string) string { return group + "/providers/Microsoft.Storage/storageAccounts/" + name }
 	seen := map[string]bool{}
 	for _, name := range []string{"one", "two"} {
-		if a := c.must("PUT", account(name), `{"location":"westeurope","sku":{"name":"Standard_LRS"},"kind":"StorageV2","properties":{}}`); a.status != 200 {
+		if a := c.must("PUT", account(name), `{"location":"westeurope","sku":{"name":"Standard_LRS"},"kind":"StorageV2","properties":{}}`); a.status != 202 {
 			t.Errorf("creation: %d", a.status)
 		}
 		keys, _ := c.must("POST", account(name)+"/listKeys", "").body["keys"].([]any)

@@ -23,6 +23,7 @@ func deletedVaultKinds() []*kind {
 		{Type: typeVaultLocation, Place: inSubscription, Location: locationGlobal, Name: serviceName, ReadOnly: true, Derived: &derived{list: func(*reading) []map[string]any { return nil }}},
 		{
 			Type: typeDeletedVault, Name: vaultName, NoEtag: true, ReadOnly: true,
+			Show:  func(_ *reading, p map[string]any) { delete(p, "vault") }, // kept for "recover"
 			Verbs: []verb{{name: "purge", act: (*call).purgeVault}},
 		},
 		{
@@ -37,7 +38,11 @@ func listDeletedVaults(r *reading) []map[string]any {
 	var out []map[string]any
 	for _, e := range findExact(r.view, termType+strings.ToLower(typeDeletedVault)) {
 		if strings.EqualFold(e.Resource.ID.Subscription(), r.id.Subscription()) {
-			out = append(out, e.Resource.Doc)
+			doc := shallow(e.Resource.Doc)
+			p := shallow(e.Resource.Properties())
+			delete(p, "vault")
+			doc["properties"] = p
+			out = append(out, doc)
 		}
 	}
 	return out
@@ -75,6 +80,16 @@ func checkVault(c *change) *Fault {
 	return nil
 }
 
+// fillVault completes what a vault says of its tags and of its firewall.
+func fillVault(c *change) *Fault {
+	setDefault(c.doc, "tags", map[string]any{})
+	if acls := object(c.props(), "networkAcls"); acls != nil {
+		setDefault(acls, "ipRules", []any{})
+		setDefault(acls, "virtualNetworkRules", []any{})
+	}
+	return nil
+}
+
 // settleVault keeps what a deleted vault was.
 func settleVault(c *change) *Fault {
 	if c.doc != nil {
@@ -85,11 +100,18 @@ func settleVault(c *change) *Fault {
 	location := text(c.old, "location")
 	id := model.SubscriptionID(c.id.Subscription()).Resource(typeVaultLocation, location).Child("deletedVaults", c.id.Name())
 	doc := map[string]any{"id": id.String(), "name": id.Name(), "type": "Microsoft.KeyVault/deletedVaults", "properties": map[string]any{
-		"vaultId": c.id.String(), "location": location, "tags": c.old["tags"],
+		"vaultId": c.id.String(), "location": location, "tags": orEmpty(object(c.old, "tags")),
 		"deletionDate": now.Format(time.RFC3339), "scheduledPurgeDate": now.AddDate(0, 0, days).Format(time.RFC3339),
 		"vault": c.oldProps(),
 	}}
 	return (&change{kinds: c.kinds, tx: c.tx, id: id, doc: doc}).put()
+}
+
+func orEmpty(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
 }
 
 // purgeVault gives up a deleted vault and frees its name.
