@@ -11,7 +11,9 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/miekg/dns"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -37,7 +39,7 @@ func (n *Network) exchange(ctx context.Context, img *fabric.Image, p pair, a att
 	if a.proto == fabric.ProtoTCP {
 		out.Said, err = n.talkTCP(ctx, x, watch, p, a.port, greeted)
 	} else {
-		out.Said, err = talkDatagram(ctx, x, a.proto)
+		out.Said, err = talkDatagram(ctx, x, a.proto, n.saying(img, p, a))
 	}
 	n.wire.mu.Lock()
 	at := watch.key.at
@@ -158,8 +160,13 @@ func (n *Network) get(ctx context.Context, c net.Conn, kind model.ServiceKind, p
 	return fmt.Sprintf("%s %s: %s", kind, res.Status, strings.TrimSpace(line)), nil
 }
 
-// talkDatagram sends one datagram or ping and waits for what comes back.
-func talkDatagram(ctx context.Context, x *socket, proto uint8) (string, error) {
+// again is how long a datagram's or a ping's answer is waited for before it is sent
+// again: links lose some.
+const again = time.Second
+
+// talkDatagram sends a datagram or a ping, again and again until something comes
+// back.
+func talkDatagram(ctx context.Context, x *socket, proto uint8, say []byte) (string, error) {
 	if terr := x.ep.Connect(fullAddr(netip.AddrPortFrom(x.packet.Dst, x.packet.DstPort))); terr != nil {
 		x.ep.Close()
 		return "", stackError(terr)
@@ -168,15 +175,34 @@ func talkDatagram(ctx context.Context, x *socket, proto uint8) (string, error) {
 	defer d.Close()
 	stop := context.AfterFunc(ctx, d.interrupt)
 	defer stop()
-	b := []byte("cerulean")
 	if proto != fabric.ProtoUDP {
-		b = echoRequest(proto)
+		say = echoRequest(proto)
 	}
-	if _, err := d.Write(b); err != nil {
-		return "", err
+	b := make([]byte, mtu)
+	for {
+		if _, err := d.Write(say); err != nil {
+			return "", err
+		}
+		if err := d.SetReadDeadline(time.Now().Add(again)); err != nil {
+			return "", err
+		}
+		_, err := d.Read(b)
+		switch {
+		case err == nil:
+			return "answered", nil
+		case ctx.Err() != nil || !isTimeout(err):
+			return "", orContext(ctx, err)
+		}
 	}
-	if _, err := d.Read(make([]byte, mtu)); err != nil {
-		return "", orContext(ctx, err)
+}
+
+// saying is what a datagram says to who serves at the other end, so that it is
+// answered: a DNS server answers queries only.
+func (n *Network) saying(img *fabric.Image, p pair, a attempt) []byte {
+	if a.proto == fabric.ProtoUDP && n.serves(img, p, a) == model.ServiceDNS {
+		if b, err := new(dns.Msg).SetQuestion("cerulean.invalid.", dns.TypeA).Pack(); err == nil {
+			return b
+		}
 	}
-	return "answered", nil
+	return []byte("cerulean")
 }

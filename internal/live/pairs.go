@@ -17,6 +17,7 @@ const maxProbes = 64
 type pair struct {
 	from, to *Host
 	src, dst netip.Addr
+	own      netip.Addr // of the host at the other end; dst, unless that is translated
 }
 
 // pairs returns the pairs of declared hosts that an expectation speaks of.
@@ -43,7 +44,7 @@ func (n *Network) oneWay(img *fabric.Image, e *model.Expectation, from, to *mode
 			if a.host == b.host || outside && b.port == img.Edge || a.addr.Is4() != b.addr.Is4() || !related(img, e.Relation, a.port, b.port) {
 				continue
 			}
-			p := pair{a.host, b.host, a.addr, b.addr}
+			p := pair{a.host, b.host, a.addr, b.addr, b.addr}
 			if outside {
 				// From outside a host is its public address, if it has one.
 				for i := range img.Publics {

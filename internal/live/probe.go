@@ -125,16 +125,7 @@ func (n *Network) jobs(img *fabric.Image, e *model.Expectation, greeted *sync.Ma
 		}
 		return jobs
 	}
-	byAttempt := map[attempt][]pair{}
-	var order []attempt
-	for _, p := range n.pairs(img, e) {
-		for _, a := range attempts(e, p.to, p.dst.Is4()) {
-			if byAttempt[a] == nil {
-				order = append(order, a)
-			}
-			byAttempt[a] = append(byAttempt[a], p)
-		}
-	}
+	order, byAttempt := n.attemptsOf(img, e, n.pairs(img, e))
 	for _, a := range order {
 		for _, p := range spread(img, byAttempt[a], maxProbes) {
 			jobs = append(jobs, func(ctx context.Context) Probe {
@@ -266,7 +257,7 @@ func stateful(img *fabric.Image, path []fabric.PortID) []fabric.PortID {
 // judge compares what the packets of a flow did with the reference evaluator's
 // connection of the same first packet.
 func judge(img *fabric.Image, from fabric.PortID, p *Probe, f *engine.Flow) error {
-	want := ref.Connect(img, from, p.Packet)
+	want := ref.ConnectBy(img, from, p.Packet, chosen(img, p.Packet, f))
 	v, r := want.Verdict()
 	if v != p.Verdict || r != p.Reason {
 		return fmt.Errorf("%s from %s: the packets met %s (%s), the reference says %s (%s)",
@@ -282,6 +273,29 @@ func judge(img *fabric.Image, from fabric.PortID, p *Probe, f *engine.Flow) erro
 		return fmt.Errorf("%s from %s: the reply passed %v, the reference says %v", p.Packet, p.From, names(img, f.Reply.Path), names(img, want.Reply.Path))
 	}
 	return nil
+}
+
+// chosen chooses as the image does, but where the packet had another source by
+// then: a source port of a pool is any that is free, and a balancer's choice may
+// depend on it. There the flow's own choice counts, if it may be one: of a target
+// that is up.
+func chosen(img *fabric.Image, first fabric.Packet, f *engine.Flow) fabric.Choose {
+	pick := fabric.NewChooser(img).Pick
+	if f == nil {
+		return pick
+	}
+	return func(from, at fabric.PortID, redirect int32, p fabric.Packet) int32 {
+		if p.Src == first.Src && p.SrcPort == first.SrcPort {
+			return pick(from, at, redirect, p)
+		}
+		targets := img.Ports[at].Inward.Redirects[redirect].Targets
+		for _, c := range f.Choices {
+			if c.Port == at && c.Redirect == redirect && int(c.Target) < len(targets) && targets[c.Target].Down == "" {
+				return c.Target
+			}
+		}
+		return pick(from, at, redirect, p)
+	}
 }
 
 func names(img *fabric.Image, path []fabric.PortID) []string {

@@ -148,31 +148,20 @@ func (s *Steady) Stop() {
 }
 
 func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation) {
-	byAttempt := map[attempt][]pair{}
-	var order []attempt
-	for _, p := range s.net.toPublicHosts(s.net.pairs(img, e)) {
-		for _, a := range attempts(e, p.to, p.dst.Is4()) {
-			if a.proto != fabric.ProtoTCP && a.proto != fabric.ProtoUDP {
-				continue
-			}
-			if s.net.serves(img, p, a) == "" {
-				continue
-			}
-			if byAttempt[a] == nil {
-				order = append(order, a)
-			}
-			byAttempt[a] = append(byAttempt[a], p)
-		}
-	}
+	order, byAttempt := s.net.attemptsOf(img, e, s.net.toPublicHosts(s.net.pairs(img, e)))
 	for _, a := range order {
-		for _, p := range spread(img, byAttempt[a], s.opts.Pairs) {
+		if a.proto != fabric.ProtoTCP && a.proto != fabric.ProtoUDP {
+			continue
+		}
+		served := slices.DeleteFunc(byAttempt[a], func(p pair) bool { return s.net.serves(img, p, a) == "" })
+		for _, p := range spread(img, served, s.opts.Pairs) {
 			kind := s.net.serves(img, p, a)
 			if a.proto == fabric.ProtoUDP {
-				s.begin(index, SteadyDatagram, p, a, kind)
+				s.begin(img, index, SteadyDatagram, p, a, kind)
 				continue
 			}
-			s.begin(index, SteadyConnect, p, a, kind)
-			if kind == steadyProgram || kind == serviceStream {
+			s.begin(img, index, SteadyConnect, p, a, kind)
+			if kind == steadyProgram || kind == serviceStream || kind == model.ServiceDNS {
 				continue // its protocol is its own: nothing to say again and again
 			}
 			streams := 1
@@ -180,7 +169,7 @@ func (s *Steady) expectation(img *fabric.Image, index int, e *model.Expectation)
 				streams = s.opts.Streams
 			}
 			for range streams {
-				s.begin(index, SteadyStream, p, a, kind)
+				s.begin(img, index, SteadyStream, p, a, kind)
 			}
 		}
 	}
@@ -198,7 +187,7 @@ func (n *Network) toPublicHosts(pairs []pair) []pair {
 		for _, h := range n.public.list {
 			for _, a := range h.public {
 				if a.Is4() == p.src.Is4() {
-					out = append(out, pair{p.from, h, p.src, a})
+					out = append(out, pair{p.from, h, p.src, a, a})
 					break
 				}
 			}
@@ -250,7 +239,7 @@ func (n *Network) serves(img *fabric.Image, p pair, a attempt) model.ServiceKind
 		return ""
 	}
 	for _, s := range to.Services() {
-		if s.Port == port && (s.Kind == model.ServiceUDP) == (a.proto == fabric.ProtoUDP) {
+		if s.Port == port && (s.Kind == model.ServiceDNS || (s.Kind == model.ServiceUDP) == (a.proto == fabric.ProtoUDP)) {
 			if s.Kind == model.ServiceTCP && to.programAt(port) {
 				return steadyProgram
 			}
@@ -270,7 +259,7 @@ func (n *Network) hostAt(at fabric.PortID) *Host {
 	return n.wire.links[at].host
 }
 
-func (s *Steady) begin(index int, kind SteadyKind, p pair, a attempt, service model.ServiceKind) {
+func (s *Steady) begin(img *fabric.Image, index int, kind SteadyKind, p pair, a attempt, service model.ServiceKind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.flows) >= maxSteady {
@@ -281,6 +270,7 @@ func (s *Steady) begin(index int, kind SteadyKind, p pair, a attempt, service mo
 		Packet: fabric.Packet{Src: p.src, Dst: p.dst, Proto: a.proto, DstPort: a.port},
 	}
 	s.flows = append(s.flows, f)
+	say := s.net.saying(img, p, a)
 	s.group.Go(func() {
 		switch kind {
 		case SteadyStream:
@@ -288,7 +278,7 @@ func (s *Steady) begin(index int, kind SteadyKind, p pair, a attempt, service mo
 		case SteadyConnect:
 			s.connects(f, p, service)
 		default:
-			s.datagrams(f, p)
+			s.datagrams(f, p, say)
 		}
 	})
 }
@@ -523,7 +513,7 @@ func (s *Steady) open(f *SteadyFlow, p pair) (net.Conn, error) {
 }
 
 // datagrams sends one datagram after the other from one socket.
-func (s *Steady) datagrams(f *SteadyFlow, p pair) {
+func (s *Steady) datagrams(f *SteadyFlow, p pair, say []byte) {
 	ticker := time.NewTicker(s.opts.Every)
 	defer ticker.Stop()
 	x, err := p.from.open(udp.ProtocolNumber, netip.AddrPortFrom(p.src, 0), netip.AddrPortFrom(p.dst, f.Packet.DstPort))
@@ -551,7 +541,7 @@ func (s *Steady) datagrams(f *SteadyFlow, p pair) {
 			}
 		}
 		if err == nil {
-			err = s.datagram(x)
+			err = s.datagram(x, say)
 		}
 		s.note(f, "", err)
 		err = nil
@@ -562,14 +552,14 @@ func (s *Steady) datagrams(f *SteadyFlow, p pair) {
 }
 
 // datagram sends one datagram, waits for its answer and closes the socket.
-func (s *Steady) datagram(x *socket) error {
+func (s *Steady) datagram(x *socket, say []byte) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Patience)
 	defer cancel()
 	d := newDatagrams(x)
 	defer d.Close()
 	stop := context.AfterFunc(ctx, d.interrupt)
 	defer stop()
-	if _, err := d.Write([]byte("steady")); err != nil {
+	if _, err := d.Write(say); err != nil {
 		return err
 	}
 	if _, err := d.Read(make([]byte, mtu)); err != nil {
