@@ -40,6 +40,9 @@ func (s *Server) newChange(tx *state.Tx, k *kind, id model.ID, by state.Actor) *
 
 func newEtag() string { return `W/"` + uuid.NewString() + `"` }
 
+// bareEtag is an etag without what says that it is weak, and its quotes.
+func bareEtag(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
+
 // store completes the document, checks it and puts it. It reports whether
 // anything changed: a write that leaves the document as it was keeps its etag.
 func (c *change) store() (changed bool, f *Fault) {
@@ -186,6 +189,9 @@ func (c *change) complete() *Fault {
 // returns the properties.
 func completeHead(k *kind, id model.ID, doc, old map[string]any, etag string) (map[string]any, *Fault) {
 	doc["id"], doc["name"], doc["type"], doc["etag"] = id.String(), id.Name(), k.Type, etag
+	if k.BareEtag {
+		doc["etag"] = bareEtag(etag)
+	}
 	if k.Answered != "" {
 		doc["type"] = k.Answered
 	}

@@ -105,7 +105,7 @@ func settleZone(c *change) *Fault {
 	}
 	for t, p := range sets {
 		id := c.id.Child(t, "@")
-		doc := map[string]any{"id": id.String(), "name": "@", "type": c.kind.Type + "/" + t, "etag": c.etag, "properties": p}
+		doc := map[string]any{"id": id.String(), "name": "@", "type": c.kind.Type + "/" + t, "etag": bareEtag(c.etag), "properties": p}
 		if public {
 			doc["type"] = publicZoneType + "/" + t
 			p["provisioningState"], p["targetResource"] = "Succeeded", map[string]any{}

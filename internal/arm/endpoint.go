@@ -228,7 +228,7 @@ func settleZoneGroup(c *change) *Fault {
 			}
 			id := z.id()
 			keep[id.Key()] = true
-			doc := map[string]any{"id": id.String(), "name": id.Name(), "type": model.TypePrivateZoneA, "etag": c.etag, "properties": map[string]any{
+			doc := map[string]any{"id": id.String(), "name": id.Name(), "type": model.TypePrivateZoneA, "etag": bareEtag(c.etag), "properties": map[string]any{
 				"ttl": number(10), "aRecords": records, "metadata": map[string]any{"creator": creator},
 			}}
 			if err := c.tx.Put(&model.Resource{ID: id, Doc: doc}); err != nil {

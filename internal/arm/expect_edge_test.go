@@ -1,6 +1,8 @@
 package arm_test
 
 import (
+	"encoding/base64"
+	"os"
 	"strings"
 	"testing"
 )
@@ -39,6 +41,13 @@ var expectEdge = []expectation{
 	{says: "health on demand needs a pool", method: "POST", path: "@/applicationGateways/g/getBackendHealthOnDemand", body: `{}`, status: 400, code: "InvalidRequestFormat"},
 	{says: "health on demand needs a pool of the gateway", method: "POST", path: "@/applicationGateways/g/getBackendHealthOnDemand", body: `{"backendAddressPool":{"id":"@/applicationGateways/g/backendAddressPools/none"},"backendHttpSettings":{"id":"@/applicationGateways/g/backendHttpSettingsCollection/s"}}`, status: 400, code: "InvalidResourceReference"},
 	{says: "health on demand is an operation", method: "POST", path: "@/applicationGateways/g/getBackendHealthOnDemand", body: `{"backendAddressPool":{"id":"@/applicationGateways/g/backendAddressPools/b"},"backendHttpSettings":{"id":"@/applicationGateways/g/backendHttpSettingsCollection/s"}}`, status: 202},
+	{says: "keys of certificates are not shown", method: "PUT", path: "@/applicationGateways/tls", body: strings.Replace(gatewayBody("Standard_v2"), `"properties":{"sku"`, `"properties":{"sslCertificates":[{"name":"c","properties":{"data":"{pfx}","password":"secret"}}],"trustedClientCertificates":[{"name":"t","properties":{"data":"{authority}"}}],"sku"`, 1), status: 201, has: map[string]string{
+		"properties.sslCertificates.0.properties.data": "-", "properties.sslCertificates.0.properties.password": "-", "properties.sslCertificates.0.properties.publicCertData": "~^MII.*KoZIhvcNAQcC",
+		"properties.trustedClientCertificates.0.properties.clientCertIssuerDN": `CN=root, O="Contoso, Ltd", S=Some-State, C=AU`, "properties.trustedClientCertificates.0.properties.validatedCertData": "~^-----BEGIN CERTIFICATE-----MII",
+	}},
+	{says: "a certificate without its key keeps the one it had", method: "PUT", path: "@/applicationGateways/tls", body: strings.Replace(gatewayBody("Standard_v2"), `"properties":{"sku"`, `"properties":{"sslCertificates":[{"name":"c","properties":{}}],"sku"`, 1), status: 200, has: map[string]string{
+		"properties.sslCertificates.0.properties.publicCertData": "~^MII.*KoZIhvcNAQcC",
+	}},
 	{says: "frontends without private link", method: "GET", path: "@/applicationGateways/g/privateLinkResources", status: 200, has: map[string]string{"value": "#0"}},
 
 	{says: "a firewall policy spells its type with a capital", method: "PUT", path: "@/applicationGatewayWebApplicationFirewallPolicies/w", body: `{"location":"westeurope","properties":{"customRules":[{"name":"a","priority":1,"ruleType":"MatchRule","action":"Log","matchConditions":[]}],
@@ -148,12 +157,20 @@ func gatewayBody(sku string) string {
 // TestRecordedEdge: what the service was recorded to answer.
 func TestRecordedEdge(t *testing.T) {
 	list := append([]expectation{}, expectEdge...)
+	pfx, err := os.ReadFile("testdata/gateway.pfx.txt") // a certificate that signs itself, with its key, in base64
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := os.ReadFile("testdata/authority.pem") // the same without its key
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, e := range list {
 		name, front := "g", `"publicIPAddress":{"id":"@/publicIPAddresses/p"}`
-		if strings.HasSuffix(e.path, "/old") {
-			name, front = "old", `"subnet":{"id":"@/virtualNetworks/v/subnets/agw"}`
+		if i := strings.LastIndex(e.path, "/"); strings.HasSuffix(e.path, "/old") || strings.HasSuffix(e.path, "/tls") {
+			name, front = e.path[i+1:], `"subnet":{"id":"@/virtualNetworks/v/subnets/agw"}`
 		}
-		list[i].body = strings.NewReplacer("GW", "@/applicationGateways/"+name, "FRONT", front, "TIER", "Standard_v2").Replace(e.body)
+		list[i].body = strings.NewReplacer("{pfx}", string(pfx), "{authority}", base64.StdEncoding.EncodeToString(authority), "GW", "@/applicationGateways/"+name, "FRONT", front, "TIER", "Standard_v2").Replace(e.body)
 	}
 	newCloud(t).withGroup().expect(t, list)
 }

@@ -54,6 +54,7 @@ type kind struct {
 	State      bool // has properties.provisioningState
 	GUID       bool // has properties.resourceGuid
 	NoEtag     bool // has no etag
+	BareEtag   bool // its etag is a GUID and not W/"GUID"
 	SystemData bool // has systemData
 	Sync       bool // writes finish before they are answered
 	SyncDelete bool // deletions do

@@ -10,7 +10,7 @@ import (
 func dnsKinds() []*kind {
 	record := func(t string) *kind {
 		return &kind{
-			Type: t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"},
+			Type: t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"}, BareEtag: true,
 			Words:    privateRecordWords,
 			Computed: []string{"fqdn", "isAutoRegistered"},
 			Check:    checkRecordSet, Show: showRecordSet, Fill: fillRecordSet,
@@ -19,13 +19,13 @@ func dnsKinds() []*kind {
 	kinds := []*kind{
 		{
 			Type: model.TypePrivateZone, Place: inGroup, Location: locationGlobal, Name: zoneName, State: true, MergePatch: true,
-			Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted,
+			BareEtag: true, Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted,
 			Computed: []string{"numberOfRecordSets", "numberOfVirtualNetworkLinks", "maxNumberOfRecordSets", "maxNumberOfVirtualNetworkLinks", "internalId"},
 			Settle:   settleZone, Show: showPrivateZone,
 		},
 		{
 			Type: model.TypePrivateZoneLink, Location: locationGlobal, Name: networkName, State: true, MergePatch: true,
-			Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted,
+			BareEtag: true, Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted,
 			// Azure keeps a zone from being deleted while networks are linked to it.
 			Block:    true,
 			Computed: []string{"virtualNetworkLinkState"},

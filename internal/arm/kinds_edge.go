@@ -149,7 +149,7 @@ func edgeKinds() []*kind {
 func publicZoneKinds() []*kind {
 	const zone = "Microsoft.Network/dnsZones"
 	kinds := []*kind{{
-		Type: zone, Answered: publicZoneType, Place: inGroup, Location: locationGlobal, Name: zoneName, Sync: true, MergePatch: true,
+		Type: zone, Answered: publicZoneType, BareEtag: true, Place: inGroup, Location: locationGlobal, Name: zoneName, Sync: true, MergePatch: true,
 		Computed: []string{"nameServers", "numberOfRecordSets", "maxNumberOfRecordSets", "maxNumberOfRecordsPerRecordSet"},
 		Defaults: []setting{{"zoneType", "Public"}},
 		Settle:   settleZone, Show: showPublicZone,
@@ -160,7 +160,7 @@ func publicZoneKinds() []*kind {
 	}}
 	for _, t := range recordTypes(zone) {
 		kinds = append(kinds, &kind{
-			Type: zone + "/" + t, Answered: publicZoneType + "/" + t, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"}, State: true,
+			Type: zone + "/" + t, Answered: publicZoneType + "/" + t, BareEtag: true, Name: recordName, Sync: true, SyncDelete: true, MergePatch: true, Whole: []string{"metadata"}, State: true,
 			Words:    publicRecordWords,
 			Computed: []string{"fqdn"}, Check: checkRecordSet, Show: showRecordSet, Fill: fillRecordSet,
 			Refs: []reference{looseRef(model.TypePublicIP, "properties.targetResource.id")},
@@ -448,12 +448,17 @@ func fillApplicationGateway(c *change) *Fault {
 	}
 	p := c.props()
 	p["operationalState"] = state
-	lists := gatewayListsV2
+	lists, others := gatewayListsV2, gatewayListsV1
 	if firstGeneration(p) {
-		lists = gatewayListsV1
+		lists, others = others, lists
 	}
 	for _, list := range lists {
 		setDefault(p, list, []any{})
+	for _, list := range others {
+		if len(objects(p, list)) == 0 {
+			delete(p, list)
+		}
+	}
 	}
 	if waf := object(p, "webApplicationFirewallConfiguration"); waf != nil {
 		for _, d := range gatewayFirewallDefaults {
@@ -472,6 +477,8 @@ func fillApplicationGateway(c *change) *Fault {
 			}
 		}
 	}
+	describeClientCertificates(p)
+	c.describeIdentities()
 	c.keepCertificates()
 	return c.assignAddresses("frontendIPConfigurations")
 }

@@ -259,7 +259,14 @@ func gatewayConnections(q *question) (any, *Fault) {
 	value := []any{}
 	for _, e := range findExact(q.view, termRef+q.on.ID.Key()) {
 		if e.Resource.ID.Is(typeConnection) {
-			value = append(value, q.s.kinds.shown(q.view, e.Resource))
+			// Lists say less (VirtualNetworkGatewayConnectionListEntity).
+			doc := shallow(q.s.kinds.shown(q.view, e.Resource))
+			p := shallow(object(doc, "properties"))
+			for _, name := range []string{"connectionStatus", "sharedKey", "enablePrivateLinkFastPath"} {
+				delete(p, name)
+			}
+			doc["properties"] = p
+			value = append(value, doc)
 		}
 	}
 	return map[string]any{"value": value}, nil

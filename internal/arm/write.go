@@ -243,7 +243,7 @@ func (c *call) conditions(id model.ID, old map[string]any) *Fault {
 func etagIn(list, etag string) bool {
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)
-		if part == "*" || strings.TrimPrefix(part, "W/") == strings.TrimPrefix(etag, "W/") {
+		if part == "*" || bareEtag(part) == bareEtag(etag) {
 			return true
 		}
 	}

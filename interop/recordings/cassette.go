@@ -46,6 +46,9 @@ func readCassette(file string) (*cassette, error) {
 func text(body any) string {
 	switch b := body.(type) {
 	case string:
+		if quoted, ok := strings.CutPrefix(b, "b'"); ok && strings.HasSuffix(quoted, "'") {
+			return bytesLiteral.Replace(strings.TrimSuffix(quoted, "'"))
+		}
 		return b
 	case []byte:
 		return string(b)
@@ -53,6 +56,10 @@ func text(body any) string {
 		return ""
 	}
 }
+
+// bytesLiteral reads what is between the quotes of a literal of Python's bytes,
+// as which older recorders wrote some bodies.
+var bytesLiteral = strings.NewReplacer(`\'`, `'`, `\\`, `\`)
 
 // header is the first value of a header of a cassette.
 func header(h map[string]any, name string) string {

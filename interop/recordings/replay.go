@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,12 +11,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -202,6 +205,7 @@ func (c *cloud) settle(ctx context.Context, a answer) (answer, error) {
 func replay(ctx context.Context, c *cloud, rec *cassette) ([]outcome, error) {
 	var out []outcome
 	groups := map[string]bool{}
+	names := map[string]string{} // what the service called things, with what the cloud calls them
 	made := &preparer{cloud: c, rec: rec, known: map[string]bool{}}
 	refused := map[string]bool{} // paths whose last write the cloud refused, in lower case
 	var last answer              // what the last operation ended with
@@ -226,7 +230,12 @@ func replay(ctx context.Context, c *cloud, rec *cassette) ([]outcome, error) {
 		if err != nil {
 			return out, err
 		}
-		path := strings.ReplaceAll(u.Path, recordedSubscription, c.subscription)
+		if name := deploymentName(x); name != "" {
+			// The recorder gave every deployment one name.
+			u.Path = strings.TrimSuffix(u.Path, mockDeployment) + name
+		}
+		ours := inOurs(names)
+		path := ours.Replace(strings.ReplaceAll(u.Path, recordedSubscription, c.subscription))
 		o := outcome{Number: i + 1, Method: x.Request.Method, Path: path, Type: resourceType(u.Path), Recorded: x.Response.Status.Code}
 		if name, itself := group(path); name != "" && !groups[strings.ToLower(name)] && !(itself && x.Request.Method == http.MethodPut) {
 			groups[strings.ToLower(name)] = true
@@ -246,11 +255,14 @@ func replay(ctx context.Context, c *cloud, rec *cassette) ([]outcome, error) {
 			out = append(out, o)
 			continue
 		}
-		body := strings.ReplaceAll(text(x.Request.Body), recordedSubscription, c.subscription)
+		if early(rec, i) {
+			continue // a deployment here has made it by then
+		}
+		body := ours.Replace(strings.ReplaceAll(text(x.Request.Body), recordedSubscription, c.subscription))
 		headers := map[string]string{}
 		for _, h := range []string{"If-Match", "If-None-Match", "x-ms-return-client-request-id"} {
 			if v := header(x.Request.Headers, h); v != "" {
-				headers[h] = v
+				headers[h] = ours.Replace(v)
 			}
 		}
 		got, err := c.send(ctx, x.Request.Method, c.endpoint+path+"?"+u.RawQuery, body, headers)
@@ -272,11 +284,13 @@ func replay(ctx context.Context, c *cloud, rec *cassette) ([]outcome, error) {
 			}
 		case o.Recorded == http.StatusNoContent || o.Recorded == http.StatusAccepted && !document(recorded):
 		default:
-			cmp, err := compare(recorded, got.body)
+			seen, err := compare(recorded, got.body)
 			if err != nil && document(recorded) {
 				o.differences = append(o.differences, difference{"", "differs", short(recorded), short(got.body)})
 			}
-			o.compared = cmp
+			o.compared = seen
+			maps.Copy(names, seen.names)
+			delete(names, c.subscription) // which stands for nothing else
 		}
 		if x.Request.Method != http.MethodGet {
 			key := strings.ToLower(path)
@@ -298,6 +312,50 @@ func replay(ctx context.Context, c *cloud, rec *cassette) ([]outcome, error) {
 		}
 	}
 	return out, nil
+}
+
+// inOurs replaces what the service made up. Longer names come first: an etag has
+// a GUID in it.
+func inOurs(names map[string]string) *strings.Replacer {
+	sorted := slices.SortedFunc(maps.Keys(names), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	var pairs []string
+	for _, name := range sorted {
+		pairs = append(pairs, name, names[name])
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// mockDeployment is the name that the recorder gave deployments.
+const mockDeployment = "mock-deployment"
+
+// deploymentName is what the answer to an exchange calls a deployment that the
+// recorder renamed.
+func deploymentName(x *interaction) string {
+	u, err := url.Parse(x.Request.URI)
+	if err != nil || !strings.HasSuffix(u.Path, "/"+mockDeployment) {
+		return ""
+	}
+	var doc struct{ Name string }
+	_ = json.Unmarshal([]byte(text(x.Response.Body.String)), &doc)
+	return doc.Name
+}
+
+// early reports whether an exchange asks for what is on its way: the recorder
+// asked again, and then it was there.
+func early(rec *cassette, number int) bool {
+	x := &rec.Interactions[number]
+	if !strings.EqualFold(x.Request.Method, http.MethodGet) || x.Response.Status.Code != http.StatusNotFound {
+		return false
+	}
+	for _, next := range rec.Interactions[number+1:] {
+		if next.Request.URI == x.Request.URI && strings.EqualFold(next.Request.Method, http.MethodGet) {
+			return next.Response.Status.Code == http.StatusOK
+		}
+		if !strings.EqualFold(next.Request.Method, http.MethodGet) {
+			return false
+		}
+	}
+	return false
 }
 
 // document reports whether a body is one of a resource or a result, and not
