@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,24 @@ func TestCompare(t *testing.T) {
 	} {
 		if got, why := Compare(&c.timeline, c.kind, c.forecast); got != c.want || (got == Worse) != (why != "") && got != NotJudged && got != Better {
 			t.Errorf("%s: %s (%s), want %s", c.name, got, why, c.want)
+		}
+	}
+}
+
+// A drill of which nothing could be judged does not say that all was as predicted.
+func TestNothingJudged(t *testing.T) {
+	for _, tt := range []struct {
+		comparison Comparison
+		want       string
+	}{
+		{NotJudged, "host a: nothing was judged"},
+		{AsPredicted, "host a: the network did what was predicted"},
+		{Worse, "host a: the network did worse than predicted"},
+	} {
+		r := Report{Target: "host a", Expectations: []ExpectationReport{{Comparison: tt.comparison, Flows: 1}}}
+		var text strings.Builder
+		if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), tt.want) {
+			t.Errorf("%s: %v\n%s", tt.comparison, err, text.String())
 		}
 	}
 }

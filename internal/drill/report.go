@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -211,6 +212,13 @@ func (r *Report) count(x *FlowReport) {
 	}
 }
 
+// judged reports whether anything was compared with what was predicted.
+func (r *Report) judged() bool {
+	return slices.ContainsFunc(r.Expectations, func(e ExpectationReport) bool { return e.Comparison != NotJudged }) ||
+		slices.ContainsFunc(r.Requests, func(x RequestReport) bool { return x.Comparison != NotJudged }) ||
+		slices.ContainsFunc(r.Groups, func(g GroupReport) bool { return g.Comparison != NotJudged })
+}
+
 // interrupted is said of what a drill that was interrupted had no time for.
 const interrupted = "the drill was interrupted"
 
@@ -338,6 +346,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	switch {
 	case r.Interrupted:
 		result = interrupted + ": this is what was seen until then"
+	case !r.judged():
+		result = "nothing was judged: no flow worked before it failed that anything is predicted of"
 	case !r.OK():
 		result = "the network did worse than predicted"
 	}

@@ -29,6 +29,9 @@ type Taking struct {
 	Gateway, Pool string
 	Members       []netip.Addr // that probes find well
 	Named         bool         // some members are names
+	// Behind are, by the place of a member that is a gateway itself, those who take the
+	// request behind it: without them it is as good as down.
+	Behind map[int][]netip.Addr
 	// Within is how long the gateway's probes need at most to notice that a member
 	// fails.
 	Within time.Duration
@@ -52,6 +55,7 @@ type RequestReport struct {
 	// Members and Lost are how many members were well, and how many of them the
 	// failure takes.
 	Members, Lost int
+	reaches       bool // the failure takes somebody behind a member
 	// Within is how long the documented rules let requests fail: until probes have
 	// noticed.
 	Within time.Duration
@@ -234,8 +238,15 @@ func (l *requestLoad) report(img *fabric.Image, failure *fabric.Failure, predict
 			URL: f.request.URL, From: f.from.Name(), Expectation: f.expectation, Gateway: f.taking.Gateway, Pool: f.taking.Pool,
 			Members: len(f.taking.Members), Within: max(f.taking.Within, detect), Why: map[string]int{},
 		}
-		for _, a := range f.taking.Members {
-			if takes(img, failure, a) {
+		for i, a := range f.taking.Members {
+			behind, gone := f.taking.Behind[i], 0
+			for _, b := range behind {
+				if takes(img, failure, b) {
+					gone++
+				}
+			}
+			r.reaches = r.reaches || gone > 0
+			if takes(img, failure, a) || gone > 0 && gone == len(behind) {
 				r.Lost++
 			}
 		}
@@ -317,7 +328,7 @@ func (r *RequestReport) judge() {
 		r.Comparison = AsPredicted
 	case r.Failed.Noticed > 0:
 		r.Comparison, r.Said = Worse, "requests failed when probes must have noticed"
-	case r.Lost == 0 && r.Members > 0 && r.Failed.Unnoticed > 0:
+	case r.Lost == 0 && !r.reaches && r.Members > 0 && r.Failed.Unnoticed > 0:
 		r.Comparison, r.Said = Worse, "requests failed although no member of theirs did"
 	case r.Sent.Noticed == 0:
 		r.Said = tooShort

@@ -69,7 +69,15 @@ expectations:
 		proof                string
 		probes, thatConfirms int
 	}{
-		{"holds", 1, 1}, {"holds", 1, 1}, {"holds", 1, 1}, {"holds", 2, 2}, {"broken", 2, 1}, {"broken", 2, 0}, {"holds", 4, 4}, {"holds", 16, 16}, {"holds", 5, 5},
+		{"holds", 1, 1},
+		{"holds", 1, 1},
+		{"holds", 1, 1},
+		{"holds", 2, 2},
+		{"broken", 2, 1},
+		{"broken", 2, 0},
+		{"holds", 4, 4},
+		{"holds", 16, 16},
+		{"holds", 5, 5},
 		{"holds", 4, 4},
 	}
 	for i, r := range s.Rows() {
