@@ -29,13 +29,13 @@ func catalogueVerbs() []verb {
 			name := strings.ReplaceAll(service, "/", ".")
 			return map[string]any{
 				"name": name, "id": networkFact(on, "availableDelegations", name), "type": "Microsoft.Network/availableDelegations",
-				"serviceName": service, "actions": []any{"Microsoft.Network/virtualNetworks/subnets/action"},
+				"serviceName": service, "actions": delegationActions(service),
 			}
 		}),
 		list("virtualNetworkAvailableEndpointServices", catalog.EndpointServices, func(on model.ID, service string) map[string]any {
 			return map[string]any{
 				"name": service, "id": networkFact(on, "virtualNetworkAvailableEndpointServices", service),
-				"type": "Microsoft.Network/virtualNetworkAvailableEndpointServices",
+				"type": "Microsoft.Network/virtualNetworkEndpointServices",
 			}
 		}),
 		list("availableServiceAliases", serviceAliases, func(on model.ID, alias string) map[string]any {

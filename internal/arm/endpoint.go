@@ -29,7 +29,17 @@ func checkPrivateEndpoint(c *change) *Fault {
 	if was := refID(c.oldProps(), "subnet"); was != "" && !strings.EqualFold(was, refID(p, "subnet")) {
 		return fault(http.StatusConflict, "PropertyChangeNotAllowed", "The subnet of private endpoint %s cannot be changed; delete it and create it again.", c.id)
 	}
+	c.fillParts(object(c.doc, "properties"), "ipConfigurations", c.id, c.kind.Type)
 	return c.completeConnections()
+}
+
+// fillParts completes the parts that a list of a document's properties holds: of
+// is the resource they are below, and its type t.
+func (c *change) fillParts(p map[string]any, list string, of model.ID, t string) {
+	for _, o := range objects(p, list) {
+		o["id"], o["type"], o["etag"] = of.String()+"/"+list+"/"+text(o, "name"), t+"/"+list, c.etag
+		setDefault(o, "properties.provisioningState", "Succeeded")
+	}
 }
 
 // endpointNIC returns the interface of a private endpoint, which the endpoint
@@ -171,6 +181,7 @@ func checkZoneGroup(c *change) *Fault {
 		}
 		delete(object(o, "properties"), "recordSets")
 	}
+	c.fillParts(c.props(), "privateDnsZoneConfigs", c.id, c.kind.Type)
 	return nil
 }
 
@@ -279,10 +290,11 @@ func checkLinkService(c *change) *Fault {
 	if f != nil {
 		return f
 	}
-	for _, cfg := range configs {
+	for i, cfg := range configs {
 		p := object(cfg, "properties")
 		setDefault(p, "privateIPAllocationMethod", "Dynamic")
 		setDefault(p, "privateIPAddressVersion", "IPv4")
+		setDefault(p, "primary", i == 0 && len(configs) == 1)
 		id, err := model.ParseID(refID(p, "subnet"))
 		if err != nil {
 			return invalidProperty(c.id, "properties.ipConfigurations.subnet.id", nil, "an IP configuration needs a subnet")

@@ -42,5 +42,30 @@ var expectRecorded = []expectation{
 	{says: "an interface without a machine has no hardware address", method: "PUT", path: "@/networkInterfaces/n?api-version=2022-01-01", body: `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"a","properties":{"subnet":{"id":"@/virtualNetworks/v/subnets/app"}}}]}}`, status: 201, has: map[string]string{
 		"properties.macAddress": "-", "properties.allowPort25Out": "true", "properties.enableAcceleratedNetworking": "-", "properties.auxiliaryMode": "-", "properties.disableTcpStateTracking": "-", "properties.primary": "-",
 	}},
+	{says: "encryption says what becomes of plain packets", method: "PUT", path: "@/virtualNetworks/e", body: `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.5.0.0/16"]},"encryption":{"enabled":true}}}`, status: 400, code: "MustSpecifyBothEncryptionIntentAndEnforcementPolicy"},
+	{says: "or is off", method: "PUT", path: "@/virtualNetworks/e", body: `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.5.0.0/16"]},"dhcpOptions":{},"enableVmProtection":false,"encryption":{"enabled":false},
+		"subnets":[{"name":"d","properties":{"addressPrefix":"10.5.1.0/24","serviceEndpoints":[{"service":"Microsoft.Sql"}],"delegations":[{"name":"x","properties":{"serviceName":"Microsoft.Sql/managedInstances"}}]}}]}}`, status: 201, has: map[string]string{
+		"properties.encryption.enforcement": "AllowUnencrypted", "properties.dhcpOptions.dnsServers": "#0", "properties.enableVmProtection": "-",
+		"properties.subnets.0.properties.delegations.0.properties.actions": "#3", "properties.subnets.0.properties.serviceEndpoints.0.locations.0": "westeurope",
+	}},
+	{says: "a peering's lesser properties", method: "PUT", path: "@/virtualNetworks/v/virtualNetworkPeerings/e", body: `{"properties":{"remoteVirtualNetwork":{"id":"@/virtualNetworks/e"}}}`, status: 201, has: map[string]string{
+		"properties.doNotVerifyRemoteGateways": "false", "properties.peerCompleteVnets": "true", "properties.routeServiceVips": "map[]", "properties.remoteVirtualNetworkEncryption.enabled": "false", "properties.remoteGateways": "-",
+	}},
+	{says: "addresses of a pool are resources", method: "PUT", path: "@/loadBalancers/l/backendAddressPools/b", body: `{"properties":{"loadBalancerBackendAddresses":[{"name":"a","properties":{"virtualNetwork":{"id":"@/virtualNetworks/v"},"ipAddress":"10.0.1.20"}}]}}`, status: 200, has: map[string]string{
+		"properties.loadBalancerBackendAddresses.0.id": "@/loadBalancers/l/backendAddressPools/b/loadBalancerBackendAddresses/a", "properties.loadBalancerBackendAddresses.0.type": "Microsoft.Network/loadBalancers/backendAddressPools/loadBalancerBackendAddresses",
+		"properties.loadBalancerBackendAddresses.0.etag": "*", "properties.loadBalancerBackendAddresses.0.properties.provisioningState": "Succeeded",
+	}},
+	{says: "a plan's lists are there when they hold something", method: "PUT", path: "@/ddosProtectionPlans/d?api-version=2022-05-01", body: `{"location":"westeurope"}`, status: 201, has: map[string]string{"properties.virtualNetworks": "-", "properties.publicIPAddresses": "-", "properties.resourceGuid": "-"}},
+	{says: "a network of the plan", method: "PUT", path: "@/virtualNetworks/p", body: `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.6.0.0/16"]},"enableDdosProtection":true,"ddosProtectionPlan":{"id":"@/ddosProtectionPlans/d"}}}`, status: 201},
+	{says: "keeps it", method: "DELETE", path: "@/ddosProtectionPlans/d", status: 400, code: "InUseDdosProtectionPlanCannotBeDeleted"},
+	{says: "a group", method: "PUT", path: "@/networkSecurityGroups/g", body: `{"location":"westeurope"}`, status: 201, has: map[string]string{"properties.flushConnection": "-", "properties.flowLogs": "-"}},
+	{says: "whose flows nobody logs", method: "POST", path: "{sub}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network/networkWatchers/NetworkWatcher_westeurope/queryFlowLogStatus", body: `{"targetResourceId":"@/networkSecurityGroups/g"}`, status: 200, has: map[string]string{
+		"properties.enabled": "false", "properties.storageId": "~^$", "properties.retentionPolicy.days": "0", "targetResourceId": "@/networkSecurityGroups/g",
+	}},
+	{says: "are logged by the older way", method: "POST", path: "{sub}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network/networkWatchers/NetworkWatcher_westeurope/configureFlowLog", body: `{"targetResourceId":"@/networkSecurityGroups/g","properties":{"storageId":"{group}/providers/Microsoft.Storage/storageAccounts/logs1","enabled":true,"retentionPolicy":{"days":5,"enabled":true}}}`, status: 202, keep: map[string]string{"result": "header Location"}},
+	{says: "which answers with the log", method: "GET", path: "{result}", status: 200, has: map[string]string{"properties.retentionPolicy.days": "5", "properties.format.type": "JSON", "flowAnalyticsConfiguration": "-"}},
+	{says: "the group knows it", method: "GET", path: "@/networkSecurityGroups/g", status: 200, has: map[string]string{"properties.flowLogs": "#1", "properties.flowLogs.0.id": "~/flowLogs/Microsoft.NetworkNetg$"}},
+	{says: "and so does who asks the older way", method: "POST", path: "{sub}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network/networkWatchers/NetworkWatcher_westeurope/queryFlowLogStatus", body: `{"targetResourceId":"@/networkSecurityGroups/g"}`, status: 200, has: map[string]string{"properties.enabled": "true"}},
+	{says: "a log of nothing", method: "POST", path: "{sub}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network/networkWatchers/NetworkWatcher_westeurope/configureFlowLog", body: `{"targetResourceId":"@/networkSecurityGroups/none","properties":{"storageId":"x"}}`, status: 400, code: "InvalidResourceReference"},
 	{says: "a NAT gateway's tier", method: "PUT", path: "@/natGateways/nat", body: `{"location":"westeurope","sku":{"name":"Standard"}}`, status: 201, has: map[string]string{"sku.tier": "Regional"}},
 }

@@ -258,7 +258,7 @@ func fillLoadBalancer(c *change) *Fault {
 		}
 	}
 	for _, o := range objects(c.props(), "backendAddressPools") {
-		fillBackendPool(object(o, "properties"), basic)
+		c.fillBackendPool(model.MustParseID(text(o, "id")), object(o, "properties"), basic)
 	}
 	return c.assignAddresses("frontendIPConfigurations")
 }

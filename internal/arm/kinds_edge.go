@@ -39,12 +39,10 @@ func edgeKinds() []*kind {
 		},
 		{
 			Type: typeDDoSPlan, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Since:    []since{{"resourceGuid", "2024-01-01"}},
 			Computed: []string{"virtualNetworks", "publicIPAddresses"},
-			InUse:    inUse("DdosProtectionPlanInUse", "DDoS protection plan %s is in use by %s and cannot be deleted."), // code unconfirmed
-			Show: func(r *reading, p map[string]any) {
-				p["virtualNetworks"], p["publicIPAddresses"] = []any{}, []any{}
-				r.setUsers(p, "virtualNetworks", model.TypeVirtualNetwork)
-			},
+			InUse:    inUse("InUseDdosProtectionPlanCannotBeDeleted", "DDoS Protection Plan %s cannot be deleted because it is in use with virtual networks %s."),
+			Show:     showBack(back{"virtualNetworks", model.TypeVirtualNetwork}),
 		},
 		{
 			Type: typeBastion, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
@@ -54,10 +52,11 @@ func edgeKinds() []*kind {
 		},
 		{
 			Type: typeWatcher, Place: inGroup, Location: locationRequired, Name: networkName, State: true, Sync: true,
+			Computed: []string{"runningOperationIds"}, Defaults: []setting{{"runningOperationIds", []any{}}},
 			Check: checkWatcher, Verbs: watcherVerbs(),
 		},
 		{
-			Type: typeWatcher + "/flowLogs", Location: locationRequired, Name: networkName, State: true,
+			Type: typeFlowLog, Location: locationRequired, Name: networkName, State: true,
 			Computed: []string{"targetResourceGuid"},
 			Defaults: []setting{
 				{"enabled", true},
@@ -70,9 +69,9 @@ func edgeKinds() []*kind {
 			Show: showFlowLog,
 		},
 		{
-			Type: typeWatcher + "/connectionMonitors", Name: networkName, State: true,
+			Type: typeWatcher + "/connectionMonitors", Name: networkName, State: true, GUID: true,
 			Computed: []string{"monitoringStatus", "connectionMonitorType", "startTime"},
-			Defaults: []setting{{"outputs", []any{}}, {"autoStart", true}},
+			Defaults: []setting{{"outputs", []any{}}, {"testGroups.*.disable", false}},
 			Fill:     fillMonitor,
 		},
 		{
@@ -454,11 +453,11 @@ func fillApplicationGateway(c *change) *Fault {
 	}
 	for _, list := range lists {
 		setDefault(p, list, []any{})
+	}
 	for _, list := range others {
 		if len(objects(p, list)) == 0 {
 			delete(p, list)
 		}
-	}
 	}
 	if waf := object(p, "webApplicationFirewallConfiguration"); waf != nil {
 		for _, d := range gatewayFirewallDefaults {
@@ -477,9 +476,9 @@ func fillApplicationGateway(c *change) *Fault {
 			}
 		}
 	}
+	c.keepCertificates()
 	describeClientCertificates(p)
 	c.describeIdentities()
-	c.keepCertificates()
 	return c.assignAddresses("frontendIPConfigurations")
 }
 
@@ -575,10 +574,19 @@ func fillMonitor(c *change) *Fault {
 	p["connectionMonitorType"] = "MultiEndpoint"
 	if object(p, "source") != nil {
 		p["connectionMonitorType"] = "SingleSourceDestination"
+		// Only monitors of one source can be stopped.
+		setDefault(p, "autoStart", true)
+		p["monitoringStatus"] = "Running"
+		if p["autoStart"] == false {
+			p["monitoringStatus"] = "NotStarted"
+		}
 	}
-	p["monitoringStatus"] = "Running"
-	if p["autoStart"] == false {
-		p["monitoringStatus"] = "NotStarted"
+	for _, test := range objects(p, "testConfigurations") {
+		for _, protocol := range []string{"tcpConfiguration", "icmpConfiguration"} {
+			if q := object(test, protocol); q != nil {
+				setDefault(q, "disableTraceRoute", false)
+			}
+		}
 	}
 	if p["startTime"] = c.oldProps()["startTime"]; p["startTime"] == nil {
 		p["startTime"] = c.by.At.UTC().Format(time.RFC3339Nano)

@@ -16,6 +16,7 @@ func endpointKinds() []*kind {
 				{"customNetworkInterfaceName", ""},
 				{"isIPv6EnabledPrivateEndpoint", false},
 			},
+			Since: []since{{"isIPv6EnabledPrivateEndpoint", "2024-01-01"}, {"customNetworkInterfaceName", "2021-05-01"}, {"ipConfigurations", "2021-05-01"}},
 			Refs: []reference{
 				regionalSubnetRef("properties.subnet.id"),
 				regionalRef(model.TypeASG, "properties.applicationSecurityGroups.*.id"),
@@ -30,7 +31,8 @@ func endpointKinds() []*kind {
 			Check: checkZoneGroup, Settle: settleZoneGroup, Show: showZoneGroup,
 		},
 		{
-			Type: model.TypePrivateLinkService, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true,
+			Type: model.TypePrivateLinkService, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Defaults: []setting{{"fqdns", []any{}}, {"enableProxyProtocol", false}},
 			Computed: []string{"alias", "privateEndpointConnections", "networkInterfaces"},
 			Refs: append(ipConfigurationRefs(),
 				regionalRef(typeFrontend, "properties.loadBalancerFrontendIpConfigurations.*.id")),

@@ -25,7 +25,16 @@ const (
 // their connections begin in.
 var connectionLists = []struct{ name, state, description string }{
 	{"privateLinkServiceConnections", linkApproved, "Auto-approved"},
-	{"manualPrivateLinkServiceConnections", linkPending, "Awaiting approval"},
+	{"manualPrivateLinkServiceConnections", linkPending, "Awaiting Approval"},
+}
+
+// ownWords are what services say of connections that need no approval, by the
+// type of the target in lower case, where it is not what most say.
+var ownWords = map[string]string{
+	strings.ToLower(model.TypePrivateLinkService): "Auto Approved",
+	strings.ToLower(typeAppGateway):               "Auto Approved",
+	strings.ToLower(model.TypeStorageAccount):     "Auto-Approved",
+	strings.ToLower(model.TypeKeyVault):           "",
 }
 
 // linkKinds are the connections of private endpoints, below each type they may
@@ -202,7 +211,11 @@ func (c *change) completeConnections() *Fault {
 			o["id"] = c.id.Child(list.name, text(o, "name")).String()
 			o["type"], o["etag"] = c.kind.Type+"/"+list.name, c.etag
 			q["provisioningState"] = "Succeeded"
-			q["privateLinkServiceConnectionState"] = map[string]any{"status": list.state, "description": list.description, "actionsRequired": "None"}
+			description := list.description
+			if own, ok := ownWords[strings.ToLower(target.Type())]; ok && list.state == linkApproved {
+				description = own
+			}
+			q["privateLinkServiceConnectionState"] = map[string]any{"status": list.state, "description": description, "actionsRequired": "None"}
 			if old := object(before[strings.ToLower(text(o, "name"))], "properties"); strings.EqualFold(text(old, "privateLinkServiceId"), text(q, "privateLinkServiceId")) && linkState(old) != "" {
 				q["privateLinkServiceConnectionState"] = model.CloneJSON(old["privateLinkServiceConnectionState"])
 			}

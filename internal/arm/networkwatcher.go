@@ -19,16 +19,16 @@ const (
 	watcherPrefix = "NetworkWatcher_"
 )
 
-// watcherVerbs are the diagnostics of a network watcher.
+// watcherVerbs are the diagnostics of a network watcher, and its flow logs.
 func watcherVerbs() []verb {
-	return []verb{
+	return append(flowLogVerbs(), []verb{
 		{name: "ipFlowVerify", body: withBody, long: true, network: true, answer: ipFlowVerify},
 		{name: "nextHop", body: withBody, long: true, network: true, answer: nextHop},
 		{name: "securityGroupView", body: withBody, long: true, network: true, answer: securityGroupView},
 		{name: "connectivityCheck", body: withBody, long: true, network: true, answer: connectivityCheck},
 		{name: "networkConfigurationDiagnostic", body: withBody, long: true, network: true, answer: networkConfigurationDiagnostic},
 		{name: "topology", body: withBody, answer: topology},
-	}
+	}...)
 }
 
 // settleNetwork follows a stored virtual network with what Azure makes of it:

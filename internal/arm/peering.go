@@ -239,6 +239,12 @@ func showPeering(r *reading, p map[string]any) {
 	}
 	space := object(remote.Resource.Properties(), "addressSpace")
 	p["remoteVirtualNetworkAddressSpace"] = space
+	if e := object(remote.Resource.Properties(), "encryption"); e != nil {
+		p["remoteVirtualNetworkEncryption"] = e
+	}
+	if gateways := gatewaysIn(r, id); len(gateways) > 0 && p["useRemoteGateways"] == true {
+		p["remoteGateways"] = gateways
+	}
 	setDefault(p, "remoteAddressSpace", space)
 	local := r.id.Parent()
 	theirs := object(counterpart(remote.Resource.Doc, local), "properties")
@@ -255,6 +261,22 @@ func showPeering(r *reading, p map[string]any) {
 	case ahead:
 		p["peeringSyncLevel"] = "RemoteNotInSync"
 	}
+}
+
+// gatewaysIn returns references to the gateways of a virtual network.
+func gatewaysIn(r *reading, network model.ID) []any {
+	var out []any
+	for _, u := range usersOf(r.kinds, r.view, network.Child("subnets", "GatewaySubnet"), nil) {
+		id, err := model.ParseID(u)
+		for err == nil && !id.Is(typeGateway) && !id.Parent().IsZero() {
+			id = id.Parent()
+		}
+		ref := map[string]any{"id": id.String()}
+		if err == nil && id.Is(typeGateway) && !slices.ContainsFunc(out, func(o any) bool { return o.(map[string]any)["id"] == ref["id"] }) {
+			out = append(out, ref)
+		}
+	}
+	return out
 }
 
 // sameSpace reports whether a peering knows the address space of a network.

@@ -133,6 +133,7 @@ func portRange(s string) bool {
 }
 
 func showNSG(r *reading, p map[string]any) {
+	r.showFlowLogs(p)
 	etag := ""
 	if e, ok := r.view.Get(r.id); ok {
 		etag = text(e.Resource.Doc, "etag")

@@ -51,7 +51,8 @@ func (c *change) fillBalancerSKU() {
 // fillBackendPool completes a backend pool. Pools of Basic have no list of addresses,
 // and a tunnel of a gateway load balancer has the port that is its default
 // ("Gateway Load Balancer", Components).
-func fillBackendPool(p map[string]any, basic bool) {
+func (c *change) fillBackendPool(id model.ID, p map[string]any, basic bool) {
+	c.fillParts(p, "loadBalancerBackendAddresses", id, model.TypeBackendPool)
 	if p == nil || basic {
 		return
 	}

@@ -62,6 +62,8 @@ func regionUsages(q *question) (any, *Fault) {
 		value = append(value, map[string]any{
 			"id": q.on.ID.String() + "/usages/" + u.name, "unit": "Count", "currentValue": n, "limit": u.limit,
 			"name": map[string]any{"value": u.name, "localizedValue": u.text},
+			// Support raises every limit but that of one watcher a region.
+			"isAdjustable": u.resourceType != typeWatcher,
 		})
 	}
 	return map[string]any{"value": value}, nil

@@ -62,6 +62,9 @@ func spaceOf(doc map[string]any) []netip.Prefix {
 const maxAddressSpaces = 1000
 
 func checkVirtualNetwork(c *change) *Fault {
+	if f := c.fillNetworkOptions(); f != nil {
+		return f
+	}
 	if f := c.allocateNetwork(); f != nil {
 		return f
 	}
@@ -181,13 +184,16 @@ func fillNetwork(c *change) *Fault {
 }
 
 // fillSubnet completes a subnet's delegations and service endpoints: storage is
-// reached in the network's region and the one paired with it, other services
-// everywhere ("Virtual Network service endpoints").
+// reached in the network's region and the one paired with it, databases in the
+// network's region, other services everywhere ("Virtual Network service
+// endpoints").
 func (c *change) fillSubnet(id model.ID, p map[string]any) {
 	for _, d := range objects(p, "delegations") {
 		did := id.Child("delegations", text(d, "name"))
 		d["id"], d["type"], d["etag"] = did.String(), model.TypeSubnet+"/delegations", c.etag
-		setDefault(d, "properties.actions", []any{"Microsoft.Network/virtualNetworks/subnets/join/action"})
+		if p := object(d, "properties"); p["actions"] == nil {
+			setDefault(d, "properties.actions", delegationActions(text(p, "serviceName")))
+		}
 		object(d, "properties")["provisioningState"] = "Succeeded"
 	}
 	for _, e := range objects(p, "serviceEndpoints") {
@@ -196,6 +202,9 @@ func (c *change) fillSubnet(id model.ID, p map[string]any) {
 			continue
 		}
 		e["locations"] = []any{"*"}
+		if strings.EqualFold(text(e, "service"), "Microsoft.Sql") {
+			e["locations"] = []any{text(c.doc, "location")}
+		}
 		if region, ok := catalog.Region(text(c.doc, "location")); ok && strings.EqualFold(text(e, "service"), "Microsoft.Storage") {
 			near := []any{region.Name}
 			if region.Paired != "" {
