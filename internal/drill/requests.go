@@ -236,20 +236,9 @@ func (l *requestLoad) report(img *fabric.Image, failure *fabric.Failure, predict
 	for _, f := range l.flows {
 		r := RequestReport{
 			URL: f.request.URL, From: f.from.Name(), Expectation: f.expectation, Gateway: f.taking.Gateway, Pool: f.taking.Pool,
-			Members: len(f.taking.Members), Within: max(f.taking.Within, detect), Why: map[string]int{},
+			Within: max(f.taking.Within, detect), Why: map[string]int{},
 		}
-		for i, a := range f.taking.Members {
-			behind, gone := f.taking.Behind[i], 0
-			for _, b := range behind {
-				if takes(img, failure, b) {
-					gone++
-				}
-			}
-			r.reaches = r.reaches || gone > 0
-			if takes(img, failure, a) || gone > 0 && gone == len(behind) {
-				r.Lost++
-			}
-		}
+		r.lose(img, failure, &f.taking)
 		slices.SortFunc(f.sent, func(a, b trial) int { return a.at.Compare(b.at) })
 		r.count(f.sent, m)
 		r.predictAs(f, f.from.Port(), &predictions[f.expectation], failure)
@@ -257,6 +246,23 @@ func (l *requestLoad) report(img *fabric.Image, failure *fabric.Failure, predict
 		out = append(out, r)
 	}
 	return out
+}
+
+// lose counts the members that a failure takes.
+func (r *RequestReport) lose(img *fabric.Image, failure *fabric.Failure, taking *Taking) {
+	r.Members = len(taking.Members)
+	for i, a := range taking.Members {
+		behind, gone := taking.Behind[i], 0
+		for _, b := range behind {
+			if takes(img, failure, b) {
+				gone++
+			}
+		}
+		r.reaches = r.reaches || gone > 0
+		if takes(img, failure, a) || gone > 0 && gone == len(behind) {
+			r.Lost++
+		}
+	}
 }
 
 // takes reports whether a failure takes who has an address.

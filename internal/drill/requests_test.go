@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,31 @@ func TestJudgeRequests(t *testing.T) {
 	}
 	if r.LastFailed.Round(100*time.Millisecond) != 4400*time.Millisecond || r.Longest < 2400*time.Millisecond || r.Longest > 2600*time.Millisecond {
 		t.Errorf("last after %s, longest %s", r.LastFailed, r.Longest)
+	}
+}
+
+// A member that is a gateway is lost with all who take the request behind it; if some
+// of them are, requests may fail until probes notice.
+func TestBehindMembers(t *testing.T) {
+	addr := netip.MustParseAddr
+	one := fabric.AddrValue(addr("10.0.0.1"))
+	img := &fabric.Image{Sets: []fabric.Set{nil, {{Lo: one, Hi: one}}}, Ports: []fabric.Port{{Addrs: 1}}}
+	down := &fabric.Failure{Ports: []fabric.PortID{0}}
+	for name, x := range map[string]struct {
+		behind  []netip.Addr
+		lost    int
+		reaches bool
+	}{
+		"nobody":       {nil, 0, false},
+		"none of them": {[]netip.Addr{addr("10.0.0.2")}, 0, false},
+		"one of them":  {[]netip.Addr{addr("10.0.0.1"), addr("10.0.0.2")}, 0, true},
+		"all of them":  {[]netip.Addr{addr("10.0.0.1")}, 1, true},
+	} {
+		r := &RequestReport{}
+		r.lose(img, down, &Taking{Members: []netip.Addr{addr("10.0.0.8"), addr("10.0.0.9")}, Behind: map[int][]netip.Addr{1: x.behind}})
+		if r.Members != 2 || r.Lost != x.lost || r.reaches != x.reaches {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }
 

@@ -28,7 +28,12 @@ func (d drilledGateways) Takes(e *model.Expectation) (out drill.Taking, ok bool)
 	if err != nil || len(e.To.All) == 0 {
 		return out, false
 	}
-	x, err := d.system.Design.routeOf(e.To.All[0].Name, u, d.system.Design.outside(&e.From))
+	return d.behind(e.To.All[0].Name, u, d.system.Design.outside(&e.From))
+}
+
+// behind says who takes a request for a URL behind the gateway of a name.
+func (d drilledGateways) behind(name string, u *url.URL, outside bool) (out drill.Taking, ok bool) {
+	x, err := d.system.Design.routeOf(name, u, outside)
 	if err != nil {
 		return out, false
 	}

@@ -33,15 +33,16 @@ func (f *frontDoors) takes(e *model.Expectation) (out drill.Taking, ok bool) {
 		if out.Within, ok = run.server.Notice(decision.Group); !ok {
 			return out, true // the edges answer themselves, or probe nobody
 		}
-		out.Members, out.Named = f.originsOf(run, edge, decision.Group)
+		f.originsOf(run, edge, decision.Group, u, &out)
 		return out, true
 	}
 	return out, false
 }
 
-// originsOf returns an address inside the network of each origin of a group that an
-// edge takes for well; named reports that some are elsewhere.
-func (f *frontDoors) originsOf(run *doorRun, edge *frontdoor.Edge, group string) (members []netip.Addr, named bool) {
+// originsOf adds an address inside the network of each origin of a group that an edge
+// takes for well, with those who take the request behind it, if it is a gateway; or
+// that some are elsewhere.
+func (f *frontDoors) originsOf(run *doorRun, edge *frontdoor.Edge, group string, u *url.URL, out *drill.Taking) {
 	publics := run.publics.Load()
 	img := f.system.Net.Image()
 	for _, h := range run.server.Health() {
@@ -55,11 +56,11 @@ func (f *frontDoors) originsOf(run *doorRun, edge *frontdoor.Edge, group string)
 			}
 		}
 		if at == fabric.None {
-			named = true
+			out.Named = true
 			continue
 		}
 		if own := img.Sets[img.Ports[at].Addrs]; len(own) > 0 {
-			members = append(members, own[0].Lo.Addr())
+			out.Members = append(out.Members, own[0].Lo.Addr())
 			continue
 		}
 		// A public frontend has no address inside; its gateway's instances have.
@@ -67,13 +68,36 @@ func (f *frontDoors) originsOf(run *doorRun, edge *frontdoor.Edge, group string)
 		for i := range img.Ports {
 			if p := &img.Ports[i]; p.Behind && p.Origin.Resource == img.Ports[at].Origin.Resource && !inside {
 				if a, ok := firstAddr(img, fabric.PortID(i)); ok {
-					members, inside = append(members, a), true
+					out.Members, inside = append(out.Members, a), true
 				}
 			}
 		}
-		named = named || !inside
+		out.Named = out.Named || !inside
+		f.behindOrigin(img.Ports[at].Origin.Resource, u, inside, out)
 	}
-	return members, named
+}
+
+// behindOrigin adds who takes a request behind the last member, if that is an
+// application gateway.
+func (f *frontDoors) behindOrigin(resource string, u *url.URL, inside bool, out *drill.Taking) {
+	id, err := model.ParseID(resource)
+	if err != nil || !inside || !id.Is(model.TypeAppGateway) {
+		return
+	}
+	plain := *u
+	plain.Scheme = "http"
+	for _, as := range []*url.URL{u, &plain} { // an edge may ask without TLS
+		x, ok := drilledGateways{f.system}.behind(id.Name(), as, true)
+		if !ok || len(x.Members) == 0 || x.Named {
+			continue
+		}
+		if out.Behind == nil {
+			out.Behind = map[int][]netip.Addr{}
+		}
+		out.Behind[len(out.Members)-1] = x.Members
+		out.Within = max(out.Within, x.Within)
+		return
+	}
 }
 
 // setPace makes the edges of all front doors probe at a pace, and returns what brings

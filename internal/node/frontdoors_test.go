@@ -40,14 +40,14 @@ func TestFrontDoorClaims(t *testing.T) {
 		// The services' security group lets the gateways in no more.
 		{"members closed", []string{"allow: edge -> any tcp/8080", "allow: edge -> any tcp/8081"}, []string{invoices, analytics}},
 		// The route is for something else.
-		{"no route", []string{"all: {forwarding: http}", "all: {forwarding: http, paths: [/invoices/*]}"}, []string{analytics, plain}},
+		{"no route", []string{"all: {origin-group: gateways, forwarding: http}", "all: {origin-group: gateways, forwarding: http, paths: [/invoices/*]}", `      analytics: {paths: ["/analytics/*"], origin-group: analytics, forwarding: http}` + "\n", ""}, []string{analytics, plain}},
 		// Plain requests are answered where they come: which status the services give
 		// is theirs, so only the request tells.
-		{"no redirect", []string{"all: {forwarding: http}", "all: {forwarding: http, https-redirect: false}"}, []string{plain}},
+		{"no redirect", []string{"all: {origin-group: gateways, forwarding: http}", "all: {origin-group: gateways, forwarding: http, https-redirect: false}"}, []string{plain}},
 		// The gateways do not listen there.
-		{"another port", []string{`{"gateway-{region}": {}}`, `{"gateway-{region}": {port: 81}}`}, []string{edges, invoices, analytics}},
+		{"another port", []string{`{"gateway-{region}": {}}`, `{"gateway-{region}": {port: 81}}`, `{"gateway-{region}": {}}`, `{"gateway-{region}": {port: 81}}`}, []string{edges, invoices, analytics}},
 		// Of two origins one is not reached, and nobody finds that out.
-		{"one origin, not probed", []string{`{"gateway-{region}": {}}`, `{gateway-westeurope: {}, gateway-northeurope: {port: 81}}`, "        probe: {path: /alive, interval: 10}\n", ""}, []string{edges, invoices, analytics}},
+		{"one origin, not probed", []string{`{"gateway-{region}": {}}`, `{gateway-westeurope: {}, gateway-northeurope: {port: 81}}`, `{"gateway-{region}": {}}`, `{gateway-westeurope: {}, gateway-northeurope: {port: 81}}`, "        probe: {path: /alive, interval: 10}\n", "", "        probe: {path: /analytics/alive, interval: 10}\n", ""}, []string{edges, invoices, analytics}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := upWith(t, fiscal, UpOptions{}, c.change...)
