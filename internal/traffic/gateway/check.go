@@ -218,7 +218,7 @@ func (k *checker) settings() {
 			k.add(at, "%s: %q is no name of a cookie", what, s.Cookie)
 		}
 		if s.Probe != "" && find(c.Probes, s.Probe, func(p *Probe) string { return p.Name }) == nil {
-			k.add(at, "%s: no probe %q", what, s.Probe)
+			k.add(at, "%s: no probe %q%s", what, s.Probe, there(c.Probes, func(p *Probe) string { return p.Name }))
 		}
 	}
 }
@@ -286,7 +286,7 @@ func (k *checker) rules() {
 		}
 		priorities[r.Priority] = r.Name
 		if k.listener(r.Listener) == nil {
-			k.add(at, "rule %s: no listener %q", r.Name, r.Listener)
+			k.add(at, "rule %s: no listener %q%s", r.Name, r.Listener, there(c.Listeners, func(l *Listener) string { return l.Name }))
 		} else if other, twice := of[r.Listener]; twice {
 			k.add(at, "rule %s is for listener %s, as rule %s is", r.Name, r.Listener, other)
 		}
@@ -326,10 +326,10 @@ func (k *checker) action(at Place, what, listener string, a *Action) {
 		}
 	} else {
 		if find(c.Pools, a.Pool, func(p *Pool) string { return p.Name }) == nil {
-			k.add(at, "%s: no pool %q", what, a.Pool)
+			k.add(at, "%s: no pool %q%s", what, a.Pool, there(c.Pools, func(p *Pool) string { return p.Name }))
 		}
 		if find(c.Settings, a.Settings, func(s *Settings) string { return s.Name }) == nil {
-			k.add(at, "%s: no backend setting %q", what, a.Settings)
+			k.add(at, "%s: no backend setting %q%s", what, a.Settings, there(c.Settings, func(s *Settings) string { return s.Name }))
 		}
 	}
 	for i := range a.Rewrites {
@@ -353,7 +353,7 @@ func (k *checker) redirect(at Place, what, listener string, r *Redirect) {
 		l := k.listener(r.Listener)
 		switch {
 		case l == nil:
-			k.add(at, "%s: no listener %q", what, r.Listener)
+			k.add(at, "%s: no listener %q%s", what, r.Listener, there(k.config.Listeners, func(l *Listener) string { return l.Name }))
 		case r.Listener == listener:
 			k.add(at, "%s: a redirect to the listener it is of", what)
 		case len(l.Hosts) > 1 || len(l.Hosts) == 1 && strings.ContainsAny(l.Hosts[0], "*?"):
@@ -426,6 +426,24 @@ func (k *checker) firewalls() {
 			use(p.Place, "rule "+c.Rules[i].Name+", path "+p.Name, p.Firewall)
 		}
 	}
+}
+
+// mostNamed is how many names are told of those that there are.
+const mostNamed = 8
+
+// there says which names there are, for who wrote another one.
+func there[T any](list []T, of func(*T) string) string {
+	var names []string
+	for i := range list[:min(len(list), mostNamed)] {
+		names = append(names, of(&list[i]))
+	}
+	switch {
+	case len(list) == 0:
+		return "; none is declared"
+	case len(list) > mostNamed:
+		names = append(names, "…")
+	}
+	return "; there is " + strings.Join(names, ", ")
 }
 
 // find returns the element of a name, or nil.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -56,6 +57,9 @@ func syntax(path string, err error) Problem {
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
 		at := e.GetToken().Position
+		if strings.HasPrefix(e.GetMessage(), "could not find alias") {
+			return Problem{Place(fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)), "an alias (*) is not taken here; write out what it stands for"}
+		}
 		return Problem{Place(fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)), e.GetMessage()}
 	}
 	return Problem{Place(path), err.Error()}

@@ -84,7 +84,8 @@ func TestParseWrong(t *testing.T) {
 		{"address", "port: 8080", "port: 8080\n    address: here", `gw.yaml:3:5: listener web: "here" is no address`},
 		{"port", "10.0.0.5:8081", "10.0.0.x:80000", `gw.yaml:8:25: member "10.0.0.x:80000": "80000" is no port; write HOST:PORT`},
 		{"certificate", "port: 8080", "port: 8080\n    certificates: [{certificate: none.crt, key: none.key}]", "none.crt"},
-		{"pool", "pool: images", "pool: imges", `gw.yaml:33:9: rule web, path /images/*: no pool "imges"`},
+		{"pool", "pool: images", "pool: imges", `gw.yaml:33:9: rule web, path /images/*: no pool "imges"; there is web, images`},
+		{"alias", "pool: images", "pool: *images", "gw.yaml:34:16: an alias (*) is not taken here"},
 		{"status", `"404"`, `"4O4"`, `gw.yaml:17:5: probe health: status "4O4"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
