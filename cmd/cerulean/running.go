@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -38,6 +39,9 @@ func reach(cmd *cobra.Command, name string) (*node.Remote, func() error, error) 
 	}
 	if name == "" || !errors.Is(err, node.ErrNoNetwork) {
 		return nil, nil, err
+	}
+	if _, missing := os.Stat(name); missing != nil {
+		return nil, nil, fmt.Errorf("%w, and there is no such file or folder to declare one", err)
 	}
 	bar := newProgress(cmd.ErrOrStderr(), "")
 	system, err := node.Up(ctx, name, node.UpOptions{Listen: "127.0.0.1:0", Control: true, NoProbe: true, Output: cmd.ErrOrStderr()}, func(e node.Event) {

@@ -281,7 +281,14 @@ func Connect(ctx context.Context, name string) (*Remote, error) {
 	case len(fit) == 0 && name == "":
 		return nil, fmt.Errorf("%w: start one with 'cerulean up PATH', or name a declared one with -n PATH", ErrNoNetwork)
 	case len(fit) == 0:
-		return nil, fmt.Errorf("%w of the name or path %s", ErrNoNetwork, name)
+		if len(all) == 0 {
+			return nil, fmt.Errorf("%w of the name or path %s", ErrNoNetwork, name)
+		}
+		names := make([]string, len(all))
+		for i, r := range all {
+			names[i] = r.Network
+		}
+		return nil, fmt.Errorf("%w of the name or path %s; those that run: %s", ErrNoNetwork, name, strings.Join(names, ", "))
 	}
 	var which []string
 	for _, r := range fit {

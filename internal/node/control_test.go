@@ -41,7 +41,7 @@ func TestControl(t *testing.T) {
 		}
 		r.Close()
 	}
-	if _, err := Connect(ctx, "other"); !errors.Is(err, ErrNoNetwork) {
+	if _, err := Connect(ctx, "other"); !errors.Is(err, ErrNoNetwork) || !strings.Contains(err.Error(), "other; those that run: three-tier") {
 		t.Errorf("another name: %v", err)
 	}
 	second := up(path)
