@@ -83,6 +83,35 @@ func showDeployment(_ *reading, p map[string]any) {
 	delete(p, keptTemplate)
 	delete(p, keptSteps)
 	delete(p, keptRequest)
+	for _, name := range []string{"parameters", "outputs"} {
+		values, ok := p[name].(map[string]any)
+		switch {
+		case !ok:
+		case len(values) == 0:
+			delete(p, name)
+		default:
+			shown := make(map[string]any, len(values))
+			for k, v := range values {
+				shown[camelCase(k)] = v
+			}
+			p[name] = shown
+		}
+	}
+}
+
+// camelCase is a name of a template's parameter or output as Resource Manager
+// tells it back: NewNSG is newNSG (Azure/azure-cli recordings). That of several
+// capitals all but the last one change, as in NSGName, is unconfirmed.
+func camelCase(name string) string {
+	b := []byte(name)
+	upper := func(i int) bool { return i < len(b) && b[i] >= 'A' && b[i] <= 'Z' }
+	for i := range b {
+		if !upper(i) || i > 0 && i+1 < len(b) && !upper(i+1) {
+			break
+		}
+		b[i] += 'a' - 'A'
+	}
+	return string(b)
 }
 
 func holdDeployment(id model.ID, doc map[string]any, deletion bool) *Fault {

@@ -178,3 +178,25 @@ func TestAccessAuthor(t *testing.T) {
 		t.Errorf("made %v, changed %v", made, changed)
 	}
 }
+
+// TestDeploymentNames: parameters and outputs are told back in camel case, and
+// left out where there are none (Azure/azure-cli recordings).
+func TestDeploymentNames(t *testing.T) {
+	c := newCloud(t).withGroup()
+	deploy := func(name, template, parameters string) map[string]any {
+		c.settled(c.must("PUT", deployments+name+ofTemplates, deploymentBody("Incremental", template, parameters)))
+		p, _ := c.get(deployments + name)["properties"].(map[string]any)
+		return p
+	}
+	head := `{"$schema":"https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#","contentVersion":"1.0.0.0","resources":[]`
+	bare := deploy("bare", head+`}`, `{}`)
+	for _, name := range []string{"parameters", "outputs"} {
+		if v, ok := bare[name]; ok {
+			t.Errorf("a deployment without %s has %v", name, v)
+		}
+	}
+	full := deploy("full", head+`,"parameters":{"CrossRg":{"type":"string"}},"outputs":{"NewNSG":{"type":"string","value":"[parameters('CrossRg')]"},"a":{"type":"int","value":1}}}`, `{"CrossRg":{"value":"x"}}`)
+	if at(full, "parameters", "crossRg", "value") != "x" || at(full, "outputs", "newNSG", "value") != "x" || at(full, "outputs", "a", "value") != 1.0 {
+		t.Errorf("parameters %v, outputs %v", full["parameters"], full["outputs"])
+	}
+}
