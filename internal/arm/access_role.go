@@ -273,6 +273,9 @@ func (c *call) listed(scope model.ID, resourceType string) *Fault {
 	case strings.EqualFold(resourceType, "Microsoft.Authorization/permissions"):
 		return c.permissions(scope)
 	default:
+		if strings.EqualFold(resourceType, typeDNSReference) && c.r.Method == http.MethodPost {
+			return c.dnsReferences(scope)
+		}
 		return c.collection(scope, resourceType)
 	}
 }

@@ -64,12 +64,18 @@ var expectEdge = []expectation{
 	{says: "their record sets, too, also the first", method: "GET", path: "@/dnsZones/example.com/SOA/%40", status: 200, has: map[string]string{"type": "Microsoft.Network/dnszones/SOA", "properties.targetResource": "*"}},
 	{says: "a set without records", method: "PUT", path: "@/dnsZones/example.com/A/a", body: `{"properties":{"ttl":30}}`, status: 201, has: map[string]string{"type": "Microsoft.Network/dnszones/A", "properties.TTL": "30", "properties.ARecords": "#0", "properties.targetResource": "*"}},
 	{says: "an alias has no records", method: "PUT", path: "@/dnsZones/example.com/A/alias", body: `{"properties":{"TTL":30,"targetResource":{"id":"@/publicIPAddresses/p"}}}`, status: 201, has: map[string]string{"properties.ARecords": "-", "properties.targetResource.id": "@/publicIPAddresses/p"}},
+	{says: "which sets are aliases of a resource", method: "POST", path: "{sub}/providers/Microsoft.Network/getDnsResourceReference", body: `{"properties":{"targetResources":[{"id":"@/publicIPAddresses/p"},{"id":"@/publicIPAddresses/none"}]}}`, status: 200, has: map[string]string{
+		"properties.dnsResourceReferences": "#1", "properties.dnsResourceReferences.0.dnsResources.0.id": "@/dnsZones/example.com/A/alias", "properties.dnsResourceReferences.0.targetResource.id": "@/publicIPAddresses/p",
+	}},
+	{says: "aliases of nothing", method: "POST", path: "{sub}/providers/Microsoft.Network/getDnsResourceReference", body: `{}`, status: 400, code: "InvalidRequestContent"},
 	{says: "a set of DS", method: "PUT", path: "@/dnsZones/example.com/DS/d", body: `{"properties":{"TTL":30,"DSRecords":[{"keyTag":15288,"algorithm":5,"digest":{"algorithmType":2,"value":"49FD"}}]}}`, status: 201, has: map[string]string{"type": "Microsoft.Network/dnszones/DS", "properties.DSRecords.0.digest.value": "49FD"}},
 	{says: "a digest is hexadecimal", method: "PUT", path: "@/dnsZones/example.com/DS/d", body: `{"properties":{"TTL":30,"DSRecords":[{"keyTag":15288,"algorithm":5,"digest":{"algorithmType":2,"value":"49F"}}]}}`, status: 400, code: "InvalidRequestFormat"},
 	{says: "a set of TLSA", method: "PUT", path: "@/dnsZones/example.com/TLSA/t", body: `{"properties":{"TTL":30}}`, status: 201, has: map[string]string{"properties.TLSARecords": "#0"}},
 
 	{says: "a private zone is accepted", method: "PUT", path: "@/privateDnsZones/corp.example", body: `{"location":"global"}`, status: 202},
 	{says: "so is its change", method: "PATCH", path: "@/privateDnsZones/corp.example", body: `{"tags":{"a":"b"}}`, status: 202},
+	{says: "its first version has no internal ID", method: "GET", path: "@/privateDnsZones/corp.example?api-version=2018-09-01", status: 200, has: map[string]string{"properties.internalId": "-", "properties.numberOfRecordSets": "1"}},
+	{says: "later ones do", method: "GET", path: "@/privateDnsZones/corp.example?api-version=2024-06-01", status: 200, has: map[string]string{"properties.internalId": "*"}},
 	{says: "its sets without records", method: "PUT", path: "@/privateDnsZones/corp.example/MX/m", body: `{"properties":{"ttl":30}}`, status: 201, has: map[string]string{"properties.mxRecords": "#0", "properties.targetResource": "-"}},
 	{says: "it keeps the serial number of its SOA", method: "PUT", path: "@/privateDnsZones/corp.example/SOA/%40", body: `{"properties":{"ttl":30,"soaRecord":{"serialNumber":2003080800,"email":"a.b"}}}`, status: 200, has: map[string]string{"properties.soaRecord.serialNumber": "1", "properties.soaRecord.email": "a.b"}},
 	{says: "of links, Resource Manager says that they are not there", method: "GET", path: "@/privateDnsZones/corp.example/virtualNetworkLinks/none", status: 404, code: "ResourceNotFound"},

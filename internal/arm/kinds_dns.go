@@ -21,6 +21,7 @@ func dnsKinds() []*kind {
 			Type: model.TypePrivateZone, Place: inGroup, Location: locationGlobal, Name: zoneName, State: true, MergePatch: true,
 			BareEtag: true, Created: http.StatusAccepted, Updated: http.StatusAccepted, Patched: http.StatusAccepted,
 			Computed: []string{"numberOfRecordSets", "numberOfVirtualNetworkLinks", "maxNumberOfRecordSets", "maxNumberOfVirtualNetworkLinks", "internalId"},
+			Since:    []since{{"internalId", "2020-01-01"}},
 			Settle:   settleZone, Show: showPrivateZone,
 		},
 		{
@@ -30,6 +31,7 @@ func dnsKinds() []*kind {
 			Block:    true,
 			Computed: []string{"virtualNetworkLinkState"},
 			Defaults: []setting{{"registrationEnabled", false}, {"resolutionPolicy", "Default"}},
+			Since:    []since{{"resolutionPolicy", "2024-06-01"}},
 			// A linked network may be deleted; the link stays.
 			Refs:  []reference{looseRef(model.TypeVirtualNetwork, "properties.virtualNetwork.id")},
 			Check: checkZoneLink, Show: showZoneLink,

@@ -192,6 +192,11 @@ func showGateway(r *reading, p map[string]any) {
 		setDefault(p, "vpnType", "RouteBased")
 		setDefault(p, "vpnGatewayGeneration", "Generation1")
 	}
+	if strings.EqualFold(text(p, "gatewayType"), "LocalGateway") { // of an edge zone
+		setDefault(p, "vpnType", "PolicyBased")
+		setDefault(p, "vpnGatewayGeneration", "None")
+		return
+	}
 	showClients(p)
 	if strings.EqualFold(text(p, "gatewayType"), "ExpressRoute") {
 		return // it speaks BGP with Microsoft's edge, by settings of its own
