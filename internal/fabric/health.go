@@ -27,7 +27,8 @@ type Health map[Asked]string
 
 // WithHealth returns the image with the state of targets as measured: a shallow
 // copy that shares everything but the ports that redirect to members whose
-// state differs, or the image itself if nothing does. It is the same network,
+// state differs, or the image itself if nothing does. A member that is known to
+// fail keeps the reason it fails for. It is the same network,
 // so the epoch stays; every interpreter reads new flows from it as from any
 // image. The engine keeps what it compiled of the parts that are shared.
 func (img *Image) WithHealth(h Health) *Image {
@@ -66,7 +67,8 @@ func (in *Inward) measured(img *Image, h Health) *Inward {
 				continue
 			}
 			why, ok := h[asked]
-			if !ok || why == targets[k].Fails {
+			// Why it fails is known better where a filter is known to drop the probe.
+			if !ok || why == targets[k].Fails || why != "" && targets[k].Fails != "" {
 				continue
 			}
 			if out == in {

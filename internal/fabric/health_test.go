@@ -83,3 +83,18 @@ func TestWithHealth(t *testing.T) {
 		})
 	}
 }
+
+// A filter that drops the probe is a better reason than that nobody answered; it
+// goes when the probe is answered.
+func TestWithHealthKeepsTheCause(t *testing.T) {
+	img := wellness(1, false)
+	target := &img.Ports[0].Inward.Redirects[0].Targets[0]
+	target.Fails, target.Down = "a rule drops the probe", "a rule drops the probe"
+	asked, _ := target.Asked()
+	if got := states(img.WithHealth(fabric.Health{asked: "no answer"}), 0); got[0] != "a rule drops the probe" {
+		t.Errorf("%q", got[0])
+	}
+	if got := states(img.WithHealth(fabric.Health{asked: ""}), 0); got[0] != "" {
+		t.Errorf("answered, and still down: %q", got[0])
+	}
+}
