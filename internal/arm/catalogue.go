@@ -34,7 +34,7 @@ func catalogueVerbs() []verb {
 		}),
 		list("virtualNetworkAvailableEndpointServices", catalog.EndpointServices, func(on model.ID, service string) map[string]any {
 			return map[string]any{
-				"name": service, "id": networkFact(on, "virtualNetworkAvailableEndpointServices", service),
+				"name": service, "id": networkFact(on, "virtualNetworkEndpointServices", service),
 				"type": "Microsoft.Network/virtualNetworkEndpointServices",
 			}
 		}),
@@ -70,7 +70,11 @@ func serviceAliases() []string {
 
 // networkFact is the ID of a published fact of the region on.
 func networkFact(on model.ID, kind, name string) string {
-	return "/subscriptions/" + on.Subscription() + "/providers/Microsoft.Network/" + kind + "/" + name
+	below := "/subscriptions/" + on.Subscription()
+	if g := on.ResourceGroup(); g != "" {
+		below += "/resourceGroup/" + g // the service's spelling
+	}
+	return below + "/providers/Microsoft.Network/" + kind + "/" + name
 }
 
 // serviceTags answers "Service Tags - List" of Microsoft's REST reference: the

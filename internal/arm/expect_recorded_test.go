@@ -67,5 +67,9 @@ var expectRecorded = []expectation{
 	{says: "the group knows it", method: "GET", path: "@/networkSecurityGroups/g", status: 200, has: map[string]string{"properties.flowLogs": "#1", "properties.flowLogs.0.id": "~/flowLogs/Microsoft.NetworkNetg$"}},
 	{says: "and so does who asks the older way", method: "POST", path: "{sub}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network/networkWatchers/NetworkWatcher_westeurope/queryFlowLogStatus", body: `{"targetResourceId":"@/networkSecurityGroups/g"}`, status: 200, has: map[string]string{"properties.enabled": "true"}},
 	{says: "a log of nothing", method: "POST", path: "{sub}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network/networkWatchers/NetworkWatcher_westeurope/configureFlowLog", body: `{"targetResourceId":"@/networkSecurityGroups/none","properties":{"storageId":"x"}}`, status: 400, code: "InvalidResourceReference"},
+	{says: "services that subnets are delegated to, of a group", method: "GET", path: "{group}/providers/Microsoft.Network/locations/westeurope/availableDelegations", status: 200, has: map[string]string{"value.0.id": "~/resourceGroup/Net/providers/Microsoft.Network/availableDelegations/"}},
+	{says: "services with endpoints", method: "GET", path: "{sub}/providers/Microsoft.Network/locations/westeurope/virtualNetworkAvailableEndpointServices", status: 200, has: map[string]string{
+		"value.0.id": "~^/subscriptions/[^/]+/providers/Microsoft.Network/virtualNetworkEndpointServices/", "value.0.type": "Microsoft.Network/virtualNetworkEndpointServices",
+	}},
 	{says: "a NAT gateway's tier", method: "PUT", path: "@/natGateways/nat", body: `{"location":"westeurope","sku":{"name":"Standard"}}`, status: 201, has: map[string]string{"sku.tier": "Regional"}},
 }
