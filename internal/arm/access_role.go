@@ -74,7 +74,7 @@ func managementRoles() []role {
 		{
 			guid: "f58310d9-a9f6-439a-9e8d-f62e7b41a168", name: "Role Based Access Control Administrator",
 			allow:       []string{"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "*/read", "Microsoft.Support/*"},
-			description: "Manage access to Azure resources by assigning roles using Azure RBAC.",
+			description: "Manage access to Azure resources by assigning roles using Azure RBAC. This role does not allow you to manage access using other ways, such as Azure Policy.",
 		},
 		{
 			guid: "4d97b98b-1d4f-4787-a291-c67834d212e7", name: "Network Contributor", allow: with("Microsoft.Network/*"),
@@ -162,7 +162,7 @@ func (r role) body(subscription string) map[string]any {
 		"properties": map[string]any{
 			"roleName": r.name, "type": "BuiltInRole", "description": r.description, "assignableScopes": []string{"/"},
 			"permissions": []any{map[string]any{
-				"actions": r.allow, "notActions": append([]string{}, r.deny...), "dataActions": append([]string{}, r.data...), "notDataActions": []string{},
+				"actions": append([]string{}, r.allow...), "notActions": append([]string{}, r.deny...), "dataActions": append([]string{}, r.data...), "notDataActions": []string{},
 			}},
 			"createdOn": builtInSince, "updatedOn": builtInSince, "createdBy": nil, "updatedBy": nil,
 		},

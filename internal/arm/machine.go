@@ -44,6 +44,7 @@ func fillVM(c *change) *Fault {
 	c.fillManagedIdentity()
 	p, was := c.props(), c.oldProps()
 	delete(object(p, "osProfile"), "adminPassword")
+	fillProfiles(p)
 	p["timeCreated"], p["instanceView"] = was["timeCreated"], was["instanceView"]
 	if p["timeCreated"] == nil {
 		p["timeCreated"] = c.by.At.UTC().Format(time.RFC3339Nano)

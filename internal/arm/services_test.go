@@ -169,6 +169,14 @@ func TestAccessAuthor(t *testing.T) {
 			t.Errorf("no %s: %v", name, made)
 		}
 	}
+	roles, _ := c.must("GET", subscription+"/providers/Microsoft.Authorization/roleDefinitions", "").body["value"].([]any)
+	for _, r := range roles {
+		for _, list := range []string{"actions", "notActions", "dataActions", "notDataActions"} {
+			if _, ok := at(r, "properties", "permissions", 0, list).([]any); !ok {
+				t.Errorf("%s of %s is no list", list, str(r, "properties", "roleName"))
+			}
+		}
+	}
 	c.clock.Advance(1e9)
 	if a := c.must("PUT", assignment, body("two")); a.status != 201 {
 		t.Errorf("a change is answered with %d", a.status)
@@ -198,5 +206,42 @@ func TestDeploymentNames(t *testing.T) {
 	full := deploy("full", head+`,"parameters":{"CrossRg":{"type":"string"}},"outputs":{"NewNSG":{"type":"string","value":"[parameters('CrossRg')]"},"a":{"type":"int","value":1}}}`, `{"CrossRg":{"value":"x"}}`)
 	if at(full, "parameters", "crossRg", "value") != "x" || at(full, "outputs", "newNSG", "value") != "x" || at(full, "outputs", "a", "value") != 1.0 {
 		t.Errorf("parameters %v, outputs %v", full["parameters"], full["outputs"])
+	}
+}
+
+// TestMachineProfiles: what the service fills into the system and the disks of a
+// machine (Azure/azure-cli recordings).
+func TestMachineProfiles(t *testing.T) {
+	c := newCloud(t).withGroup()
+	c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.0.0/24"}}]}}`)
+	for _, tt := range []struct{ name, system, want string }{
+		{"l", `"linuxConfiguration":{"disablePasswordAuthentication":true}`, "Linux ImageDefault true false true"},
+		{"bare", `"adminPassword":"Correct-horse1"`, "Linux ImageDefault true false false"},
+		{"w", `"windowsConfiguration":{"provisionVMAgent":false}`, "Windows <nil> false false <nil>"},
+	} {
+		c.must("PUT", network+"/networkInterfaces/"+tt.name, `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"c","properties":{"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/s"}}}]}}`)
+		vm := group + "/providers/Microsoft.Compute/virtualMachines/" + tt.name
+		c.must("PUT", vm, `{"location":"westeurope","properties":{"hardwareProfile":{"vmSize":"Standard_B1s"},"osProfile":{"computerName":"h","adminUsername":"u",`+tt.system+`},
+			"storageProfile":{"osDisk":{"createOption":"fromImage"},"dataDisks":[{"lun":0,"createOption":"empty","diskSizeGB":1}]},
+			"networkProfile":{"networkInterfaces":[{"id":"`+network+`/networkInterfaces/`+tt.name+`"}]}}}`)
+		p, _ := c.get(vm)["properties"].(map[string]any)
+		configuration := at(p, "osProfile", "linuxConfiguration")
+		if tt.name == "w" {
+			configuration = at(p, "osProfile", "windowsConfiguration")
+		}
+		got := fmt.Sprint(at(p, "storageProfile", "osDisk", "osType"), " ", at(configuration, "patchSettings", "patchMode"), " ",
+			at(configuration, "provisionVMAgent"), " ", at(configuration, "enableVMAgentPlatformUpdates"), " ", at(configuration, "disablePasswordAuthentication"))
+		if got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+		for where, want := range map[string]any{"allowExtensionOperations": true, "requireGuestProvisionSignal": true} {
+			if v := at(p, "osProfile", where); v != want {
+				t.Errorf("%s: %s is %v", tt.name, where, v)
+			}
+		}
+		disk, data := at(p, "storageProfile", "osDisk"), at(p, "storageProfile", "dataDisks", 0)
+		if at(disk, "createOption") != "FromImage" || at(disk, "deleteOption") != "Detach" || at(data, "createOption") != "Empty" || at(data, "toBeDetached") != false || at(data, "caching") != "None" {
+			t.Errorf("%s: disks %v, %v", tt.name, disk, data)
+		}
 	}
 }
