@@ -110,8 +110,12 @@ func compare(recorded, ours string) (compared, error) {
 }
 
 // ofTheRun are properties of which only that they are there can be compared: how
-// long a deployment took, and a hash whose algorithm is not published.
-var ofTheRun = map[string]bool{"duration": true, "templateHash": true}
+// long a deployment took, a hash whose algorithm is not published, and who wrote:
+// people in the recordings, an application here.
+var ofTheRun = map[string]bool{
+	"duration": true, "templateHash": true,
+	"createdBy": true, "createdByType": true, "lastModifiedBy": true, "lastModifiedByType": true, "updatedBy": true,
+}
 
 // scrubbed is what the recorder writes in place of the keys of storage accounts.
 const scrubbed = "veryFakedStorageAccountKey=="
