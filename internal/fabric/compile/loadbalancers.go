@@ -96,7 +96,7 @@ func (c *compiler) loadBalancers(dynamic *[]pending) {
 		if isGateway(it) {
 			continue
 		}
-		b := &balancer{item: it, basic: it.view.SKU != nil && strings.EqualFold(it.view.SKU.Name, "Basic")}
+		b := &balancer{item: it, basic: c.basicBalancer(&it.view)}
 		c.frontendPorts(b, dynamic)
 		for i := range it.view.Properties.BackendAddressPools {
 			view := &it.view.Properties.BackendAddressPools[i]

@@ -283,8 +283,7 @@ func (c *compiler) instanceOutbound(p *port, use useFunc) *fabric.Outbound {
 			o = &fabric.Outbound{Origin: origin(public.item.res, "", ""), What: "public IP"}
 		}
 		o.Pairs = append(o.Pairs, fabric.Pair{Private: a.addr, Public: public.addr})
-		sku := public.item.view.SKU
-		basic := sku != nil && strings.EqualFold(sku.Name, "Basic")
+		basic := basicPublicIP(&public.item.view)
 		use(public, p.id, a.addr, p.nic.res, at)
 		public.marks(c).closed = standardPublicIPNeedsNSG && !basic && p.nsg == nil && p.subnet.nsg == nil
 		public.marks(c).unknown = a.config.Properties.GatewayLoadBalancer != nil

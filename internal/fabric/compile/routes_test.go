@@ -167,17 +167,32 @@ func TestOutbound(t *testing.T) {
 }
 
 // A Standard public IP is closed until a security group opens it ("Public IP
-// addresses": secure by default); a Basic one is open.
+// addresses": secure by default); a Basic one is open. One that names no SKU is
+// Basic if it is dynamic: Standard ones are static.
 func TestPublicIPNeedsGroup(t *testing.T) {
-	for sku, want := range map[string]string{
-		"Standard": "internet: tcp 8.8.8.8 52.0.0.2:443 = deny closed: internet",
-		"Basic":    "internet: tcp 8.8.8.8 52.0.0.2:443 = allow delivered: internet > a",
+	const closed, open = "internet: tcp 8.8.8.8 52.0.0.2:443 = deny closed: internet", "internet: tcp 8.8.8.8 52.0.0.2:443 = allow delivered: internet > a"
+	for _, tt := range []struct{ sku, allocation, want string }{
+		{`"sku":{"name":"Standard"},`, "Static", closed},
+		{`"sku":{"name":"Basic"},`, "Static", open},
+		{"", "Static", closed},
+		{"", "Dynamic", open},
 	} {
 		n := &network{t: t}
-		n.add("pip/p", fmt.Sprintf(`{"location":"westeurope","sku":{"name":%q},"properties":{"ipAddress":"52.0.0.2"}}`, sku))
+		n.add("pip/p", fmt.Sprintf(`{"location":"westeurope",%s"properties":{"ipAddress":"52.0.0.2","publicIPAllocationMethod":%q}}`, tt.sku, tt.allocation))
 		n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24")
 		n.add("nic/a", `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"ip","properties":{"subnet":{"id":"~vnet/net/subnets/s"},"publicIPAddress":{"id":"~pip/p"}}}]}}`)
-		expect(t, n.compile(), want)
+		expect(t, n.compile(), tt.want)
+	}
+}
+
+// A load balancer that names no SKU has that of its public addresses.
+func TestBalancerOfDynamicAddress(t *testing.T) {
+	for allocation, want := range map[string]string{"Static": "deny closed: internet > out", "Dynamic": "allow delivered: internet > out > w"} {
+		n := &network{t: t}
+		n.add("pip/p", fmt.Sprintf(`{"location":"westeurope","properties":{"ipAddress":"52.0.0.1","publicIPAllocationMethod":%q}}`, allocation))
+		n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24")
+		n.lb("out", "sku=", "f=a@pip/p", "pool=p", "rule=http:a:p:Tcp:80:8080").pooled("w", "net/s", "10.0.0.4", "out/p")
+		expect(t, n.compile(), "internet: tcp 8.8.8.8 52.0.0.1:80 = "+want)
 	}
 }
 
