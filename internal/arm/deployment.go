@@ -79,7 +79,10 @@ const (
 	keptSteps    = "operations"
 )
 
+// showDeployment leaves out what is kept beside, and parameters and outputs if
+// the template has no such section (Azure/azure-cli recordings).
 func showDeployment(_ *reading, p map[string]any) {
+	template := object(p, keptTemplate)
 	delete(p, keptTemplate)
 	delete(p, keptSteps)
 	delete(p, keptRequest)
@@ -87,7 +90,7 @@ func showDeployment(_ *reading, p map[string]any) {
 		values, ok := p[name].(map[string]any)
 		switch {
 		case !ok:
-		case len(values) == 0:
+		case len(values) == 0 && template[name] == nil:
 			delete(p, name)
 		default:
 			shown := make(map[string]any, len(values))

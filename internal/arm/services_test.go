@@ -188,7 +188,7 @@ func TestAccessAuthor(t *testing.T) {
 }
 
 // TestDeploymentNames: parameters and outputs are told back in camel case, and
-// left out where there are none (Azure/azure-cli recordings).
+// left out where the template has no such section (Azure/azure-cli recordings).
 func TestDeploymentNames(t *testing.T) {
 	c := newCloud(t).withGroup()
 	deploy := func(name, template, parameters string) map[string]any {
@@ -201,6 +201,12 @@ func TestDeploymentNames(t *testing.T) {
 	for _, name := range []string{"parameters", "outputs"} {
 		if v, ok := bare[name]; ok {
 			t.Errorf("a deployment without %s has %v", name, v)
+		}
+	}
+	empty := deploy("empty", head+`,"parameters":{},"outputs":{}}`, `{}`)
+	for _, name := range []string{"parameters", "outputs"} {
+		if v, ok := empty[name].(map[string]any); !ok || len(v) > 0 {
+			t.Errorf("a deployment with empty %s has %v", name, empty[name])
 		}
 	}
 	full := deploy("full", head+`,"parameters":{"CrossRg":{"type":"string"}},"outputs":{"NewNSG":{"type":"string","value":"[parameters('CrossRg')]"},"a":{"type":"int","value":1}}}`, `{"CrossRg":{"value":"x"}}`)
