@@ -52,6 +52,7 @@ type kind struct {
 	Most int
 
 	State      bool // has properties.provisioningState
+	Ready      bool // says Succeeded at once, though a write gives an operation (Azure/azure-cli recordings)
 	GUID       bool // has properties.resourceGuid
 	NoEtag     bool // has no etag
 	BareEtag   bool // its etag is a GUID and not W/"GUID"

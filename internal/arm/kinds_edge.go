@@ -38,7 +38,7 @@ func edgeKinds() []*kind {
 			Show: showBack(back{"publicIPAddresses", model.TypePublicIP}),
 		},
 		{
-			Type: typeDDoSPlan, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Type: typeDDoSPlan, Fixed: true, Place: inGroup, Location: locationRequired, Name: networkName, State: true, Ready: true, GUID: true,
 			Since:    []since{{"resourceGuid", "2024-01-01"}},
 			Computed: []string{"virtualNetworks", "publicIPAddresses"},
 			InUse:    inUse("InUseDdosProtectionPlanCannotBeDeleted", "DDoS Protection Plan %s cannot be deleted because it is in use with virtual networks %s."),

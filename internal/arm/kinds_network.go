@@ -105,7 +105,7 @@ func networkKinds() []*kind {
 		},
 		{Type: model.TypeRoute, Name: networkName, Inline: "routes", Most: catalog.MaxRoutesPerTable, State: true, Computed: []string{"hasBgpOverride"}, Defaults: []setting{{"hasBgpOverride", false}}},
 		{
-			Type: model.TypeNIC, Place: inGroup, Location: locationRequired, Name: networkName, State: true, GUID: true,
+			Type: model.TypeNIC, Place: inGroup, Location: locationRequired, Name: networkName, State: true, Ready: true, GUID: true,
 			Computed: []string{"virtualMachine", "hostedWorkloads", "appliedDnsServers", "allowPort25Out"},
 			Since:    []since{{"disableTcpStateTracking", "2022-11-01"}, {"auxiliaryMode", "2022-11-01"}, {"auxiliarySku", "2022-11-01"}},
 			Defaults: []setting{

@@ -28,7 +28,7 @@ func (c *call) shown(k *kind, r *model.Resource) map[string]any {
 		return k.Shape(c, r)
 	}
 	doc := r.Doc
-	updating := c.s.pending.has(r.ID.Key(), c.s.now()) && k.State
+	updating := k.State && !k.Ready && c.s.pending.has(r.ID.Key(), c.s.now())
 	if k.Show == nil && !updating {
 		return k.asOf(c.apiVersion(), doc)
 	}

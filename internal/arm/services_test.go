@@ -251,3 +251,22 @@ func TestMachineProfiles(t *testing.T) {
 		}
 	}
 }
+
+// TestReadyAtOnce: interfaces and DDoS plans say Succeeded while the operation
+// of their write goes on, networks do not (Azure/azure-cli recordings).
+func TestReadyAtOnce(t *testing.T) {
+	c := newCloud(t).withGroup()
+	v := c.must("PUT", network+"/virtualNetworks/v", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s","properties":{"addressPrefix":"10.0.0.0/24"}}]}}`)
+	if got := str(v.body, "properties", "provisioningState"); got != "Updating" {
+		t.Errorf("a network that is made says %s", got)
+	}
+	for path, body := range map[string]string{
+		"/networkInterfaces/n":   `{"location":"westeurope","properties":{"ipConfigurations":[{"name":"c","properties":{"subnet":{"id":"` + network + `/virtualNetworks/v/subnets/s"}}}]}}`,
+		"/ddosProtectionPlans/d": `{"location":"westeurope"}`,
+	} {
+		a := c.must("PUT", network+path, body)
+		if got := str(a.body, "properties", "provisioningState"); got != "Succeeded" || a.header.Get("Azure-AsyncOperation") == "" {
+			t.Errorf("%s: %s, operation %q", path, got, a.header.Get("Azure-AsyncOperation"))
+		}
+	}
+}

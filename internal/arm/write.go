@@ -362,7 +362,7 @@ func mergePatch(target, patch any) any {
 // answer writes a resource as the body of an answer.
 func (c *call) answer(status int, k *kind, r *model.Resource, updating bool) *Fault {
 	doc := c.shown(k, r)
-	if updating && k.State {
+	if updating && k.State && !k.Ready {
 		doc = shallow(doc)
 		p := shallow(object(doc, "properties"))
 		p["provisioningState"] = "Updating"
