@@ -97,3 +97,17 @@ version: 1
 		t.Errorf("the group is in %s", got)
 	}
 }
+
+// TestReport: a recording that was not replayed to its end, or of which nothing
+// was compared, is not alike.
+func TestReport(t *testing.T) {
+	alike := outcome{Method: "GET", Recorded: 200, Ours: 200}
+	r := newReport()
+	r.add("whole", []outcome{alike}, true)
+	r.add("broken off", []outcome{alike}, false)
+	r.add("empty", nil, true)
+	r.add("another status", []outcome{{Method: "GET", Recorded: 200, Ours: 404}}, true)
+	if r.recordings != 4 || r.whole != 1 || r.exchanges != 3 || r.statuses != 2 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := exec.LookPath(*cerulean); err != nil {
+		return fmt.Errorf("the program to test: %w; build it and name it with --cerulean", err)
+	}
 	r := newReport()
+	failed := 0
 	for n, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		outcomes, err := one(ctx, *cerulean, file)
@@ -40,9 +45,10 @@ func run(ctx context.Context) error {
 			break
 		}
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			failed++
+			fmt.Fprintf(os.Stderr, "\r%s: not replayed to its end: %v\n", name, err)
 		}
-		r.add(name, outcomes)
+		r.add(name, outcomes, err == nil)
 		fmt.Fprintf(os.Stderr, "\r%d of %d recordings", n+1, len(files))
 		if *each {
 			print(name, outcomes)
@@ -50,7 +56,10 @@ func run(ctx context.Context) error {
 	}
 	fmt.Fprintln(os.Stderr)
 	r.write(os.Stdout, *most)
-	return nil
+	if failed > 0 {
+		return fmt.Errorf("%d of %d recordings were not replayed to their end", failed, len(files))
+	}
+	return ctx.Err()
 }
 
 // cassettes are the recordings that arguments name.

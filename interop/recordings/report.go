@@ -28,9 +28,11 @@ func newReport() *report {
 	return &report{places: map[place]*tally{}, refusals: map[place]*tally{}}
 }
 
-func (r *report) add(name string, outcomes []outcome) {
+// add counts what became of a recording; complete says that it was replayed to its
+// end.
+func (r *report) add(name string, outcomes []outcome, complete bool) {
 	r.recordings++
-	whole := true
+	whole := complete && len(outcomes) > 0
 	for i := range outcomes {
 		o := &outcomes[i]
 		whole = whole && o.agrees()
