@@ -54,6 +54,15 @@ func checkConnectivityConfig(c *change) *Fault {
 	if strings.EqualFold(text(p, "connectivityTopology"), "HubAndSpoke") && len(hubs) != 1 {
 		return invalidProperty(c.id, "properties.hubs", p["hubs"], "topology HubAndSpoke needs exactly one hub")
 	}
+	for _, h := range hubs {
+		id, err := model.ParseID(text(h, "resourceId"))
+		if err != nil {
+			return invalidReference(c.id, text(h, "resourceId"))
+		}
+		if _, ok := c.find(id); !ok && id.Is(model.TypeVirtualNetwork) && c.old == nil {
+			return invalidReference(c.id, id.String())
+		}
+	}
 	if len(objects(p, "appliesToGroups")) == 0 {
 		return invalidProperty(c.id, "properties.appliesToGroups", p["appliesToGroups"], "a configuration needs at least one network group")
 	}

@@ -49,6 +49,9 @@ func (ks kindSet) findKeptPeerings(v *state.View) *peeringsKept {
 		kept.replaced[networks[i].ID.Key()] = yes
 	}
 	for _, p := range effect.Peerings {
+		if _, _, bad := overlapping(networks[p.From].Prefixes, networks[p.To].Prefixes); bad {
+			continue // networks that overlap cannot be peered
+		}
 		from, to := networks[p.From].ID, networks[p.To].ID
 		state := peeringInitiated
 		if both[[2]int{p.To, p.From}] {

@@ -60,12 +60,19 @@ func TestKeptPeerings(t *testing.T) {
 		}
 	}
 
+	c.refused(400, "InvalidResourceReference", "PUT", config, strings.ReplaceAll(star("False"), "/hub\"", "/nohub\""))
 	c.must("PUT", config, star("False"))
 	expect("before the commit", map[string]string{"hub": "", "red": ""})
 	commit(`"` + config + `"`)
 	expect("after the commit", map[string]string{"hub": "red Connected", "red": "hub Connected", "blue": ""})
 	c.must("PUT", spokes+"/staticMembers/blue", `{"properties":{"resourceId":"`+vnet("blue")+`"}}`)
 	expect("with another member", map[string]string{"blue": "hub Connected"})
+
+	// Networks that overlap cannot be peered.
+	c.must("PUT", vnet("over"), `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.128.0/17"]}}}`)
+	c.must("PUT", spokes+"/staticMembers/over", `{"properties":{"resourceId":"`+vnet("over")+`"}}`)
+	expect("with an overlapping member", map[string]string{"over": "", "hub": "blue Connected, red Connected"})
+	c.must("DELETE", spokes+"/staticMembers/over", "")
 
 	made := at(c.get(vnet("red")+version), "properties", "virtualNetworkPeerings").([]any)[0].(map[string]any)
 	id := str(made, "id")
