@@ -99,7 +99,12 @@ func TestDeploymentResumed(t *testing.T) {
 	c.must("PUT", deployments+"d"+ofTemplates, body)
 	c.runningSteps(deployments+"d", 1)
 	tables := func() []any { list, _ := c.get(network + "/routeTables")["value"].([]any); return list }
-	first := str(tables(), 0, "name")
+	var first string
+	for range 20000 { // the operation shows before what it writes
+		if first = str(tables(), 0, "name"); first != "" {
+			break
+		}
+	}
 	c.server.Close()
 	c.refused(503, "ServiceUnavailable", "PUT", deployments+"e"+ofTemplates, body)
 	c.refused(404, "ResourceNotFound", "GET", deployments+"e"+ofTemplates, "")

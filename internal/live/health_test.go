@@ -7,10 +7,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/buffer"
+
 	"github.com/ceruleannet/cerulean/intent"
+	"github.com/ceruleannet/cerulean/internal/engine"
 	"github.com/ceruleannet/cerulean/internal/fabric"
 	"github.com/ceruleannet/cerulean/internal/fabric/compile"
 )
@@ -318,4 +322,41 @@ func echo(c net.Conn) error {
 	}
 	_, err := io.ReadFull(c, make([]byte, 12))
 	return err
+}
+
+// The prober's stack gives its links up while members still answer: what arrives
+// after that is dropped.
+func TestPacketsForAClosedProber(t *testing.T) {
+	n := start(t, farmWith(""), Options{})
+	p := &prober{net: n}
+	h, err := n.Host("web-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, l, err := p.to(h.links[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, stop := make(chan struct{}), make(chan struct{})
+	var wire sync.WaitGroup
+	wire.Go(func() {
+		for i := 0; ; i++ {
+			l.deliver(buffer.NewViewWithData([]byte{0x45, 19: 0}), engine.Offload{Partial: true})
+			if i == 100 {
+				close(begun)
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	<-begun
+	p.close()
+	close(stop)
+	wire.Wait()
+	if l.IsAttached() {
+		t.Error("the link is still attached")
+	}
 }

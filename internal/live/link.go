@@ -1,6 +1,8 @@
 package live
 
 import (
+	"sync/atomic"
+
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
@@ -27,8 +29,10 @@ type link struct {
 	port fabric.PortID
 	// device stands in the stack's place; nil if nothing does. Guarded by
 	// wire.mu.
-	device     *attachment
-	dispatcher stack.NetworkDispatcher
+	device *attachment
+	// dispatcher is the stack's side; nil before the stack has the link and after
+	// it gave it up, which it does while the wire still delivers.
+	dispatcher atomic.Pointer[stack.NetworkDispatcher]
 }
 
 var (
@@ -75,12 +79,13 @@ func (l *link) deliver(v *buffer.View, o engine.Offload) {
 	if v.AsSlice()[0]>>4 == 6 {
 		proto = ipv6.ProtocolNumber
 	}
-	if l.dispatcher == nil || !o.Partial && !intact(v.AsSlice()) {
+	d := l.dispatcher.Load()
+	if d == nil || !o.Partial && !intact(v.AsSlice()) {
 		v.Release()
 		return
 	}
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(v)})
-	l.dispatcher.DeliverNetworkPacket(proto, pkt)
+	(*d).DeliverNetworkPacket(proto, pkt)
 	pkt.DecRef()
 }
 
@@ -89,10 +94,16 @@ func multicast(b []byte) bool {
 }
 
 // Attach implements [stack.NetworkLinkEndpoint].
-func (l *link) Attach(d stack.NetworkDispatcher) { l.dispatcher = d }
+func (l *link) Attach(d stack.NetworkDispatcher) {
+	if d == nil {
+		l.dispatcher.Store(nil)
+		return
+	}
+	l.dispatcher.Store(&d)
+}
 
 // IsAttached implements [stack.NetworkLinkEndpoint].
-func (l *link) IsAttached() bool { return l.dispatcher != nil }
+func (l *link) IsAttached() bool { return l.dispatcher.Load() != nil }
 
 // MTU implements [stack.NetworkLinkEndpoint].
 func (l *link) MTU() uint32 { return mtu }

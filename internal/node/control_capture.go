@@ -129,6 +129,9 @@ func (s *System) capture(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, err)
 		return
 	}
+	// What is left of the body may end after this request did; net/http must not
+	// wait for another on the same connection.
+	w.Header().Set("Connection", "close")
 	ask, err := readCaptureAsk(r.URL.Query())
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err)
@@ -156,7 +159,6 @@ func (s *System) capture(w http.ResponseWriter, r *http.Request) {
 		_ = stream.SetReadDeadline(time.Unix(1, 0)) // nobody reads on after this request
 		<-enough
 	}()
-	w.Header().Set("Connection", "close")
 	w.Header().Set("Trailer", countsTrailer)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	stop := s.Net.Tap(func(x *live.Sight) { c.Tap((*observe.Sight)(x)) })

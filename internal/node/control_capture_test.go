@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -190,25 +191,39 @@ func TestCaptureEnds(t *testing.T) {
 	}
 	// By an interrupt: the rest is still written, and counted.
 	ctx, cancel := context.WithCancel(t.Context())
-	var out bytes.Buffer
 	begun, done := make(chan struct{}), make(chan error, 1)
+	out, in := io.Pipe()
 	go func() {
-		counts, err := r.Capture(ctx, node.CaptureAsk{At: []string{"app-1"}, Begun: func() { close(begun) }}, &out)
+		counts, err := r.Capture(ctx, node.CaptureAsk{At: []string{"app-1"}, Begun: func() { close(begun) }}, in)
 		if err == nil && counts.Seen < 3 {
-			err = errors.New("a connection of fewer than three packets was seen")
+			err = fmt.Errorf("a connection of %d packets was seen", counts.Seen)
 		}
+		in.CloseWithError(err)
 		done <- err
+	}()
+	read := make(chan error, 1)
+	go func() {
+		file, err := pcapng.NewReader(out)
+		for n := 1; err == nil; n++ {
+			if _, err = file.Next(); n == 3 {
+				cancel()
+			}
+		}
+		if err != io.EOF {
+			cancel()
+			out.CloseWithError(err)
+		}
+		read <- err
 	}()
 	<-begun
 	if err := dial(t, s, "app-1", "10.0.2.4:6379"); err != nil {
 		t.Error(err)
 	}
-	cancel()
+	if err := <-read; err != io.EOF {
+		t.Error(err)
+	}
 	if err := <-done; err != nil {
 		t.Errorf("by an interrupt: %v", err)
-	}
-	if _, err := pcapng.NewReader(bytes.NewReader(out.Bytes())); err != nil {
-		t.Error(err)
 	}
 	// By the network's end.
 	begun = make(chan struct{})
