@@ -240,10 +240,7 @@ func TestServerFirewallAnswers(t *testing.T) {
 // so nothing moves and nothing is lost.
 func TestDrillOfAFailoverGroup(t *testing.T) {
 	l := lab.Declare(t, ledger, lab.WithPace(1000))
-	d, err := l.Drill(t.Context(), "host web-northeurope", 100*time.Millisecond)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := kept(t, l, "host web-northeurope", 100*time.Millisecond)
 	if len(d.Groups) != 1 {
 		t.Fatalf("%d failover groups\n%s", len(d.Groups), d)
 	}

@@ -47,8 +47,11 @@ func (l *Lab) Fail(target string) (restore func()) {
 type Drill struct {
 	Target string
 	OK     bool // nothing was worse than predicted
-	Held   time.Duration
-	Flows  []DrillFlow
+	// Busy says that this machine was too busy to be measured; empty: it was not.
+	// What did worse than predicted is then not judged.
+	Busy  string
+	Held  time.Duration
+	Flows []DrillFlow
 	// Groups are the SQL failover groups, which were written to meanwhile.
 	Groups []DrillGroup
 	text   string
@@ -116,7 +119,7 @@ func (l *Lab) Drill(ctx context.Context, target string, lasting time.Duration) (
 		}
 		return nil, err
 	}
-	out := &Drill{Target: r.Target, OK: r.OK(), Held: r.Held}
+	out := &Drill{Target: r.Target, OK: r.OK(), Busy: r.Busy, Held: r.Held}
 	for i := range r.Flows {
 		f := &r.Flows[i]
 		out.Flows = append(out.Flows, DrillFlow{

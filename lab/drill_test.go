@@ -36,13 +36,28 @@ expectations:
   - {name: the client reaches the web, allow: client -> front tcp/80}
 `
 
+// kept drills until this machine keeps up, three times at most. One that is too
+// busy to tell shows nothing.
+func kept(t *testing.T, l *lab.Lab, target string, lasting time.Duration) *lab.Drill {
+	t.Helper()
+	var d *lab.Drill
+	for range 3 {
+		var err error
+		if d, err = l.Drill(t.Context(), target, lasting); err != nil {
+			t.Fatal(err)
+		}
+		if d.Busy == "" {
+			return d
+		}
+	}
+	t.Skip(d.Busy)
+	return nil
+}
+
 // The loss of a zone is noticed by probes; new connections go to the other.
 func TestDrill(t *testing.T) {
 	l := lab.Declare(t, farm, lab.WithPace(20))
-	d, err := l.Drill(t.Context(), "zone westeurope/1", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := kept(t, l, "zone westeurope/1", 0)
 	if !d.OK || len(d.Flows) != 5 || !strings.Contains(d.String(), "front/web-1") {
 		t.Errorf("%+v\n%s", d, d)
 	}

@@ -57,7 +57,7 @@ func main() {
 // run is main without the process: what tests call.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // not nil: cobra would take those of this process
 	root.SetIn(stdin)
 	out := &checkedWriter{w: stdout}
 	root.SetOut(out)

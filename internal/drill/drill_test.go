@@ -75,6 +75,27 @@ func start(t *testing.T, yaml string, o live.Options) (*live.Network, *model.Net
 	return n, declared.Network
 }
 
+// kept drills until this machine keeps up, three times at most. One that is too
+// busy to tell shows nothing.
+func kept(t *testing.T, n *live.Network, declared *model.Network, target Target, o Options) *Report {
+	t.Helper()
+	var r *Report
+	for range 3 {
+		var err error
+		if r, err = Run(t.Context(), n, declared.Expectations, target, o); err != nil {
+			t.Fatal(err)
+		}
+		if r.Busy == "" {
+			return r
+		}
+		if !r.OK() {
+			t.Errorf("worse than predicted, and %s", r.Busy)
+		}
+	}
+	t.Skip(r.Busy)
+	return nil
+}
+
 func drilled(t *testing.T, yaml, target string) *Report {
 	t.Helper()
 	declaration, err := intent.Parse([]intent.File{{Name: "network.yaml", Data: []byte(yaml)}}, nil, intent.Options{})
@@ -86,10 +107,7 @@ func drilled(t *testing.T, yaml, target string) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(t.Context(), n, declared.Expectations, what, Options{Grace: 500 * time.Millisecond, Steady: live.SteadyOptions{Every: 20 * time.Millisecond, Patience: time.Second}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := kept(t, n, declared, what, Options{Grace: 500 * time.Millisecond, Steady: live.SteadyOptions{Every: 20 * time.Millisecond, Patience: time.Second}})
 	var b bytes.Buffer
 	if err := r.WriteText(&b); err != nil {
 		t.Fatal(err)
@@ -188,10 +206,7 @@ func TestAppliancePair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(t.Context(), n, declared.Expectations, target, Options{Grace: time.Second, Steady: live.SteadyOptions{Every: 20 * time.Millisecond, Pairs: 8}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := kept(t, n, declared, target, Options{Grace: time.Second, Steady: live.SteadyOptions{Every: 20 * time.Millisecond, Pairs: 8}})
 	if !r.OK() {
 		var b bytes.Buffer
 		_ = r.WriteText(&b)

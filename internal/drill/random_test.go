@@ -82,12 +82,9 @@ func FuzzDrill(f *testing.F) {
 		n, declared := start(t, yaml, live.Options{Pace: 200})
 		all := All(n.Declared())
 		target := all[rng.IntN(len(all))]
-		r, err := Run(t.Context(), n, declared.Expectations, target, Options{
+		r := kept(t, n, declared, target, Options{
 			Grace: 300 * time.Millisecond, Steady: live.SteadyOptions{Every: 20 * time.Millisecond, Patience: time.Second, Pairs: 2, Streams: 2},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		var b strings.Builder
 		_ = r.WriteText(&b)
 		if !r.OK() {

@@ -24,6 +24,9 @@ type Report struct {
 	Took        time.Duration // the whole drill
 	Interrupted bool
 	Already     string // what was down before; empty: nothing
+	// Busy says that this machine was too busy to be measured, and how much; empty:
+	// it was not. What did worse than predicted is then not judged.
+	Busy string
 
 	Expectations []ExpectationReport
 	Flows        []FlowReport
@@ -32,6 +35,7 @@ type Report struct {
 	Groups       []GroupReport
 	Requests     []RequestReport
 
+	spared      bool // something did worse, and the machine was too busy
 	cut         bool // a link is cut, of which the proof knows nothing
 	network     *live.Network
 	predictions []Prediction
@@ -222,23 +226,30 @@ func (r *Report) judged() bool {
 // interrupted is said of what a drill that was interrupted had no time for.
 const interrupted = "the drill was interrupted"
 
-// unjudge takes judgements back if the drill was interrupted: nothing had the time
-// that it was given.
+// unjudge takes judgements back: all of them if the drill was interrupted, for
+// nothing had the time that it was given, and the bad ones if the machine was too
+// busy, for a network can look worse for that, not better.
 func (r *Report) unjudge() {
-	if !r.Interrupted {
-		return
+	undo := func(c *Comparison, said *string) {
+		switch {
+		case r.Interrupted:
+			*c, *said = NotJudged, interrupted
+		case r.Busy != "" && *c == Worse:
+			*c, *said = NotJudged, *said+" ("+r.Busy+")"
+			r.spared = true
+		}
 	}
 	for i := range r.Flows {
-		r.Flows[i].Comparison, r.Flows[i].Said = NotJudged, interrupted
+		undo(&r.Flows[i].Comparison, &r.Flows[i].Said)
 	}
 	for i := range r.Expectations {
-		r.Expectations[i].Comparison, r.Expectations[i].Said = NotJudged, interrupted
+		undo(&r.Expectations[i].Comparison, &r.Expectations[i].Said)
 	}
 	for i := range r.Requests {
-		r.Requests[i].Comparison, r.Requests[i].Said = NotJudged, interrupted
+		undo(&r.Requests[i].Comparison, &r.Requests[i].Said)
 	}
 	for i := range r.Groups {
-		r.Groups[i].Comparison, r.Groups[i].Said = NotJudged, interrupted
+		undo(&r.Groups[i].Comparison, &r.Groups[i].Said)
 	}
 }
 
@@ -261,6 +272,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintln(w)
 	if r.Already != "" {
 		fmt.Fprintf(w, "before it, and all the time: %s\n", r.Already)
+	}
+	if r.spared {
+		fmt.Fprintf(w, "%s; what did worse than predicted is not judged\n", r.Busy)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(r.Members) > 0 {
@@ -346,10 +360,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	switch {
 	case r.Interrupted:
 		result = interrupted + ": this is what was seen until then"
+	case !r.judged() && r.spared:
+		result = "nothing was judged: " + r.Busy
 	case !r.judged():
 		result = "nothing was judged: no flow worked before it failed that anything is predicted of"
 	case !r.OK():
 		result = "the network did worse than predicted"
+	case r.spared:
+		result += ", as far as this machine could tell"
 	}
 	_, err := fmt.Fprintf(w, "\n%s: %s\n", r.Target, result)
 	return err
@@ -438,6 +456,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		OK           bool          `json:"ok"`
 		Interrupted  bool          `json:"interrupted,omitempty"`
 		Already      string        `json:"downBefore,omitempty"`
+		Busy         string        `json:"busy,omitempty"`
 		Pace         float64       `json:"pace"`
 		Held         float64       `json:"heldMs"`
 		Detect       float64       `json:"detectMs"`
@@ -449,7 +468,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Expectations []expectation `json:"expectations"`
 		Flows        []flow        `json:"flows"`
 	}{
-		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Already: r.Already, Pace: r.Pace,
+		Target: r.Target, OK: r.OK(), Interrupted: r.Interrupted, Already: r.Already, Busy: r.Busy, Pace: r.Pace,
 		Held: *ms(r.Held), Detect: *ms(r.Detect), Took: *ms(r.Took),
 		Groups: r.groupDocs(), Requests: r.requestDocs(),
 		Members: []member{}, Expectations: []expectation{}, Flows: []flow{},

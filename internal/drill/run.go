@@ -90,6 +90,8 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	r.cut = len(failure.Cuts) > 0
 	say("predict", "%s", r.predicted())
 
+	machine := watchStalls()
+	defer machine.end()
 	groups := drillGroups(ctx, n, o.Databases, &failure, o.GroupGrace)
 	defer groups.end()
 	if o.Databases != nil {
@@ -147,6 +149,7 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	names.end()
 	r.Names = names.report(m)
 	r.finish(img, &failure, steady.Flows(), m, before, health, n.Health())
+	r.Busy = machine.end()
 	r.unjudge()
 	say("recover", "after %s", m.Ended.Sub(m.Restored).Round(time.Millisecond))
 	if err == nil && ctx.Err() != nil {

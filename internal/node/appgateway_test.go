@@ -398,14 +398,32 @@ func TestExplainURL(t *testing.T) {
 	}
 }
 
+// drilled drills until this machine keeps up, three times at most. One that is too
+// busy to tell shows nothing.
+func drilled(t *testing.T, s *System, o DrillOptions) *drill.Report {
+	t.Helper()
+	var r *drill.Report
+	for range 3 {
+		var err error
+		if r, err = s.Drill(t.Context(), o, func(drill.Event) {}); err != nil {
+			t.Fatal(err)
+		}
+		if r.Busy == "" {
+			return r
+		}
+		if !r.OK() {
+			t.Errorf("worse than predicted, and %s", r.Busy)
+		}
+	}
+	t.Skip(r.Busy)
+	return nil
+}
+
 // A drill sends requests through the gateway while a member dies: what they cost until
 // its probes have noticed, and nothing from then on.
 func TestDrillRequests(t *testing.T) {
 	s := upWith(t, apiExample, UpOptions{NoProbe: true, Pace: 20}, "timeout: 5, probe", "timeout: 1, probe")
-	report, err := s.Drill(t.Context(), DrillOptions{Target: []string{"host", "orders-1"}}, func(drill.Event) {})
-	if err != nil {
-		t.Fatal(err)
-	}
+	report := drilled(t, s, DrillOptions{Target: []string{"host", "orders-1"}})
 	var text strings.Builder
 	if err := report.WriteText(&text); err != nil {
 		t.Fatal(err)

@@ -235,10 +235,7 @@ func TestForcedFailoverLoses(t *testing.T) {
 func TestDrillOfARegionFailsOver(t *testing.T) {
 	s := upWith(t, written(t, ledgerNetwork), UpOptions{Pace: 100, Latency: 1, NoProbe: true})
 	must(t, s, "web-westeurope", "books-data", "CREATE TABLE t (n INT); INSERT INTO t VALUES (1)")
-	r, err := s.Drill(t.Context(), DrillOptions{Target: []string{"region", "westeurope"}, For: 3500 * time.Millisecond, Grace: 200 * time.Millisecond}, func(drill.Event) {})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := drilled(t, s, DrillOptions{Target: []string{"region", "westeurope"}, For: 3500 * time.Millisecond, Grace: 200 * time.Millisecond})
 	if len(r.Groups) != 1 {
 		t.Fatalf("%+v", r.Groups)
 	}

@@ -42,7 +42,7 @@ func TestCommands(t *testing.T) {
 		{"drill zone", 2, []string{"write zone REGION/ZONE"}},
 		{"drill host nobody", 2, []string{"web-1"}},
 		{"drill host web-1 --for -1s", 2, []string{"-1s"}},
-		{"drill host web-1 --pace 50 --for 1s", 0, []string{"the network did what was predicted"}},
+		{"drill host web-1 --pace 50 --for 1s", 0, []string{"host web-1 was down for 1"}},
 		{"capture nobody", 2, []string{`nothing is called "nobody"`}},
 		{"forward nobody:80", 2, []string{`no host "nobody"`}},
 		{"forward web-1", 2, []string{"it has no port"}},
