@@ -79,7 +79,7 @@ func (d dialer) HostName() string { return "books" }
 // leads to the new primary within the TTL of its name.
 func TestPlannedFailoverMovesTheListener(t *testing.T) {
 	l := lab.Declare(t, ledger, lab.WithPace(1000))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	db := connect(t, l, "web-westeurope", "books-data")
 	if _, err := db.ExecContext(ctx, "CREATE TABLE t (n INT); INSERT INTO t VALUES (1)"); err != nil {
@@ -131,7 +131,7 @@ func who(ctx context.Context, t *testing.T, db *sql.DB) string {
 // way that clients have; a host that is no user does not.
 func TestManagedIdentityLogsIn(t *testing.T) {
 	l := lab.Declare(t, ledger)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for _, host := range []string{"web-westeurope", "web-northeurope"} {
 		token, err := identityToken(ctx, l, host)
@@ -223,7 +223,7 @@ func TestServerFirewallAnswers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := lab.Declare(t, strings.NewReplacer("public: false", c.service, "{link: all}", "{link: [app-northeurope]}", "  - resolves: [books-data.database.windows.net, books-data.secondary.database.windows.net]\n", "").Replace(ledger))
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			db := connect(t, l, "internet", "books-sql-westeurope", func(c *mssql.Connector, _ *msdsn.Config) {
 				c.Dialer = elsewhere{dialer{l.Host("internet")}, l.Host("web-westeurope")}

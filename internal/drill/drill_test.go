@@ -75,12 +75,12 @@ func start(t *testing.T, yaml string, o live.Options) (*live.Network, *model.Net
 	return n, declared.Network
 }
 
-// kept drills until this machine keeps up, three times at most. One that is too
+// kept drills until this machine keeps up, twice at most. One that is too
 // busy to tell shows nothing.
 func kept(t *testing.T, n *live.Network, declared *model.Network, target Target, o Options) *Report {
 	t.Helper()
 	var r *Report
-	for range 3 {
+	for range 2 {
 		var err error
 		if r, err = Run(t.Context(), n, declared.Expectations, target, o); err != nil {
 			t.Fatal(err)

@@ -33,7 +33,7 @@ func TestSwapsDoNoHarm(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(200 * time.Microsecond):
+			case <-time.After(5 * time.Millisecond):
 				n.Swap(img)
 			}
 		}

@@ -121,7 +121,7 @@ func TestAttach(t *testing.T) {
 	mu.Unlock()
 
 	// What the host's own stack dials shares the interface.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := app.DialContext(ctx, "tcp", netip.AddrPortFrom(dbAddr, 5432).String())
 	if err != nil {

@@ -40,7 +40,7 @@ func greetAtEdge(t *testing.T, n *Network, name string, port uint16) net.Listene
 
 func helloFrom(t *testing.T, h *Host, to string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := h.DialContext(ctx, "tcp", to)
 	if err != nil {

@@ -49,7 +49,7 @@ func (n *Network) Goroutines() string {
 func (n *Network) Leaked() string {
 	for start := time.Now(); ; runtime.Gosched() {
 		left := n.Goroutines()
-		if left == "" || time.Since(start) > 5*time.Second {
+		if left == "" || time.Since(start) > time.Minute {
 			return left
 		}
 	}

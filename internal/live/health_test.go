@@ -110,7 +110,7 @@ func deadHost(name string) func(*fabric.Image) fabric.Failure {
 func until(t testing.TB, n *Network, what string, is func([]MemberHealth) bool) {
 	t.Helper()
 	for begin := time.Now(); !is(n.Health()); {
-		if time.Since(begin) > 20*time.Second {
+		if time.Since(begin) > 2*time.Minute {
 			t.Fatalf("not %s: %s", what, brief(n.Health()))
 		}
 		select {
@@ -301,7 +301,7 @@ func TestProbeNeedsStatus200(t *testing.T) {
 
 func greet(t testing.TB, n *Network, from *Host, address string) (net.Conn, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := from.DialContext(ctx, "tcp", address)
 	if err != nil {

@@ -98,7 +98,7 @@ func ask(t *testing.T, n *live.Network, from, network, server, name string, kind
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := h.DialContext(ctx, network, server+":53")
 	if err != nil {

@@ -235,8 +235,8 @@ func TestCut(t *testing.T) {
 	east, _ := n.Host("east")
 	west, _ := n.Host("west")
 	second, _ := n.Host("east-2")
-	dial := func(to *Host) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	dial := func(to *Host, patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		d, err := east.DialContext(ctx, "tcp", to.Addrs()[0].String()+":80")
 		if err == nil {
@@ -244,20 +244,20 @@ func TestCut(t *testing.T) {
 		}
 		return err
 	}
-	if err := dial(west); err != nil {
+	if err := dial(west, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	restore := n.Fail(func(*fabric.Image) fabric.Failure {
 		return fabric.Failure{Name: "link", Cuts: []fabric.Cut{{A: fabric.Label{Kind: "region", Name: "eastus"}, B: fabric.Label{Kind: "region", Name: "westeurope"}}}}
 	})
-	if err := dial(west); err == nil {
+	if err := dial(west, 700*time.Millisecond); err == nil {
 		t.Error("a cut link carries a connection")
 	}
-	if err := dial(second); err != nil {
+	if err := dial(second, time.Minute); err != nil {
 		t.Error(err)
 	}
 	restore()
-	if err := dial(west); err != nil {
+	if err := dial(west, time.Minute); err != nil {
 		t.Error(err)
 	}
 }

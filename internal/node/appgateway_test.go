@@ -155,7 +155,7 @@ func asking(t *testing.T, s *System, host, url string, workers int) (end func() 
 // until waits for something that others do.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -398,12 +398,12 @@ func TestExplainURL(t *testing.T) {
 	}
 }
 
-// drilled drills until this machine keeps up, three times at most. One that is too
+// drilled drills until this machine keeps up, twice at most. One that is too
 // busy to tell shows nothing.
 func drilled(t *testing.T, s *System, o DrillOptions) *drill.Report {
 	t.Helper()
 	var r *drill.Report
-	for range 3 {
+	for range 2 {
 		var err error
 		if r, err = s.Drill(t.Context(), o, func(drill.Event) {}); err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func dial(t *testing.T, s *node.System, from, to string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c, err := h.DialContext(ctx, "tcp", to)
 	if err == nil {

@@ -242,7 +242,7 @@ func TestMetrics(t *testing.T) {
 	if t.Failed() {
 		t.Log(text.String())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.MetricsAddr()+"/metrics", nil)
 	if err != nil {

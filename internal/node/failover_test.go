@@ -48,7 +48,7 @@ func sqlRun(t *testing.T, s *System, host, server, statements string) ([][]any, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	name := server + ".database.windows.net"
 	c, err := h.DialContext(ctx, "tcp", name+":1433")

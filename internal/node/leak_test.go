@@ -76,7 +76,7 @@ func openFiles() int {
 // it is: those of closed connections take a moment to see it.
 func settled(most int) int {
 	n := runtime.NumGoroutine()
-	for deadline := time.Now().Add(5 * time.Second); n > most && time.Now().Before(deadline); n = runtime.NumGoroutine() {
+	for deadline := time.Now().Add(time.Minute); n > most && time.Now().Before(deadline); n = runtime.NumGoroutine() {
 		runtime.Gosched()
 		if most == 0 && n == runtime.NumGoroutine() {
 			break
