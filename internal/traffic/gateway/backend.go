@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/balance"
+	"github.com/ceruleannet/cerulean/internal/traffic/underway"
 )
 
 // endpoint is a member as it is asked.
@@ -42,6 +44,7 @@ const (
 // backend is a pool as some settings ask it. Every pair of them has its own
 // health, as in Azure.
 type backend struct {
+	server   *Server
 	name     [2]string // pool and settings
 	settings Settings
 	probe    Probe
@@ -49,15 +52,16 @@ type backend struct {
 	plain    http.RoundTripper // HTTP/1.1, and what TLS agrees on
 	grpc     http.RoundTripper // HTTP/2 always
 	probing  sync.WaitGroup
+	asking   underway.Requests // over plain and grpc
 
 	mu      sync.Mutex
 	members map[endpoint]*presence
-	checks  map[endpoint]Check
+	checks  map[endpoint]Check // also of those that are yet to join, from before
 }
 
 // presence is a member's time in the pool.
 type presence struct {
-	ctx  context.Context // ends when the drain time after its removal is over
+	ctx  context.Context // ends when the drain time after its removal is over, if there is one
 	end  context.CancelFunc
 	kick context.CancelFunc // ends its prober
 
@@ -66,7 +70,7 @@ type presence struct {
 
 func newBackend(s *Server, pool *Pool, settings *Settings, probe Probe) *backend {
 	b := &backend{
-		name: [2]string{pool.Name, settings.Name}, settings: *settings, probe: probe,
+		server: s, name: [2]string{pool.Name, settings.Name}, settings: *settings, probe: probe,
 		balancer: balance.New(balance.WeightedRoundRobin(), balance.Options[endpoint]{}),
 		members:  map[endpoint]*presence{}, checks: map[endpoint]Check{},
 	}
@@ -103,12 +107,12 @@ func (b *backend) update(ctx context.Context, s *Server, pool *Pool) {
 	_ = b.balancer.Update(group) // it was checked
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer maps.DeleteFunc(b.checks, func(e endpoint, _ Check) bool { return !now[e] })
 	for e, p := range b.members {
 		if now[e] {
 			continue
 		}
 		delete(b.members, e)
-		delete(b.checks, e)
 		p.kick()
 		p.lines.sweep(time.Time{}, true)
 		if b.settings.Drain > 0 {
@@ -120,12 +124,24 @@ func (b *backend) update(ctx context.Context, s *Server, pool *Pool) {
 			continue
 		}
 		p := &presence{}
-		p.ctx, p.end = context.WithCancel(ctx)
+		p.ctx, p.end = context.WithCancel(context.Background())
 		probing, kick := context.WithCancel(ctx)
 		p.kick = kick
 		b.members[e] = p
-		b.probing.Go(func() { b.watch(probing, s, e) })
+		known, ok := b.checks[e]
+		if known.Healthy = known.Healthy || !ok; !known.Healthy {
+			b.mark(e, false)
+		}
+		b.probing.Go(func() { b.watch(probing, s, e, known) })
 	}
+}
+
+// inherit takes over what another backend knows of its members: they do not become
+// well by being asked in another way.
+func (b *backend) inherit(from *backend) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	maps.Copy(b.checks, from.checks)
 }
 
 // transport asks members over connections that are kept.
@@ -276,6 +292,11 @@ func (b *backend) close() {
 	}
 	b.mu.Unlock()
 	b.probing.Wait()
+	b.rest()
+}
+
+// rest ends the connections that nobody uses now.
+func (b *backend) rest() {
 	for _, t := range []http.RoundTripper{b.plain, b.grpc} {
 		t.(*http.Transport).CloseIdleConnections()
 	}

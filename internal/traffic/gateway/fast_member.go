@@ -23,7 +23,7 @@ type line struct {
 	deadline time.Time // for reading; zero for none
 	since    time.Time // it waits
 	used     bool      // before
-	forget   func() bool
+	forget   func()
 	answer   http1.Head // of requests that net/http read
 }
 
@@ -85,14 +85,17 @@ func (l *line) close() {
 	l.conn.Close()
 }
 
-// dialLine connects to a member. The connection ends with the member's time.
+// dialLine connects to a member. The connection ends with the member's time, and with
+// the gateway.
 func (s *Server) dialLine(ctx context.Context, p *presence, e endpoint) (*line, error) {
 	conn, err := s.options.Dial(ctx, "tcp", e.String())
 	if err != nil {
 		return nil, &dialError{err}
 	}
 	l := &line{conn: conn, buf: make([]byte, fastBuffer)}
-	l.forget = context.AfterFunc(p.ctx, func() { conn.Close() })
+	over := context.AfterFunc(p.ctx, func() { conn.Close() })
+	closed := context.AfterFunc(s.ctx, func() { conn.Close() })
+	l.forget = func() { over(); closed() }
 	return l, nil
 }
 

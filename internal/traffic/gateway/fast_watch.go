@@ -96,6 +96,14 @@ func (w *watch) over(conn net.Conn, cancel context.CancelFunc) {
 	}
 }
 
+// quit ends what was begun for the client, as if it had left.
+func (w *watch) quit() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gone = true
+	w.drop()
+}
+
 // left reports whether the client has left.
 func (w *watch) left() bool {
 	w.mu.Lock()

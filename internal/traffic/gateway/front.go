@@ -147,6 +147,7 @@ func (f *fastFront) wait(until <-chan struct{}) {
 	f.mu.Lock()
 	for c := range f.conns {
 		c.conn.Close()
+		c.watch.quit() // it may not look, if the client has sent more
 	}
 	f.mu.Unlock()
 	<-done

@@ -159,6 +159,13 @@ type guard struct {
 	breaks *balance.Breaker
 }
 
+// rest ends the connections that nobody uses now.
+func (g *guard) rest() {
+	if g.token != nil {
+		g.token.way.CloseIdleConnections()
+	}
+}
+
 // admit lets a request pass, or answers it. It reports false if it did.
 func (g *guard) admit(w http.ResponseWriter, r *http.Request) bool {
 	p := g.policy

@@ -70,12 +70,15 @@ func probeOf(c *Config, s *Settings) Probe {
 }
 
 // watch probes a member until the context ends. A member is asked at once when it
-// joins, and is taken for well until the probe says otherwise.
-func (b *backend) watch(ctx context.Context, s *Server, e endpoint) {
-	j := judge{threshold: b.probe.Threshold, healthy: true}
+// joins, and is taken for what is known of it until the probe says otherwise.
+func (b *backend) watch(ctx context.Context, s *Server, e endpoint, known Check) {
+	j := judge{threshold: b.probe.Threshold, healthy: known.Healthy, failures: known.Failures}
 	client := b.probeClient(s, e)
 	defer client.CloseIdleConnections()
-	since, sent, failed := time.Now(), uint64(0), uint64(0)
+	since, sent, failed := known.Since, known.Sent, known.Failed
+	if since.IsZero() {
+		since = time.Now()
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 

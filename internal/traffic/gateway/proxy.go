@@ -49,7 +49,18 @@ type exchangeKey struct{}
 
 // serve handles a request at one of the gateway's addresses.
 func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request) {
+	if !s.handled.Begin() {
+		panic(http.ErrAbortHandler) // closed
+	}
+	defer s.handled.Done()
 	begin := time.Now()
+	if r.Header["Upgrade"] != nil {
+		// Nothing else ends a conversation when the gateway does.
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		r = r.WithContext(ctx)
+	}
 	x := &exchange{server: s, state: s.state.Load()}
 	if t, ok := r.Context().Value(securedKey{}).(*tls.ConnectionState); ok {
 		r.TLS = t
@@ -320,11 +331,12 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 	b.mu.Lock()
 	p := b.members[e]
 	b.mu.Unlock()
-	stop := func() bool { return true }
+	over, closed := func() bool { return true }, context.AfterFunc(b.server.ctx, cancel)
 	if p != nil {
-		stop = context.AfterFunc(p.ctx, cancel)
+		over = context.AfterFunc(p.ctx, cancel)
 	}
-	done := sync.OnceFunc(func() { stop(); cancel(); pick.Done(nil) })
+	b.asking.Begin()
+	done := sync.OnceFunc(func() { over(); closed(); cancel(); pick.Done(nil); b.asking.Done() })
 	out := req.Clone(ctx)
 	out.Body = req.Body
 	switch {

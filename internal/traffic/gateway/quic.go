@@ -3,27 +3,21 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
-	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 )
 
-// altSvcAge is how long a client remembers that HTTP/3 is offered, in seconds.
-const altSvcAge = 86400
-
 // quicFront serves HTTP/3 at an address (RFC 9114).
 type quicFront struct {
-	packets net.PacketConn
-	server  *http3.Server
-	offer   string // the Alt-Svc field (RFC 7838)
-	done    chan struct{}
+	socket *quicSocket
+	door   *quicDoor
+	server *http3.Server
+	done   chan struct{} // nothing is accepted any more
 }
 
 // http3 reports whether a listener of the address asks for HTTP/3.
@@ -61,61 +55,56 @@ func settled(r *http.Request) error {
 
 // openQUIC serves HTTP/3 where the configuration asks for it now, and ends it where
 // it does not any more.
-func (s *Server) openQUIC(router *Router, packets map[netip.AddrPort]net.PacketConn) {
+func (s *Server) openQUIC(router *Router, sockets map[netip.AddrPort]*quicSocket) {
 	for i := range router.fronts {
 		f := &router.fronts[i]
 		l := s.fronts[f.address]
-		if p := packets[f.address]; p != nil {
-			l.quic = s.newQUIC(f.address, p)
+		if q := sockets[f.address]; q != nil {
+			l.quic = s.newQUIC(q)
 		} else if q := l.quic; q != nil && !f.http3() {
 			l.quic = nil
-			go q.shut(idleTimeout)
+			q.stop()
+			s.leave(func(ctx context.Context) { s.shutQUIC(ctx, q) })
 		}
 	}
 }
 
-// offerOf is the Alt-Svc field of an address.
-func offerOf(at netip.AddrPort, p net.PacketConn) string {
-	port := int(at.Port())
-	if a, ok := p.LocalAddr().(*net.UDPAddr); ok {
-		port = a.Port
+// newQUIC serves what comes to a socket from now on.
+func (s *Server) newQUIC(socket *quicSocket) *quicFront {
+	q := &quicFront{
+		socket: socket, done: make(chan struct{}),
+		door: &quicDoor{at: socket.packets.LocalAddr(), conns: make(chan *quic.Conn), closed: make(chan struct{})},
+		server: &http3.Server{
+			Handler:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(socket.at, w, r) }),
+			MaxHeaderBytes: maxHeader,
+			IdleTimeout:    idleTimeout,
+		},
 	}
-	return `h3=":` + strconv.Itoa(port) + `"; ma=` + strconv.Itoa(altSvcAge)
-}
-
-func (s *Server) newQUIC(at netip.AddrPort, p net.PacketConn) *quicFront {
-	q := &quicFront{packets: p, done: make(chan struct{}), offer: offerOf(at, p)}
-	q.server = &http3.Server{
-		Handler:        http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(at, w, r) }),
-		MaxHeaderBytes: maxHeader,
-		IdleTimeout:    idleTimeout,
-		TLSConfig: http3.ConfigureTLSConfig(&tls.Config{
-			MinVersion: tls.VersionTLS13,
-			GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-				c, err := s.tlsFor(at, hello)
-				if err == nil {
-					c.MinVersion, c.NextProtos = tls.VersionTLS13, []string{http3.NextProtoH3}
-				}
-				return c, err
-			},
-		}),
-	}
+	socket.open.Store(q.door)
 	go func() {
 		defer close(q.done)
-		_ = q.server.Serve(p)
+		_ = q.server.ServeListener(q.door)
 	}()
 	return q
 }
 
-// shut ends HTTP/3: requests under way have as long as given.
-func (q *quicFront) shut(most time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	defer cancel()
+// stop takes no new connections.
+func (q *quicFront) stop() {
+	q.socket.open.CompareAndSwap(q.door, nil)
+	_ = q.door.Close()
+}
+
+// shutQUIC ends HTTP/3: requests under way have until the context ends.
+func (s *Server) shutQUIC(ctx context.Context, q *quicFront) {
+	q.stop()
+	<-q.done // the server counts no connection after it was shut down
 	if q.server.Shutdown(ctx) != nil {
 		_ = q.server.Close()
 	}
-	q.packets.Close()
-	<-q.done
+	s.mu.Lock()
+	end := s.release(q.socket)
+	s.mu.Unlock()
+	end()
 }
 
 // offered adds what tells clients of HTTP/3, if the listener that takes the request

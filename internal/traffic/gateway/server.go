@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/traffic/cache"
+	"github.com/ceruleannet/cerulean/internal/traffic/underway"
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
@@ -39,9 +41,9 @@ type Options struct {
 	Listen func(ctx context.Context, network, address string) (net.Listener, error)
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	// ListenPacket is how listeners with HTTP/3 reach theirs.
-	// LongWay lets net/http handle every request, also the plain ones.
-	LongWay      bool
 	ListenPacket func(ctx context.Context, network, address string) (net.PacketConn, error)
+	// LongWay lets net/http handle every request, also the plain ones.
+	LongWay bool
 	// OnRequest hears of every request that has ended, OnHealth of every change of
 	// a member's health. They must be quick.
 	OnRequest func(*Record)
@@ -77,13 +79,20 @@ type Server struct {
 	pace    atomic.Pointer[tempo]
 	ctx     context.Context
 	end     context.CancelFunc
+	handled underway.Requests // by net/http
+
+	hurry   context.Context // over when what a Load ended has had its time
+	hasten  context.CancelFunc
+	leaving sync.WaitGroup // of what a Load ended
 
 	mu       sync.Mutex // for Load and Close
 	closed   bool
 	backends map[[2]string]*backend
+	retired  map[*backend]bool // that requests from before a Load may still use
 	guards   map[string]*guard // by target
 	walls    map[string]*waf.Firewall
 	fronts   map[netip.AddrPort]*listening
+	sockets  map[netip.AddrPort]*quicSocket // of HTTP/3, also those that end
 	followed followed
 }
 
@@ -116,9 +125,10 @@ func NewServer(o Options) *Server {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
-	s := &Server{options: o, buffers: &buffers{}, backends: map[[2]string]*backend{}, fronts: map[netip.AddrPort]*listening{}}
+	s := &Server{options: o, buffers: &buffers{}, backends: map[[2]string]*backend{}, retired: map[*backend]bool{}, fronts: map[netip.AddrPort]*listening{}, sockets: map[netip.AddrPort]*quicSocket{}}
 	s.pace.Store(newTempo(o.Pace))
 	s.ctx, s.end = context.WithCancel(context.Background())
+	s.hurry, s.hasten = context.WithCancel(context.Background())
 	s.followed.discover = o.Discover
 	s.proxy = s.newProxy()
 	s.cache = cache.New(cache.Options{})
@@ -146,13 +156,13 @@ func (s *Server) Load(c *Config) error {
 	if err != nil {
 		return err
 	}
-	opened, packets := map[netip.AddrPort]net.Listener{}, map[netip.AddrPort]net.PacketConn{}
+	opened, sockets := map[netip.AddrPort]net.Listener{}, map[netip.AddrPort]*quicSocket{}
 	failed := func(f *front, err error) error {
 		for _, l := range opened {
 			l.Close()
 		}
-		for _, p := range packets {
-			p.Close()
+		for _, q := range sockets {
+			s.leaving.Go(s.release(q))
 		}
 		return fmt.Errorf("listener %s: %w", f.rules[0].listener.Name, err)
 	}
@@ -167,11 +177,11 @@ func (s *Server) Load(c *Config) error {
 			opened[f.address] = l
 		}
 		if f.http3() && (have == nil || have.quic == nil) {
-			p, err := s.options.ListenPacket(s.ctx, "udp", listenAddress(f.address))
+			q, err := s.socket(f.address)
 			if err != nil {
 				return failed(f, err)
 			}
-			packets[f.address] = p
+			sockets[f.address] = q
 		}
 	}
 	s.cache.Resize(c.CacheSize)
@@ -180,19 +190,19 @@ func (s *Server) Load(c *Config) error {
 	s.walls = walls
 	s.guards = s.guard(router)
 	offers := map[netip.AddrPort]string{}
-	for at, p := range packets {
-		offers[at] = offerOf(at, p)
+	for at, q := range sockets {
+		offers[at] = q.offer()
 	}
 	for at, f := range s.fronts {
 		if f.quic != nil {
-			offers[at] = f.quic.offer
+			offers[at] = f.quic.socket.offer()
 		}
 	}
 	s.state.Store(&state{router: router, backends: s.backends, guards: s.guards, walls: walls, offers: offers})
 	for at, l := range opened {
 		s.open(at, l)
 	}
-	s.openQUIC(router, packets)
+	s.openQUIC(router, sockets)
 	for at, f := range s.fronts {
 		if has(router, at) {
 			if secure := s.handshakes(at); (secure == nil) != (f.fast.tls.Load() == nil) {
@@ -202,12 +212,37 @@ func (s *Server) Load(c *Config) error {
 		}
 		delete(s.fronts, at)
 		f.fast.stop() // the address is free from now on
-		go f.shut(idleTimeout)
+		if f.quic != nil {
+			f.quic.stop()
+		}
+		s.leave(func(ctx context.Context) { s.shut(ctx, f) })
 	}
 	for _, b := range left {
-		b.close()
+		s.retired[b] = true
+		s.leave(func(ctx context.Context) { s.retire(ctx, b) })
 	}
 	return nil
+}
+
+// retire ends a backend that has no new requests: its probes at once, its connections
+// when those that are under way have ended.
+func (s *Server) retire(ctx context.Context, b *backend) {
+	b.close()
+	b.asking.Wait(ctx)
+	b.rest()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.retired, b)
+}
+
+// leave ends something that is no longer in force, in its own time; Close hastens
+// it. The caller holds mu.
+func (s *Server) leave(end func(ctx context.Context)) {
+	s.leaving.Go(func() {
+		ctx, cancel := context.WithTimeout(s.hurry, idleTimeout)
+		defer cancel()
+		end(ctx)
+	})
 }
 
 // Rebind listens anew at every address, for a network in which they lead elsewhere
@@ -225,7 +260,7 @@ func (s *Server) Rebind() error {
 		}
 		f.fast.stop()
 		delete(s.fronts, at)
-		go f.shut(idleTimeout)
+		s.leave(func(ctx context.Context) { s.shut(ctx, f) })
 		l, err := s.options.Listen(s.ctx, "tcp", listenAddress(at))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listen again at %s: %w", at, err))
@@ -251,7 +286,11 @@ func (s *Server) join(router *Router) (left []*backend) {
 		probe := probeOf(c, t.settings)
 		b := s.backends[key]
 		if b == nil || !b.same(t.settings, probe) {
+			old := b
 			b = newBackend(s, t.pool, t.settings, probe)
+			if old != nil {
+				b.inherit(old)
+			}
 		}
 		b.update(s.ctx, s, s.resolved(c, t.pool))
 		next[key] = b
@@ -308,6 +347,11 @@ func (s *Server) guard(router *Router) map[string]*guard {
 			g.breaks = newBreaker(p.Breaker)
 		}
 		next[t.name] = g
+	}
+	for name, g := range s.guards {
+		if next[name] != g {
+			g.rest()
+		}
 	}
 	return next
 }
@@ -396,19 +440,19 @@ func (s *Server) tlsFor(at netip.AddrPort, hello *tls.ClientHelloInfo) (*tls.Con
 }
 
 // shut ends an address: no new connections, those that are there end their
-// requests, at most for as long as given.
-func (f *listening) shut(most time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), most)
-	defer cancel()
+// requests until the context ends.
+func (s *Server) shut(ctx context.Context, f *listening) {
 	f.fast.stop()
+	var quic sync.WaitGroup
+	if f.quic != nil {
+		quic.Go(func() { s.shutQUIC(ctx, f.quic) })
+	}
 	if f.server.Shutdown(ctx) != nil {
 		_ = f.server.Close()
 	}
 	<-f.done
 	f.fast.wait(ctx.Done())
-	if q := f.quic; q != nil {
-		q.shut(most)
-	}
+	quic.Wait()
 }
 
 // Router returns the router in force, nil before the first Load.
@@ -419,7 +463,9 @@ func (s *Server) Router() *Router {
 	return nil
 }
 
-// Close ends the gateway: requests under way have as long as given to end.
+// Close ends the gateway: requests under way, and conversations of WebSocket, have as
+// long as given to end. Nothing of it is left when Close returns, and no function of
+// its Options is called any more.
 func (s *Server) Close(most time.Duration) {
 	s.mu.Lock()
 	if s.closed {
@@ -427,18 +473,32 @@ func (s *Server) Close(most time.Duration) {
 		return
 	}
 	s.closed = true
-	fronts, backends := s.fronts, s.backends
+	fronts, backends, retired := s.fronts, s.backends, maps.Clone(s.retired)
+	guards := s.guards
 	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	defer context.AfterFunc(ctx, s.hasten)()
 	var all sync.WaitGroup
 	for _, f := range fronts {
-		all.Go(func() { f.shut(most) })
+		all.Go(func() { s.shut(ctx, f) })
 	}
 	all.Wait()
+	s.handled.Wait(ctx) // also conversations, which net/http knows nothing of
 	s.end()
+	s.hasten()
+	s.leaving.Wait()
+	s.handled.End()
 	s.followed.running.Wait()
 	s.cache.Close()
 	for _, b := range backends {
 		b.close()
+	}
+	for b := range retired {
+		b.rest()
+	}
+	for _, g := range guards {
+		g.rest()
 	}
 }
 

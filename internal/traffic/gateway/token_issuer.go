@@ -10,6 +10,9 @@ import (
 // askAgain is how long after a question an issuer is not asked the same again.
 const askAgain = 5 * time.Second
 
+// maxDocument is how much of an issuer's document is read.
+const maxDocument = 1 << 20
+
 // errAsked is a question that was asked a moment ago.
 var errAsked = errors.New("the issuer was asked a moment ago")
 
@@ -37,7 +40,15 @@ func (w *issuerWay) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.down = err != nil || resp.StatusCode != http.StatusOK
 	w.mu.Unlock()
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxDocument)
+	}
 	return resp, err
+}
+
+// CloseIdleConnections ends the connections that nobody uses now, if there are any.
+func (w *issuerWay) CloseIdleConnections() {
+	(&http.Client{Transport: w.RoundTripper}).CloseIdleConnections()
 }
 
 // isDown reports whether nothing came of the last question.
