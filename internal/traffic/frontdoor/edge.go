@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/traffic/cache"
+	"github.com/ceruleannet/cerulean/internal/traffic/underway"
 )
 
 // Times and sizes of the edges.
@@ -35,6 +36,7 @@ type edge struct {
 	lax       *http.Transport // wants only that a known authority signed them
 	proxy     *httputil.ReverseProxy
 	listeners []*listener // guarded by the server's mu
+	handled   underway.Requests
 
 	mu        sync.Mutex
 	config    *Edge
@@ -168,10 +170,8 @@ func (l *listener) serve() {
 	l.edge.server.work.Go(func() { _ = l.http.ServeTLS(l.listen, "", "") })
 }
 
-// close ends a listener: requests under way have as long as given.
-func (l *listener) close(most time.Duration) {
-	ctx, done := context.WithTimeout(context.Background(), most)
-	defer done()
+// close ends a listener: requests under way have until the context ends.
+func (l *listener) close(ctx context.Context) {
 	if l.http == nil {
 		_ = l.listen.Close()
 		return

@@ -57,6 +57,17 @@ func reference() string {
 
 // ServeHTTP answers a request at the edge.
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !e.server.handled.Begin() {
+		panic(http.ErrAbortHandler) // closed
+	}
+	defer e.server.handled.Done()
+	e.handled.Begin()
+	defer e.handled.Done()
+	// Nothing else ends a conversation, or what waits for an origin, when the time is over.
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(e.server.hurry, cancel)()
+	r = r.WithContext(ctx)
 	x := &exchange{edge: e, state: e.server.state.Load(), id: reference(), client: r, begin: time.Now()}
 	x.record = x.newRecord(r)
 	body := &counted{ReadCloser: r.Body}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ceruleannet/cerulean/internal/traffic/cache"
+	"github.com/ceruleannet/cerulean/internal/traffic/underway"
 	"github.com/ceruleannet/cerulean/internal/traffic/waf"
 )
 
@@ -54,6 +55,10 @@ type Server struct {
 	work    sync.WaitGroup
 	state   atomic.Pointer[state]
 	pace    atomic.Value // float64, how much faster than declared probes are sent
+	handled underway.Requests
+
+	hurry  context.Context // over when what a Load ended has had its time
+	hasten context.CancelFunc
 
 	mu    sync.Mutex // guards edges, and lets one Load go on at a time
 	edges []*edge
@@ -81,6 +86,7 @@ func NewServer(o Options) *Server {
 	s := &Server{options: o}
 	s.pace.Store(or(o.Pace, 1))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.hurry, s.hasten = context.WithCancel(context.Background())
 	return s
 }
 
@@ -155,12 +161,16 @@ func (s *Server) Load(c *Config) error {
 	for _, e := range s.edges {
 		for _, l := range e.listeners {
 			if !slices.Contains(keep[e], l) {
-				s.work.Go(func() { l.close(drain) })
+				s.work.Go(func() {
+					ctx, cancel := context.WithTimeout(s.hurry, drain)
+					defer cancel()
+					l.close(ctx)
+				})
 			}
 		}
 		if !slices.Contains(edges, e) {
 			e.watch(nil)
-			s.work.Go(e.end)
+			s.work.Go(func() { s.retire(e) })
 		}
 	}
 	for i, e := range edges {
@@ -178,6 +188,14 @@ func (s *Server) Load(c *Config) error {
 		l.serve()
 	}
 	return nil
+}
+
+// retire ends an edge that is no longer declared, once its requests have ended.
+func (s *Server) retire(e *edge) {
+	ctx, cancel := context.WithTimeout(s.hurry, drain)
+	defer cancel()
+	e.handled.Wait(ctx)
+	e.end()
 }
 
 // drain is how long requests of an edge that is no longer declared may take.
@@ -234,21 +252,29 @@ func (s *Server) Router() *Router {
 	return nil
 }
 
-// Close ends the front door: requests under way have as long as given.
+// Close ends the front door: requests under way, and conversations of WebSocket, have
+// as long as given. Nothing of it is left when Close returns, and no function of its
+// Options is called any more.
 func (s *Server) Close(most time.Duration) {
 	s.mu.Lock()
 	s.cancel()
 	edges := s.edges
 	s.edges = nil
 	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
+	defer context.AfterFunc(ctx, s.hasten)()
 	var all sync.WaitGroup
 	for _, e := range edges {
 		e.watch(nil)
 		for _, l := range e.listeners {
-			all.Go(func() { l.close(most) })
+			all.Go(func() { l.close(ctx) })
 		}
 	}
 	all.Wait()
+	s.handled.Wait(ctx) // also conversations, which net/http knows nothing of
+	s.hasten()
+	s.handled.End()
 	s.work.Wait()
 	for _, e := range edges {
 		e.end()
