@@ -176,7 +176,7 @@ func (g *groupDrill) recruit(d *groupsDrill, img *fabric.Image, f *fabric.Failur
 
 // open logs in through the listener's name, resolved anew.
 func (g *groupDrill) open(ctx context.Context, w *writer, d *groupsDrill) (*tds.Client, net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, writePatience)
+	ctx, cancel := live.WithPatience(ctx, writePatience)
 	defer cancel()
 	c, err := w.host.DialContext(ctx, "tcp", fmt.Sprintf("%s:%d", g.listener, sql.Port))
 	if err != nil {

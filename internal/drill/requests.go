@@ -174,7 +174,7 @@ func (f *requestFlow) run(l *requestLoad) {
 
 func (f *requestFlow) send(ctx context.Context) {
 	t := trial{at: time.Now()}
-	patience, cancel := context.WithTimeout(ctx, f.patience)
+	patience, cancel := live.WithPatience(ctx, f.patience)
 	defer cancel()
 	got := f.from.Get(patience, f.request.URL, f.otherwise)
 	if ctx.Err() != nil {

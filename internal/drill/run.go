@@ -47,6 +47,9 @@ const (
 	// longer and longer between two tries of a segment.
 	recoverLimit = 90 * time.Second
 	look         = 50 * time.Millisecond
+	// breath is between two looks at the clock in a pause; twice as much counts of a
+	// time in which the machine stood still.
+	breath = 10 * time.Millisecond
 )
 
 // Run drills a running network: it predicts, makes traffic, takes the target
@@ -104,15 +107,21 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	if hold == 0 {
 		hold = max(2*detect+o.Grace, groups.holding(), 2*requests.within()+o.Grace)
 	}
-	r.Detect, r.Held = detect, hold
+	r.Detect = detect
 	names := watchNames(n)
 	defer names.end()
 	steady := n.Steady(exps, o.Steady)
 	defer steady.Stop()
 	var m Moments
 	m.Begun = time.Now()
+	base := steady.Calibrate()
 	if err := begun(ctx, steady, o.Grace); err != nil {
 		return nil, err
+	}
+	// On a slow machine answers that are under way when the thing fails come later.
+	late := steady.Calibrate() - base
+	if o.For == 0 {
+		hold += 2 * late
 	}
 	flows := steady.Flows()
 	say("steady", "%d flows", len(flows))
@@ -128,17 +137,21 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	})
 	defer restore()
 	say("fail", "%s is down for %s", target, hold)
-	m.Noticed = m.Failed.Add(min(detect+o.Grace/2, hold*3/4))
-	err = pause(ctx, hold)
+	notice := min(detect+o.Grace/2+late, hold*3/4)
+	err = pause(ctx, notice)
+	m.Noticed = time.Now()
+	if err == nil {
+		err = pause(ctx, hold-notice)
+	}
 	health := n.Health()
 	m.Restored = time.Now()
+	r.Held = m.Restored.Sub(m.Failed)
 	restore()
 	say("restore", "%s is back", target)
 	if err == nil {
 		err = recovered(ctx, n, steady, requests, names, m, before, o.Grace)
 	} else {
-		r.Held = m.Restored.Sub(m.Failed)
-		m.Noticed = m.Failed.Add(min(detect+o.Grace/2, r.Held*3/4))
+		m.Noticed = m.Failed.Add(min(detect+o.Grace/2+late, r.Held*3/4))
 	}
 	r.Interrupted = err != nil || ctx.Err() != nil
 	r.Groups = groups.finish(ctx, m)
@@ -172,13 +185,20 @@ func noticing(n *live.Network) time.Duration {
 	return most
 }
 
+// pause waits for d of time in which this process runs: while the machine stands
+// still, neither do probes notice anything nor flows recover.
 func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
+	for last := time.Now(); d > 0; {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(min(d, breath)):
+		}
+		now := time.Now()
+		d -= min(now.Sub(last), 2*breath)
+		last = now
 	}
+	return nil
 }
 
 // begun waits until every flow had a trial, and a while longer.

@@ -26,7 +26,7 @@ const managerAgent = "Azure Traffic Manager Endpoint Monitor"
 // ask asks an endpoint once: by real packets from the internet's edge.
 func (d *director) ask(e *directed, pace float64) trafficmanager.Reply {
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(d.ctx, e.Monitor.Patience(pace))
+	ctx, cancel := WithPatience(d.ctx, e.Monitor.Patience(pace))
 	defer cancel()
 	why := ""
 	if err := d.exchange(ctx, e); err != nil {

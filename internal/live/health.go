@@ -242,7 +242,7 @@ func (p *pulse) ask(q question) Answer {
 	if q.mute != "" {
 		return Answer{Time: begin, Why: q.mute}
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, Patience(&q.probe, q.pace))
+	ctx, cancel := WithPatience(p.ctx, Patience(&q.probe, q.pace))
 	defer cancel()
 	why := p.prober.ask(ctx, q.link, &q.probe, q.addr)
 	return Answer{Time: begin, Took: time.Since(begin), Why: why}

@@ -88,7 +88,7 @@ func (n *Network) Probe(ctx context.Context, exps []model.Expectation) []ProbeRe
 				defer mine.Done()
 				width <- struct{}{}
 				defer func() { <-width }()
-				ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+				ctx, cancel := WithPatience(ctx, probeTimeout)
 				defer cancel()
 				r.Probes[j] = job(ctx)
 				last.Store(max(last.Load(), int64(time.Since(start))))

@@ -48,7 +48,7 @@ func (h *Host) Get(ctx context.Context, rawURL string, otherwise []netip.Addr) R
 
 func (s sender) get(ctx context.Context, rawURL string, otherwise []netip.Addr) (out Requested) {
 	out.From = s.host.Name
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := WithPatience(ctx, probeTimeout)
 	defer cancel()
 	begin := time.Now()
 	defer func() { out.Took = time.Since(begin) }()

@@ -89,6 +89,31 @@ type Steady struct {
 	group sync.WaitGroup
 	mu    sync.Mutex
 	flows []*SteadyFlow
+	// slowest is the longest that a trial took which worked; patience how long one
+	// may take.
+	slowest, patience time.Duration
+}
+
+// Calibrate makes the traffic as patient as this machine needs: at least as patient
+// as it was, and a few times as patient as the slowest trial so far took, within
+// limits. It returns how patient the traffic is then. To be called while all is well:
+// what is slow then is not what the traffic looks for.
+func (s *Steady) Calibrate() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.patience = min(max(s.patience, slower*s.slowest), slower*s.opts.Patience)
+	return s.patience
+}
+
+// slower is how much slower than before a trial may become, and how much more
+// patient than asked the traffic.
+const slower = 5
+
+// patient is how long a trial may take now.
+func (s *Steady) patient() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.patience
 }
 
 // Steady begins real traffic between the declared hosts for every expectation
@@ -107,7 +132,7 @@ func (n *Network) Steady(exps []model.Expectation, o SteadyOptions) *Steady {
 	if o.Streams <= 0 {
 		o.Streams = 4
 	}
-	s := &Steady{net: n, opts: o}
+	s := &Steady{net: n, opts: o, patience: o.Patience}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	img := n.Image()
 	n.labelled(func() {
@@ -283,8 +308,8 @@ func (s *Steady) begin(img *fabric.Image, index int, kind SteadyKind, p pair, a 
 	})
 }
 
-// note adds a trial to a flow.
-func (s *Steady) note(f *SteadyFlow, by string, err error) {
+// note adds a trial to a flow, which began some time ago.
+func (s *Steady) note(f *SteadyFlow, began time.Time, by string, err error) {
 	now := time.Now()
 	why := ""
 	if err != nil {
@@ -295,9 +320,12 @@ func (s *Steady) note(f *SteadyFlow, by string, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil {
+		s.slowest = max(s.slowest, now.Sub(began))
+	}
 	if n := len(f.Spells); n > 0 {
 		last := &f.Spells[n-1]
-		if last.OK == (err == nil) && last.Why == why && last.By == by && now.Sub(last.To) <= s.opts.Patience+s.opts.Every {
+		if last.OK == (err == nil) && last.Why == why && last.By == by && now.Sub(last.To) <= s.patience+s.opts.Every {
 			last.To = now
 			last.Trials++
 			return
@@ -339,7 +367,8 @@ func (s *Steady) connects(f *SteadyFlow, p pair, service model.ServiceKind) {
 	ticker := time.NewTicker(s.opts.Every)
 	defer ticker.Stop()
 	for {
-		ctx, cancel := context.WithTimeout(s.ctx, s.opts.Patience)
+		began := time.Now()
+		ctx, cancel := WithPatience(s.ctx, s.patient())
 		by := ""
 		c, err := p.from.dialTCP(ctx, netip.AddrPortFrom(p.src, 0), netip.AddrPortFrom(p.dst, f.Packet.DstPort))
 		if err == nil {
@@ -349,7 +378,7 @@ func (s *Steady) connects(f *SteadyFlow, p pair, service model.ServiceKind) {
 			c.Close()
 		}
 		cancel()
-		s.note(f, by, err)
+		s.note(f, began, by, err)
 		if !s.wait(ticker) {
 			return
 		}
@@ -395,9 +424,10 @@ func page(r *bufio.Reader) (string, error) {
 
 // stream keeps one connection and says something over it again and again.
 func (s *Steady) stream(f *SteadyFlow, p pair, service model.ServiceKind) {
+	began := time.Now()
 	c, err := s.open(f, p)
 	if err != nil {
-		s.note(f, "", err)
+		s.note(f, began, "", err)
 		s.end(f, "never connected: "+shortly(err))
 		return
 	}
@@ -445,12 +475,12 @@ func (s *Steady) stream(f *SteadyFlow, p pair, service model.ServiceKind) {
 	if service != model.ServiceTCP {
 		text = "GET / HTTP/1.1\r\nHost: steady\r\n\r\n"
 	}
-	var asked time.Time
+	asked, waited := false, time.Duration(0) // in ticks: a process that stands still has none
 	for {
-		if asked.IsZero() {
-			asked = time.Now()
+		if !asked {
+			asked, waited, began = true, 0, time.Now()
 			if _, err := io.WriteString(c, text); err != nil {
-				s.note(f, "", err)
+				s.note(f, began, "", err)
 				s.end(f, shortly(err))
 				return
 			}
@@ -459,18 +489,18 @@ func (s *Steady) stream(f *SteadyFlow, p pair, service model.ServiceKind) {
 		case <-s.ctx.Done():
 			return
 		case err := <-answers:
-			s.note(f, "", err)
+			s.note(f, began, "", err)
 			if err != nil {
 				s.end(f, shortly(err))
 				return
 			}
-			asked = time.Time{}
+			asked = false
 			if !s.wait(ticker) {
 				return
 			}
 		case <-ticker.C:
-			if time.Since(asked) > s.opts.Patience {
-				s.note(f, "", context.DeadlineExceeded)
+			if waited += s.opts.Every; waited > s.patient() {
+				s.note(f, began, "", context.DeadlineExceeded)
 			}
 		}
 	}
@@ -487,7 +517,7 @@ func (s *Steady) end(f *SteadyFlow, why string) {
 
 // open connects a stream and notes the way it takes.
 func (s *Steady) open(f *SteadyFlow, p pair) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, 4*s.opts.Patience)
+	ctx, cancel := WithPatience(s.ctx, 4*s.patient())
 	defer cancel()
 	x, err := p.from.open(tcp.ProtocolNumber, netip.AddrPortFrom(p.src, 0), netip.AddrPortFrom(p.dst, f.Packet.DstPort))
 	if err != nil {
@@ -527,10 +557,11 @@ func (s *Steady) datagrams(f *SteadyFlow, p pair, say []byte) {
 		}
 	}
 	if err != nil {
-		s.note(f, "", err)
+		s.note(f, time.Now(), "", err)
 		return
 	}
 	for first := true; ; first = false {
+		began := time.Now()
 		if !first {
 			// A denial is told once a socket; the flow's ports stay.
 			if x, err = p.from.open(udp.ProtocolNumber, netip.AddrPortFrom(p.src, f.Packet.SrcPort), netip.AddrPortFrom(p.dst, f.Packet.DstPort)); err == nil {
@@ -543,7 +574,7 @@ func (s *Steady) datagrams(f *SteadyFlow, p pair, say []byte) {
 		if err == nil {
 			err = s.datagram(x, say)
 		}
-		s.note(f, "", err)
+		s.note(f, began, "", err)
 		err = nil
 		if !s.wait(ticker) {
 			return
@@ -553,7 +584,7 @@ func (s *Steady) datagrams(f *SteadyFlow, p pair, say []byte) {
 
 // datagram sends one datagram, waits for its answer and closes the socket.
 func (s *Steady) datagram(x *socket, say []byte) error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Patience)
+	ctx, cancel := WithPatience(s.ctx, s.patient())
 	defer cancel()
 	d := newDatagrams(x)
 	defer d.Close()

@@ -355,7 +355,7 @@ rules: [{name: web, priority: 1, listener: web, pool: web, settings: plain}]
 	if asked[0].Load() != last {
 		t.Error("asked after it had gone")
 	}
-	names := &mdns.Client{Timeout: 5 * time.Second}
+	names := &mdns.Client{Timeout: time.Minute}
 	until(t, "its name", func() bool {
 		m, _, err := names.Exchange(new(mdns.Msg).SetQuestion("_web._tcp.svc.test.", mdns.TypeSRV), at.dns.String())
 		return err == nil && len(m.Answer) == 1 && m.Answer[0].(*mdns.SRV).Target == "i1.web.svc.test."

@@ -47,7 +47,7 @@ func serving(t *testing.T, o DNSOptions) (ask func(name string, subnet string) s
 				Code: mdns.EDNS0SUBNET, Family: 1, SourceNetmask: uint8(p.Bits()), Address: p.Addr().AsSlice(),
 			})
 		}
-		m, _, err := (&mdns.Client{Timeout: 5 * time.Second}).Exchange(q, at.String())
+		m, _, err := (&mdns.Client{Timeout: time.Minute}).Exchange(q, at.String())
 		if err != nil {
 			return err.Error()
 		}

@@ -45,7 +45,7 @@ func TestServer(t *testing.T) {
 		}
 		for _, target := range targets {
 			for _, proto := range []string{"udp", "tcp"} {
-				client := &mdns.Client{Net: proto, Timeout: 5 * time.Second}
+				client := &mdns.Client{Net: proto, Timeout: time.Minute}
 				m, _, err := client.Exchange(new(mdns.Msg).SetQuestion("web.example.org.", typeA), target)
 				if err != nil || len(m.Answer) != 2 {
 					t.Errorf("%s at %s: %v %v", proto, target, m, err)
@@ -80,7 +80,7 @@ func TestSwap(t *testing.T) {
 		}
 		return s
 	}
-	client := &mdns.Client{Timeout: 5 * time.Second}
+	client := &mdns.Client{Timeout: time.Minute}
 	for i, addr := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		srv.Swap(zone(addr))
 		m, _, err := client.Exchange(new(mdns.Msg).SetQuestion("a.swap.test.", typeA), srv.Addr().String())
@@ -116,7 +116,7 @@ func TestPipelining(t *testing.T) {
 
 func TestTooManyConnections(t *testing.T) {
 	srv := serve(t, "127.0.0.1:0", Options{MaxConns: 1})
-	client := &mdns.Client{Net: "tcp", Timeout: 5 * time.Second}
+	client := &mdns.Client{Net: "tcp", Timeout: time.Minute}
 	first, err := client.Dial(srv.Addr().String())
 	if err != nil {
 		t.Fatal(err)

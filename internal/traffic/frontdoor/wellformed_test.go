@@ -36,7 +36,7 @@ routes: [{name: all, domains: [a], originGroup: web, forwarding: HttpOnly}]
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		_, _ = io.WriteString(c, tt.send)
 		b, _ := io.ReadAll(c)
 		c.Close()

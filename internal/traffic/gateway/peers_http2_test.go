@@ -59,7 +59,7 @@ func ask2(t testing.TB, at string, fields []string, body string) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	f := http2.NewFramer(c, c)
 	_, _ = io.WriteString(c, http2.ClientPreface)
 	_ = f.WriteSettings()

@@ -154,8 +154,8 @@ func (m *rawMember) take() []string {
 }
 
 // exchangeRaw sends bytes and returns the statuses that came back, before the other
-// side closed or said nothing more.
-func exchangeRaw(t testing.TB, at, send string) string {
+// side closed or said nothing more; silent: whether it is to say nothing at all.
+func exchangeRaw(t testing.TB, at, send string, silent bool) string {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", at, 5*time.Second)
 	if err != nil {
@@ -164,8 +164,14 @@ func exchangeRaw(t testing.TB, at, send string) string {
 	defer c.Close()
 	// What is refused early may be refused before all was sent.
 	_, _ = io.WriteString(c, send)
-	_ = c.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
-	b, err := io.ReadAll(io.LimitReader(c, 1<<20))
+	const quiet = 1500 * time.Millisecond
+	r := bufio.NewReader(io.LimitReader(c, 1<<20))
+	if !silent {
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		_, _ = r.Peek(1)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(quiet))
+	b, err := io.ReadAll(r)
 	var out []string
 	for _, m := range regexp.MustCompile(`(?m)(?:^|ok|>\s*)HTTP/1\.[01] (\d\d\d)`).FindAllStringSubmatch(string(b), -1) {
 		out = append(out, m[1])
@@ -279,7 +285,7 @@ func testPeer(t *testing.T, peer string, requests ...[]oddRequest) {
 		if other := map[string]string{"nginx": x.nginx, "haproxy": x.haproxy}[peer]; other != "" {
 			want = other
 		}
-		status := exchangeRaw(t, at, x.send)
+		status := exchangeRaw(t, at, x.send, want == "silent")
 		got := strings.Join(append([]string{status}, m.take()...), " | ")
 		got = strings.ReplaceAll(strings.ReplaceAll(got, member, "MEMBER"), strings.Repeat("x", 20<<10), "LONG")
 		if got != want {
@@ -317,7 +323,7 @@ func startProgram(t testing.TB, at string, program string, args ...string) {
 		_ = cmd.Process.Kill()
 		<-ended
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		c, err := net.Dial("tcp", at)

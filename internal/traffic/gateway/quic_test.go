@@ -49,7 +49,7 @@ func TestHTTP3(t *testing.T) {
 	defer tr.Close()
 	method := "POST"
 	ask := func(body string) (*http.Response, string, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		req, _ := http.NewRequestWithContext(ctx, method, "https://"+udp+"/a?b", strings.NewReader(body))
 		req.Host = "shop.example"

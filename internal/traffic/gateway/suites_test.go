@@ -185,7 +185,7 @@ func TestWebSocketLibraries(t *testing.T) {
 		g := startWith(t, simple(backendServer(t, name, server)), func(o *Options) { o.OnRequest = nil })
 		at := "ws://" + g.real("0.0.0.0:80") + "/echo"
 		t.Run("gorilla to "+name, func(t *testing.T) {
-			d := gorilla.Dialer{EnableCompression: true, Subprotocols: []string{"echo"}, HandshakeTimeout: 5 * time.Second}
+			d := gorilla.Dialer{EnableCompression: true, Subprotocols: []string{"echo"}, HandshakeTimeout: time.Minute}
 			c, resp, err := d.Dial(at, http.Header{"Origin": {"http://" + g.real("0.0.0.0:80")}})
 			if err != nil {
 				t.Fatal(err, resp)
