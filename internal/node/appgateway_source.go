@@ -55,6 +55,7 @@ func (g *appGateways) source(r *model.Resource, resources []*model.Resource) app
 			return nil, false, nil
 		},
 	}
+	src.Trusted = !extra.Gateway.IsZero()
 	if g.secrets != nil {
 		src.Secret = func(id string) ([]byte, error) { return g.secret(r, resources, id) }
 	}
@@ -83,8 +84,8 @@ func (s *System) beside(path string) string {
 	return filepath.Join(dir, path)
 }
 
-// secret reads a secret for a gateway: one of its identities must be allowed to.
-// Where it has none, the platform reads for it.
+// secret reads a secret for a gateway: one of its identities must be allowed to. That
+// a gateway without any may read was decided before.
 func (g *appGateways) secret(of *model.Resource, resources []*model.Resource, id string) ([]byte, error) {
 	vault, name, _, err := secretAt(resources, id)
 	if err != nil {
@@ -134,8 +135,12 @@ func secretAt(resources []*model.Resource, id string) (vault model.ID, name, ver
 
 // readable says why none of a gateway's identities may read a secret.
 func (g *appGateways) readable(of *model.Resource, vault model.ID, name string) error {
+	objects := identitiesOf(of)
+	if identity, ok := of.Doc["identity"].(map[string]any); ok && len(objects) == 0 {
+		return fmt.Errorf("none of the gateway's identities of type %v is known", identity["type"])
+	}
 	var errs []error
-	for _, object := range identitiesOf(of) {
+	for _, object := range objects {
 		err := g.secrets.Readable(vault, name, object)
 		if err == nil {
 			return nil

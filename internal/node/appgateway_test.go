@@ -325,7 +325,14 @@ func TestGatewayCertificateOfVault(t *testing.T) {
 		for _, o := range objects {
 			users["/identities/"+o] = map[string]any{"principalId": o}
 		}
+		if len(users) == 0 {
+			return &model.Resource{} // of the short form
+		}
 		return &model.Resource{Doc: map[string]any{"identity": map[string]any{"userAssignedIdentities": users}}}
+	}
+	unknown := &model.Resource{Doc: map[string]any{"identity": map[string]any{"type": "UserAssigned", "userAssignedIdentities": map[string]any{"/identities/x": map[string]any{}}}}}
+	if _, err := g.secret(unknown, resources, "https://keys.vault.azure.net/secrets/cert"); err == nil || !strings.Contains(err.Error(), "UserAssigned is known") {
+		t.Errorf("an identity that nobody knows: %v", err)
 	}
 	for _, of := range []*model.Resource{as(), as("reader"), as("other", "reader")} {
 		if b, err := g.secret(of, resources, "https://keys.vault.azure.net/secrets/cert"); err != nil || string(b) != "text" {

@@ -187,6 +187,36 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// Who may read a certificate of a key vault: a gateway with a user-assigned identity,
+// and one of the short form ("TLS termination with Key Vault certificates").
+func TestVaultIdentity(t *testing.T) {
+	with := strings.Replace(document, `"properties":{}}],
+	"httpListeners"`, `"properties":{"keyVaultSecretId":"https://v.vault.azure.net/secrets/x"}}],
+	"httpListeners"`, 1)
+	const asked = "the vault was asked"
+	for _, tt := range []struct {
+		name     string
+		identity any
+		trusted  bool
+		want     string
+	}{
+		{"none", nil, false, "the gateway has no identity to read it by"},
+		{"type None", map[string]any{"type": "None"}, false, "the gateway has no identity to read it by"},
+		{"system-assigned", map[string]any{"type": "SystemAssigned", "principalId": "p"}, false, "the gateway has no identity to read it by"},
+		{"user-assigned", map[string]any{"type": "UserAssigned", "userAssignedIdentities": map[string]any{"/i": map[string]any{}}}, false, asked},
+		{"short form", nil, true, asked},
+	} {
+		s := source(t, with)
+		if s.Trusted = tt.trusted; tt.identity != nil {
+			s.Gateway.Doc["identity"] = tt.identity
+		}
+		s.Secret = func(string) ([]byte, error) { return nil, errors.New(asked) }
+		if _, _, err := Convert(s); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
+		}
+	}
+}
+
 // FuzzConvert: no document makes it panic, and what it returns can be routed by.
 func FuzzConvert(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(document, `"~`, `"`+id+"/")))

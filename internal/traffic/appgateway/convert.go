@@ -35,6 +35,10 @@ type Source struct {
 	Authority func(name string) ([]byte, bool, error)
 	// Secret returns what a secret of a key vault holds, by its address.
 	Secret func(id string) ([]byte, error)
+	// Trusted means that a gateway without an identity may read secrets: it was
+	// declared in the short form, which has no word for one. Otherwise it may not, as
+	// in Azure ("TLS termination with Key Vault certificates").
+	Trusted bool
 	// Roots is whom everybody trusts; nil means the system's.
 	Roots *x509.CertPool
 	// Own is the network's own authority, for clients' certificates.
@@ -262,8 +266,14 @@ func (c *converter) secret(id string) ([]byte, error) {
 	if c.source.Secret == nil {
 		return nil, fmt.Errorf("no key vault is at hand for %s", id)
 	}
-	if identity, _ := c.source.Gateway.Doc["identity"].(map[string]any); len(identity) == 0 {
-		c.finding("/identity", "the gateway has no identity: %s is read by the platform, where Azure asks for a user-assigned identity with the role Key Vault Secrets User", id)
+	identity, _ := c.source.Gateway.Doc["identity"].(map[string]any)
+	users, _ := identity["userAssignedIdentities"].(map[string]any)
+	switch {
+	case len(users) > 0:
+	case !c.source.Trusted:
+		return nil, fmt.Errorf("%s: the gateway has no identity to read it by: add a user-assigned identity and assign it the role Key Vault Secrets User on the vault", id)
+	default:
+		c.finding("/identity", "the short form has no identity: %s is read without, where Azure asks for a user-assigned identity with the role Key Vault Secrets User", id)
 	}
 	b, err := c.source.Secret(id)
 	if err != nil {
