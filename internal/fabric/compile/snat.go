@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,9 +16,12 @@ import (
 
 const typePublicPrefix = "Microsoft.Network/publicIPPrefixes"
 
-// minutes is an idle timeout of a rule; 0, which leaves it to Azure, is the
-// interpreters' default of 4 minutes.
-func minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
+// defaultIdle is the idle timeout in minutes of a rule or gateway that has none
+// ("Load Balancer TCP Reset and Idle Timeout"; "Azure NAT Gateway resource").
+const defaultIdle = 4
+
+// minutes is an idle timeout of a rule; 0 leaves it to Azure.
+func minutes(n int) time.Duration { return time.Duration(cmp.Or(n, defaultIdle)) * time.Minute }
 
 // resets is what enableTcpReset stands for.
 func resets(on bool) fabric.Reset {

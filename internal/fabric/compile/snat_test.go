@@ -128,7 +128,7 @@ func TestTimersOfRules(t *testing.T) {
 		reset       fabric.Reset
 	}
 	want := map[string]timed{
-		"web": {15 * time.Minute, 90 * time.Second, fabric.ResetIdle}, "plain": {0, 90 * time.Second, fabric.ResetNever},
+		"web": {15 * time.Minute, 90 * time.Second, fabric.ResetIdle}, "plain": {4 * time.Minute, 90 * time.Second, fabric.ResetNever},
 		"ssh": {30 * time.Minute, 0, fabric.ResetIdle},
 	}
 	for _, r := range img.Ports[portOf(t, img, "lb")].Inward.Redirects {
