@@ -188,14 +188,14 @@ func (x *service) near(s *subnet) bool {
 // nearRoutes lead from a private subnet to the storage accounts of its region,
 // which need no way out ("Default outbound access in Azure"). They stand where
 // the default route to the internet would: any user route that holds the
-// address and leads elsewhere comes first. No virtual network rule knows the
-// subnet by them.
+// address and leads elsewhere comes first, and so does a service endpoint, with
+// its policies. No virtual network rule knows the subnet by these routes.
 func (c *compiler) nearRoutes(all []ranked, s *subnet, users *userRoutes) []ranked {
 	if !c.nearStorage(s) {
 		return all
 	}
 	for _, x := range c.services {
-		if !x.near(s) || slices.ContainsFunc(users.routes, func(u userRoute) bool { return u.kind != routeInternet && u.prefix.Contains(x.addr) }) {
+		if !x.near(s) || c.byEndpoint(s, x) || slices.ContainsFunc(users.routes, func(u userRoute) bool { return u.kind != routeInternet && u.prefix.Contains(x.addr) }) {
 			continue
 		}
 		all = append(all, ranked{fabric.Route{
@@ -204,6 +204,17 @@ func (c *compiler) nearRoutes(all []ranked, s *subnet, users *userRoutes) []rank
 		}, rankSystem})
 	}
 	return all
+}
+
+// byEndpoint reports whether a service endpoint of a subnet leads to a service.
+func (c *compiler) byEndpoint(s *subnet, x *service) bool {
+	return slices.ContainsFunc(serviceEndpoints(s), func(e serviceEndpoint) bool {
+		if endpointTag(e.service) != x.kind.tag {
+			return false
+		}
+		prefixes, _ := c.endpointPrefixes(&e)
+		return holds(prefixes, x.addr)
+	})
 }
 
 // endpointPrefixes returns the IPv4 prefixes of an endpoint's service in its

@@ -292,6 +292,25 @@ func TestPrivateSubnetReachesNearStorage(t *testing.T) {
 	)
 }
 
+// "Virtual network service endpoints": in a private subnet, too, an endpoint leads
+// to the accounts of the region, who know the subnet by it, and its policy holds.
+func TestServiceEndpointOfPrivateSubnet(t *testing.T) {
+	n := &network{t: t}
+	const private = `"defaultOutboundAccess":false,"serviceEndpoints":[{"service":"Microsoft.Storage"}]`
+	n.add("sep/p", `{"properties":{"serviceEndpointPolicyDefinitions":[{"name":"d","properties":{"service":"Microsoft.Storage","serviceResources":["~store/shut"]}}]}}`)
+	n.vnet("net", "10.0.0.0/16", "s 10.0.0.0/24 "+private, `t 10.0.1.0/24 "serviceEndpointPolicies":[{"id":"~sep/p"}],`+private)
+	n.nic("a", "net/s", "10.0.0.4").nic("b", "net/t", "10.0.1.4")
+	n.account("near", "").account("shut", `"networkAcls":{"defaultAction":"Deny","virtualNetworkRules":[{"id":"~vnet/net/subnets/s"},{"id":"~vnet/net/subnets/t"}]}`)
+	img := n.compile()
+	near, shut := addrOf(t, img, "near"), addrOf(t, img, "shut")
+	expect(t, img,
+		fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = allow delivered: a > near", near),
+		fmt.Sprintf("a: tcp 10.0.0.4 %s:443 = allow delivered: a > shut", shut),
+		fmt.Sprintf("b: tcp 10.0.1.4 %s:443 = deny route-drop: b", near),
+		fmt.Sprintf("b: tcp 10.0.1.4 %s:443 = allow delivered: b > shut", shut),
+	)
+}
+
 // Effective routes as the service answered them (a laboratory's dump of
 // 2021-03): a service endpoint in one subnet, a private endpoint in the network
 // and in its peer.
