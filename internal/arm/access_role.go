@@ -17,7 +17,7 @@ func accessKinds() []*kind {
 		{
 			Type: typeRoleAssignment, NoEtag: true, Place: anywhere, Name: guidName, Sync: true, SyncDelete: true,
 			Updated: http.StatusCreated, // as recorded; "Role Assignments - Create" names 200 too
-			Check:   checkRoleAssignment, Fill: fillAuthor,
+			Check:   checkRoleAssignment, Fill: fillAuthor, Shape: shapeAuthored, LastWords: true,
 			Terms: func(r *model.Resource) []string {
 				return []string{termPrincipal + strings.ToLower(text(r.Properties(), "principalId"))}
 			},
@@ -26,9 +26,20 @@ func accessKinds() []*kind {
 			Type: typeRoleDefinition, NoEtag: true, Place: anywhere, Name: guidName, Sync: true, SyncDelete: true,
 			Updated:  http.StatusCreated, // the only one its clients take (Role Definitions - Create Or Update)
 			Defaults: []setting{{"type", "CustomRole"}}, Check: checkRoleDefinition, Fill: fillAuthor,
-			Settle: settleRoleDefinition,
+			Settle: settleRoleDefinition, Shape: shapeAuthored, LastWords: true,
 		},
 	}
+}
+
+// shapeAuthored is a role or an assignment as it is shown: the answer to a write
+// does not say who made it (Azure/azure-cli recordings), later ones do.
+func shapeAuthored(c *call, r *model.Resource) map[string]any {
+	if c.r == nil || c.r.Method != http.MethodPut {
+		return r.Doc
+	}
+	doc, p := shallow(r.Doc), shallow(r.Properties())
+	doc["properties"], p["createdBy"] = p, nil
+	return doc
 }
 
 // role is a role definition.
@@ -46,8 +57,13 @@ type role struct {
 func builtInRoles() []role { return append(managementRoles(), dataRoles()...) }
 
 func managementRoles() []role {
-	reading := []string{"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", "Microsoft.ResourceHealth/availabilityStatuses/read", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*"}
-	with := func(more ...string) []string { return append(more, reading...) }
+	// Their actions are in the order in which the service has them.
+	with := func(own string) []string {
+		return []string{
+			"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", own, "Microsoft.ResourceHealth/availabilityStatuses/read",
+			"Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*",
+		}
+	}
 	return []role{
 		{
 			guid: "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", name: "Owner", allow: []string{"*"},
@@ -86,7 +102,11 @@ func managementRoles() []role {
 		},
 		{
 			guid: "b12aa53e-6015-4669-85d0-8515ebb3ae7f", name: "Private DNS Zone Contributor",
-			allow:       with("Microsoft.Network/privateDnsZones/*", "Microsoft.Network/privateDnsOperationResults/*", "Microsoft.Network/privateDnsOperationStatuses/*", "Microsoft.Network/virtualNetworks/read", "Microsoft.Network/virtualNetworks/join/action"),
+			allow: []string{
+				"Microsoft.Insights/alertRules/*", "Microsoft.Resources/deployments/*", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Support/*",
+				"Microsoft.Network/privateDnsZones/*", "Microsoft.Network/privateDnsOperationResults/*", "Microsoft.Network/privateDnsOperationStatuses/*",
+				"Microsoft.Network/virtualNetworks/read", "Microsoft.Network/virtualNetworks/join/action", "Microsoft.Authorization/*/read",
+			},
 			description: "Lets you manage private DNS zone resources, but not the virtual networks they are linked to.",
 		},
 		{
@@ -96,7 +116,11 @@ func managementRoles() []role {
 		},
 		{
 			guid: "f1a07417-d97a-45cb-824c-7a7467783830", name: "Managed Identity Operator",
-			allow:       with("Microsoft.ManagedIdentity/userAssignedIdentities/*/read", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action"),
+			allow: []string{
+				"Microsoft.ManagedIdentity/userAssignedIdentities/*/read", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+				"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", "Microsoft.Resources/subscriptions/resourceGroups/read",
+				"Microsoft.Resources/deployments/*", "Microsoft.Support/*",
+			},
 			description: "Read and Assign User Assigned Identity",
 		},
 	}

@@ -50,6 +50,8 @@ func (c *call) remove(k *kind, id model.ID) *Fault {
 		return notFound(model.GroupID(c.subscription, id.Name()), false)
 	case gone == nil:
 		c.w.WriteHeader(http.StatusNoContent)
+	case k.SyncDelete && k.LastWords:
+		return c.answer(http.StatusOK, k, gone, false)
 	case k.SyncDelete:
 		c.w.WriteHeader(http.StatusOK)
 	default:

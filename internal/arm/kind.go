@@ -59,6 +59,7 @@ type kind struct {
 	SystemData bool // has systemData
 	Sync       bool // writes finish before they are answered
 	SyncDelete bool // deletions do
+	LastWords  bool // a deletion is answered with what was there (with SyncDelete)
 	Created    int  // status of a creation; 0 means 201
 	Updated    int  // status of a change by PUT; 0 means 200
 	Patched    int  // status of a change by PATCH that goes on as an operation; 0 means 200 and none

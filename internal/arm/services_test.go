@@ -3,6 +3,7 @@ package arm_test
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -159,7 +160,9 @@ func TestAccessAuthor(t *testing.T) {
 			"principalId":"285754a5-70ad-44af-9251-28c415538f72","principalType":"User","description":"` + description + `",
 			"condition":"@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:Name] stringEquals 'foo'","conditionVersion":"2.0"}}`
 	}
-	c.must("PUT", assignment, body("one"))
+	if p := at(c.must("PUT", assignment, body("one")).body, "properties").(map[string]any); p["createdBy"] != nil || p["updatedBy"] == nil {
+		t.Errorf("the answer to a write tells who made it: %v", p)
+	}
 	made := c.get(assignment)
 	if at(made, "properties", "conditionVersion") != "2.0" || !strings.HasSuffix(fmt.Sprint(at(made, "properties", "condition")), "'foo'") {
 		t.Errorf("the condition: %v", made)
@@ -184,6 +187,9 @@ func TestAccessAuthor(t *testing.T) {
 	changed := c.get(assignment)
 	if at(changed, "properties", "createdOn") != at(made, "properties", "createdOn") || at(changed, "properties", "updatedOn") == at(made, "properties", "updatedOn") {
 		t.Errorf("made %v, changed %v", made, changed)
+	}
+	if gone := c.must("DELETE", assignment, ""); gone.status != 200 || !reflect.DeepEqual(gone.body, changed) {
+		t.Errorf("the answer to a deletion is not what was there: %d %v", gone.status, gone.body)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 )
@@ -95,6 +96,18 @@ version: 1
 	}
 	if got := locationOf(c, "G"); got != "westus" {
 		t.Errorf("the group is in %s", got)
+	}
+}
+
+func TestOnly(t *testing.T) {
+	all := []outcome{{Type: "Microsoft.Sql/servers"}, {Type: "Microsoft.Sql/servers ()"}, {Type: "Microsoft.Sql/servers/databases"}, {Type: "resourceGroups (list)"}}
+	for _, c := range []struct {
+		types string
+		want  int
+	}{{"", 4}, {"^microsoft.sql/servers$", 2}, {"^Microsoft.Sql/", 3}, {"^resourceGroups$", 1}} {
+		if got := only(regexp.MustCompile("(?i)"+c.types), slices.Clone(all)); len(got) != c.want {
+			t.Errorf("%q: %v", c.types, got)
+		}
 	}
 }
 

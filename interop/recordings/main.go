@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +26,7 @@ func run(ctx context.Context) error {
 	cerulean := flag.String("cerulean", "cerulean", "the program to test")
 	each := flag.Bool("v", false, "print every difference of every exchange")
 	most := flag.Int("most", 60, "how many sorts of differences the summary lists")
+	types := flag.String("types", "", "compare only answers about the types that match this `REGEXP`, such as '^Microsoft.Sql/servers(/databases)?$'; the others are sent all the same")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: recordings [flags] FILE|FOLDER...")
 		flag.PrintDefaults()
@@ -32,6 +35,10 @@ func run(ctx context.Context) error {
 	files, err := cassettes(flag.Args())
 	if err != nil {
 		return err
+	}
+	wanted, err := regexp.Compile("(?i)" + *types)
+	if err != nil {
+		return fmt.Errorf("--types: %w", err)
 	}
 	if _, err := exec.LookPath(*cerulean); err != nil {
 		return fmt.Errorf("the program to test: %w; build it and name it with --cerulean", err)
@@ -48,6 +55,7 @@ func run(ctx context.Context) error {
 			failed++
 			fmt.Fprintf(os.Stderr, "\r%s: not replayed to its end: %v\n", name, err)
 		}
+		outcomes = only(wanted, outcomes)
 		r.add(name, outcomes, err == nil)
 		fmt.Fprintf(os.Stderr, "\r%d of %d recordings", n+1, len(files))
 		if *each {
@@ -60,6 +68,15 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("%d of %d recordings were not replayed to their end", failed, len(files))
 	}
 	return ctx.Err()
+}
+
+// only are the outcomes of exchanges about types that match; an action or a list
+// is of the type it is named after.
+func only(types *regexp.Regexp, outcomes []outcome) []outcome {
+	return slices.DeleteFunc(outcomes, func(o outcome) bool {
+		t, _, _ := strings.Cut(o.Type, " (")
+		return !types.MatchString(t)
+	})
 }
 
 // cassettes are the recordings that arguments name.
