@@ -18,6 +18,9 @@
 //  4. The answer is the stored document, with what only the server knows added
 //     (read.go), and for slow types an operation to poll (operation.go).
 //
+// What is in a resource group becomes a template again in group_export.go and
+// group_template.go.
+//
 // A write is durable before it is acknowledged, and it is durable whole: the
 // stored document already says Succeeded. That an operation takes time is told
 // by its name, which carries the instant it ends, so a crash leaves nothing

@@ -132,13 +132,7 @@ func serviceKinds() []*kind {
 			},
 			Refs: []reference{rules}, InUse: used,
 			Check: checkVault, Fill: fillVault, Settle: settleVault,
-			Show: func(r *reading, p map[string]any) {
-				r.showConnections(p)
-				if list, _ := p["privateEndpointConnections"].([]any); len(list) == 0 {
-					delete(p, "privateEndpointConnections")
-				}
-				p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
-			},
+			Show: showVault,
 			Verbs: []verb{linkResourceVerb()},
 		},
 		{

@@ -142,6 +142,8 @@ func (c *call) dispatch(path []string) *Fault {
 		return c.listResources(model.GroupID(c.subscription, path[3]))
 	case n == 5 && is(2, "resourceGroups") && is(4, "moveResources"), n == 5 && is(2, "resourceGroups") && is(4, "validateMoveResources"):
 		return c.moveResources(path[3], is(4, "validateMoveResources"))
+	case n == 5 && is(2, "resourceGroups") && is(4, "exportTemplate"):
+		return c.exportGroup(path[3])
 	case n == 3 && is(2, "resourceGroups"):
 		return c.collection(model.SubscriptionID(c.subscription), model.TypeResourceGroup)
 	}

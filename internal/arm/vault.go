@@ -71,10 +71,13 @@ func checkVault(c *change) *Fault {
 	case deleted && !taken:
 		return fault(http.StatusConflict, "ConflictError", "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete.")
 	case deleted:
+		// The vault is what it was, whatever else is said (Azure/azure-cli recording
+		// test_keyvault_softdelete).
 		was, _ := model.CloneJSON(e.Resource.Properties()["vault"]).(map[string]any)
 		for name, v := range was {
-			setDefault(p, name, v)
+			p[name] = v
 		}
+		setDefault(c.doc, "tags", e.Resource.Properties()["tags"])
 		c.tx.Delete(e.Resource.ID)
 	}
 	return nil
@@ -88,6 +91,25 @@ func fillVault(c *change) *Fault {
 		setDefault(acls, "virtualNetworkRules", []any{})
 	}
 	return nil
+}
+
+// showVault shows a vault's address and connections. A firewall that lets
+// everything in is not shown (Azure/azure-cli recordings).
+func showVault(r *reading, p map[string]any) {
+	r.showConnections(p)
+	list, _ := p["privateEndpointConnections"].([]any)
+	if len(list) == 0 {
+		delete(p, "privateEndpointConnections")
+	}
+	for i, v := range list {
+		o, _ := v.(map[string]any)
+		list[i] = map[string]any{"id": o["id"], "properties": o["properties"]}
+	}
+	if acls := object(p, "networkAcls"); strings.EqualFold(text(acls, "defaultAction"), "Allow") && strings.EqualFold(text(acls, "bypass"), "AzureServices") &&
+		len(objects(acls, "ipRules")) == 0 && len(objects(acls, "virtualNetworkRules")) == 0 {
+		delete(p, "networkAcls")
+	}
+	p["vaultUri"] = "https://" + strings.ToLower(r.id.Name()) + ".vault.azure.net/"
 }
 
 // settleVault keeps what a deleted vault was.
