@@ -132,7 +132,7 @@ func serviceKinds() []*kind {
 			},
 			Refs: []reference{rules}, InUse: used,
 			Check: checkVault, Fill: fillVault, Settle: settleVault,
-			Show: showVault,
+			Show:  showVault,
 			Verbs: []verb{linkResourceVerb()},
 		},
 		{
