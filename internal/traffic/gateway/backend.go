@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ceruleannet/cerulean/balance"
@@ -53,6 +54,7 @@ type backend struct {
 	grpc     http.RoundTripper // HTTP/2 always
 	probing  sync.WaitGroup
 	asking   underway.Requests // over plain and grpc
+	retired  atomic.Bool       // a Load has put another in its place
 
 	mu      sync.Mutex
 	members map[endpoint]*presence
@@ -293,6 +295,14 @@ func (b *backend) close() {
 	b.mu.Unlock()
 	b.probing.Wait()
 	b.rest()
+}
+
+// let ends the connection that a request has used, if it was from before a Load:
+// nobody else will.
+func (b *backend) let() {
+	if b.retired.Load() {
+		b.rest()
+	}
 }
 
 // rest ends the connections that nobody uses now.

@@ -36,8 +36,21 @@ func ended(t *testing.T) {
 	}
 }
 
-// udp lets HTTP/3 listen at any port, and says at which.
-func (g *running) udp(o *Options) {
+// anywhere is a gateway on loopback at ports that are free, which is not closed. HTTP/3
+// gets the port again that it had.
+func anywhere(t testing.TB, c *Config, change func(*Options)) *running {
+	t.Helper()
+	g := &running{at: map[string]string{}}
+	o := Options{LongWay: longWay}
+	o.Listen = func(_ context.Context, network, address string) (net.Listener, error) {
+		l, err := net.Listen(network, "127.0.0.1:0")
+		if err == nil {
+			g.mu.Lock()
+			g.at[address] = l.Addr().String()
+			g.mu.Unlock()
+		}
+		return l, err
+	}
 	o.ListenPacket = func(_ context.Context, network, address string) (net.PacketConn, error) {
 		g.mu.Lock()
 		at := g.at["udp "+address]
@@ -53,6 +66,12 @@ func (g *running) udp(o *Options) {
 		}
 		return p, err
 	}
+	change(&o)
+	g.Server = NewServer(o)
+	if err := g.Load(c); err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 // everywhere listens for HTTP at 80, and for HTTPS with HTTP/2 and HTTP/3 at 443.
@@ -81,8 +100,8 @@ func (g *running) speakers(t testing.TB, secure *tls.Config) map[string]http.Rou
 	out := map[string]http.RoundTripper{
 		"HTTP/1.1":          &http.Transport{DialContext: dial("0.0.0.0:80")},
 		"HTTP/1.1 over TLS": &http.Transport{DialContext: dial("0.0.0.0:443"), TLSClientConfig: one, TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}},
-		"HTTP/2":            &http.Transport{DialContext: dial("0.0.0.0:443"), TLSClientConfig: secure, ForceAttemptHTTP2: true},
-		"HTTP/3":            &http3.Transport{TLSClientConfig: secure},
+		"HTTP/2":            &http.Transport{DialContext: dial("0.0.0.0:443"), TLSClientConfig: secure.Clone(), ForceAttemptHTTP2: true},
+		"HTTP/3":            &http3.Transport{TLSClientConfig: secure.Clone()},
 	}
 	t.Cleanup(func() {
 		for _, tr := range out {
@@ -144,30 +163,14 @@ func TestCloseEnds(t *testing.T) {
 	for _, reloaded := range []bool{false, true} {
 		t.Run(fmt.Sprintf("reloaded=%v", reloaded), func(t *testing.T) {
 			var closed, late atomic.Bool
-			g := &running{at: map[string]string{}}
-			o := Options{
-				Listen: func(_ context.Context, network, address string) (net.Listener, error) {
-					l, err := net.Listen(network, "127.0.0.1:0")
-					if err == nil {
-						g.mu.Lock()
-						g.at[address] = l.Addr().String()
-						g.mu.Unlock()
-					}
-					return l, err
-				},
-				OnRequest: func(*Record) {
+			c, secure := everywhere(t, endless)
+			g := anywhere(t, c, func(o *Options) {
+				o.OnRequest = func(*Record) {
 					if closed.Load() {
 						late.Store(true)
 					}
-				},
-				LongWay: longWay,
-			}
-			g.udp(&o)
-			g.Server = NewServer(o)
-			c, secure := everywhere(t, endless)
-			if err := g.Load(c); err != nil {
-				t.Fatal(err)
-			}
+				}
+			})
 			n := 0
 			answers := make(chan struct{}, 20)
 			for name, tr := range g.speakers(t, secure) {

@@ -376,7 +376,7 @@ func (b *backend) send(req *http.Request, pick balance.Pick[endpoint], x *exchan
 	if via == b.grpc {
 		trailersOnly(resp)
 	}
-	resp.Body = endOf(resp.Body, done)
+	resp.Body = endOf(resp.Body, done, b.let)
 	return resp, nil
 }
 
@@ -518,10 +518,11 @@ func (b *buffers) Get() []byte {
 // Put implements [httputil.BufferPool].
 func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
 
-// endOf calls done when a body was read to its end or closed. A body that can be
-// written to as well, as of a connection that changed protocols, stays so.
-func endOf(body io.ReadCloser, done func()) io.ReadCloser {
-	e := &ending{ReadCloser: body, done: done}
+// endOf calls done when a body was read to its end or closed, and closed when it was
+// closed. A body that can be written to as well, as of a connection that changed
+// protocols, stays so.
+func endOf(body io.ReadCloser, done, closed func()) io.ReadCloser {
+	e := &ending{ReadCloser: body, done: done, closed: closed}
 	if rw, ok := body.(io.ReadWriteCloser); ok {
 		return struct {
 			io.Writer
@@ -533,7 +534,7 @@ func endOf(body io.ReadCloser, done func()) io.ReadCloser {
 
 type ending struct {
 	io.ReadCloser
-	done func()
+	done, closed func()
 }
 
 func (e *ending) Read(p []byte) (int, error) {
@@ -547,6 +548,7 @@ func (e *ending) Read(p []byte) (int, error) {
 func (e *ending) Close() error {
 	err := e.ReadCloser.Close()
 	e.done()
+	e.closed()
 	return err
 }
 

@@ -219,6 +219,7 @@ func (s *Server) Load(c *Config) error {
 	}
 	for _, b := range left {
 		s.retired[b] = true
+		b.retired.Store(true)
 		s.leave(func(ctx context.Context) { s.retire(ctx, b) })
 	}
 	return nil
