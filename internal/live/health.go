@@ -42,8 +42,9 @@ type member struct {
 	names [2]string // of the load balancer and of the member's port
 	link  *link     // nil: nobody that runs here
 	heard bool
-	// hopeless means that the compiled network says why no answer will come.
-	hopeless bool
+	// hopeless is why no answer will come, as the compiled network says: the rule
+	// that drops the probe, for example; "" if one may.
+	hopeless string
 }
 
 // memberKey is what a member is, whatever its port's position in the image.
@@ -106,7 +107,7 @@ func (p *pulse) join(img *fabric.Image, now time.Time) fabric.Health {
 
 func (p *pulse) member(img *fabric.Image, t *fabric.Target, asked fabric.Asked, old map[memberKey]*member, now time.Time) *member {
 	port := &img.Ports[t.Port]
-	m := &member{asked: asked, link: p.net.wire.links[t.Port], hopeless: t.Fails != ""}
+	m := &member{asked: asked, link: p.net.wire.links[t.Port], hopeless: t.Fails}
 	m.key = memberKey{strings.ToLower(t.Probe.Origin.Resource), t.Probe.Origin.Name, identityOf(port), t.Own}
 	m.names = [2]string{t.Probe.Origin.Resource[strings.LastIndexByte(t.Probe.Origin.Resource, '/')+1:], port.Name}
 	if before := old[m.key]; before != nil {
@@ -124,7 +125,7 @@ func (m *member) measurable() bool { return m.link != nil && m.asked.Addr.Is4() 
 
 // awaited reports whether the first answer is waited for: of members that a
 // filter keeps from being asked none will come.
-func (m *member) awaited() bool { return m.measurable() && !m.heard && !m.hopeless }
+func (m *member) awaited() bool { return m.measurable() && !m.heard && m.hopeless == "" }
 
 // settled tells those who wait that every member was heard of. The caller holds
 // mu.
@@ -309,6 +310,9 @@ func (n *Network) Health() []MemberHealth {
 		out[i] = MemberHealth{
 			Balancer: m.names[0], Probe: m.probe, Member: m.names[1], Addr: m.asked.Addr,
 			Up: m.up, Why: m.why, Measured: m.heard, Since: m.since, Sent: m.sent, Failed: m.failed, Answers: slices.Clone(m.last),
+		}
+		if !m.up && m.hopeless != "" {
+			out[i].Why = m.hopeless // it says more than that no answer came
 		}
 		if m.link != nil {
 			out[i].Host = m.link.host.Name

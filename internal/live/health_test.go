@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,8 +164,8 @@ func TestNoProbes(t *testing.T) {
 	}
 }
 
-// A rule that denies AzureLoadBalancer makes probes fail; the reason is the
-// rule, as compiled, until packets show that nobody answers.
+// A rule that denies AzureLoadBalancer makes probes fail; the reason is the rule,
+// also when packets have shown that nobody answers.
 func TestProbesMeetFilters(t *testing.T) {
 	n := start(t, farmWith("- {name: no-probes, deny: AzureLoadBalancer -> any tcp/80, priority: 100}"), Options{Pace: 1000})
 	if err := n.Probed(t.Context()); err != nil {
@@ -173,6 +174,14 @@ func TestProbesMeetFilters(t *testing.T) {
 	for _, m := range n.Health() {
 		if down := m.Balancer == "tcp"; down == m.Up || m.Up == (m.Why != "") {
 			t.Errorf("%s: up %v, why %q", m.Balancer, m.Up, m.Why)
+		}
+	}
+	until(t, n, "asked", func(list []MemberHealth) bool {
+		return !slices.ContainsFunc(list, func(m MemberHealth) bool { return !m.Measured })
+	})
+	for _, m := range n.Health() {
+		if want := "no-probes of web drops the probe of port 80"; !m.Up && m.Why != want {
+			t.Errorf("%s of %s: %q, want %q", m.Probe.Name, m.Balancer, m.Why, want)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (d *doctor) mean(name string) error {
 		return nil
 	}
 	p := &d.img.Ports[d.target]
-	if v, ok := firstAddr(d.img, d.target); ok {
+	if v, ok := d.addrOf(d.target); ok {
 		d.meant = v
 	}
 	switch {
@@ -205,17 +205,44 @@ func (d *doctor) publicName(p *fabric.Port) string {
 	return ""
 }
 
-func firstAddr(img *fabric.Image, at fabric.PortID) (netip.Addr, bool) {
-	set := img.Sets[img.Ports[at].Addrs]
-	if len(set) == 0 {
-		for _, p := range img.Publics {
-			if p.Port == at {
-				return p.Addr, true
-			}
-		}
-		return netip.Addr{}, false
+// addrOf returns the address at which the host would ask for a port: who is
+// outside knows its public one.
+func (d *doctor) addrOf(at fabric.PortID) (netip.Addr, bool) {
+	if a, ok := publicAddr(d.img, at); ok && d.outside() {
+		return a, true
 	}
-	return set[0].Lo.Addr(), true
+	return firstAddr(d.img, at)
+}
+
+func firstAddr(img *fabric.Image, at fabric.PortID) (netip.Addr, bool) {
+	if set := img.Sets[img.Ports[at].Addrs]; len(set) > 0 {
+		return set[0].Lo.Addr(), true
+	}
+	return publicAddr(img, at)
+}
+
+func publicAddr(img *fabric.Image, at fabric.PortID) (netip.Addr, bool) {
+	for _, p := range img.Publics {
+		if p.Port == at {
+			return p.Addr, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// outside reports whether the host is of the internet.
+func (d *doctor) outside() bool { return d.img.Ports[d.host.Port()].Kind == fabric.PortEdge }
+
+// asker is the host as the proof knows it: a host, a site, or the internet.
+func (d *doctor) asker() (model.Selector, error) {
+	if d.outside() {
+		return model.Selector{Text: "internet", Internet: true}, nil
+	}
+	kind := "host:"
+	if d.img.Ports[d.host.Port()].Kind == fabric.PortSite {
+		kind = "site:"
+	}
+	return intent.ParseEndpoint(d.s.Design.Network(), kind+d.host.Name)
 }
 
 // owner returns the port that has an address, as the host sees it.
@@ -335,7 +362,7 @@ func (d *doctor) follow() {
 		d.step(DoctorStep{Step: "route", State: stepSkipped, What: "there is no address to go to"})
 		return
 	}
-	from, err := intent.ParseEndpoint(d.s.Design.Network(), "host:"+d.host.Name)
+	from, err := d.asker()
 	if err != nil {
 		d.step(DoctorStep{Step: "route", State: stepSkipped, What: err.Error()})
 		return
@@ -343,6 +370,9 @@ func (d *doctor) follow() {
 	to := model.Selector{Text: goal.String(), Prefixes: []netip.Prefix{netip.PrefixFrom(goal, goal.BitLen())}, Any: true}
 	if d.target != fabric.None {
 		p := &d.img.Ports[d.target]
+		if d.outside() {
+			to.Prefixes = nil // the addresses of ports are those inside
+		}
 		for _, l := range p.Labels {
 			if k := model.LabelKind(l.Kind); k == model.LabelHost || k == model.LabelEndpoint || k == model.LabelBalancer || k == model.LabelService && p.Kind == fabric.PortService || k == model.LabelSite {
 				to.Any, to.All = false, append(to.All, model.Label{Kind: k, Name: l.Name})

@@ -141,3 +141,42 @@ internet:
 		t.Error(err)
 	}
 }
+
+// Who is outside asks at public addresses, and a site comes over its gateway.
+func TestDoctorFromOutside(t *testing.T) {
+	s := upWith(t, written(t, `
+network: outside
+regions: [westeurope]
+networks:
+  - name: net
+    address: 10.0.0.0/16
+    subnets: {web: {nsg: web, hosts: {web: {serves: tcp/80, public-ip: true}, inner: {serves: tcp/80}}}}
+nsgs: {web: {inbound: [{name: shop, allow: any -> any tcp/80}, {name: none, deny: any -> any}]}}
+gateways: [{name: vpn, kind: vpn, vnet: net, sku: VpnGw1AZ}]
+sites: [{name: office, prefixes: [192.168.0.0/16], gateways: [vpn], address: 198.51.100.10}]
+internet: {buyer.example: {address: 192.0.2.80}}
+`), UpOptions{NoProbe: true})
+	for _, c := range []struct {
+		from, to, cause string
+		ok              bool
+	}{
+		{"buyer.example", "web:80", "", true},
+		{"buyer.example", "web:81", "web: none (110) denies it", false},
+		{"buyer.example", "inner:80", "the internet has no way to 10.0.0.5", false},
+		{"office", "inner:80", "", true},
+		{"office", "inner:81", "web: none (110) denies it", false},
+	} {
+		d, err := s.Doctor(t.Context(), c.from, c.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range d.Steps {
+			if (x.Step == "route" || x.Step == "rules") && (x.State == stepSkipped || x.State == stepUnknown) {
+				t.Errorf("%s to %s: %+v", c.from, c.to, x)
+			}
+		}
+		if d.OK != c.ok || !c.ok && (d.Cause == nil || !strings.Contains(d.Cause.What, c.cause)) {
+			t.Errorf("%s to %s: ok %v, %+v", c.from, c.to, d.OK, d.Cause)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/ceruleannet/cerulean/internal/fabric"
@@ -34,7 +35,7 @@ func (h hopWriter) rows(t *fabric.Trace) []Hop {
 			continue
 		}
 		row := Hop{Hop: n, Port: h.p.name(at), Packet: s.Packet.String()}
-		h.fill(&row, s, t)
+		h.fill(&row, s, t, before)
 		switch s.Kind {
 		case fabric.StepTranslate, fabric.StepMasquerade, fabric.StepRestore:
 			row.Result = changed(before, s.Packet)
@@ -49,7 +50,7 @@ func (h hopWriter) rows(t *fabric.Trace) []Hop {
 	return out
 }
 
-func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
+func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace, before fabric.Packet) {
 	img := h.p.img
 	switch s.Kind {
 	case fabric.StepFilter:
@@ -72,7 +73,8 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 		row.Resource, row.Place = r.Origin.Resource, r.Origin.Place
 	case fabric.StepTranslate:
 		row.Stage = "translation"
-		if o := img.Ports[s.Port].Outbound; o != nil {
+		row.Match = "public IP"
+		if o := img.Ports[s.Port].Outbound; o != nil && translates(o, before, s.Packet) {
 			row.Match, row.Resource, row.Place = o.What, o.Origin.Resource, o.Origin.Place
 		}
 	case fabric.StepRedirect:
@@ -100,6 +102,16 @@ func (h hopWriter) fill(row *Hop, s *fabric.Step, t *fabric.Trace) {
 	case fabric.StepStop:
 		row.Stage, row.Result = "stopped", h.p.sentence(t, t.Reason)
 	}
+}
+
+// translates reports whether it was a way out that changed a packet. Else a public
+// IP did: where a NAT gateway is the way out, connections from outside still come,
+// and are answered, by the public IP of the interface ("NAT gateway resource").
+func translates(o *fabric.Outbound, before, after fabric.Packet) bool {
+	of := func(a netip.Addr) bool {
+		return slices.Contains(o.Pool, a) || slices.ContainsFunc(o.Pairs, func(x fabric.Pair) bool { return x.Public == a })
+	}
+	return of(after.Src) || of(before.Dst)
 }
 
 // choices says which targets redirects chose.
