@@ -181,13 +181,20 @@ func newCloud() *cobra.Command {
 	var names []string
 	var slow time.Duration
 	var pace float64
+	var planes bool
 	cmd := &cobra.Command{
 		Use:   "cloud",
 		Short: "Run only the embedded cloud, for other clients",
 		Long: `Serves the Azure Resource Manager API over HTTPS until interrupted, and prints the
 environment other clients need. The certificate authority, the credentials and
-the keys are made for this folder and stay in it.`,
+the keys are made for this folder and stay in it.
+
+With --data-planes, the secrets of key vaults and the blobs of storage accounts
+are served too, by the names that Azure gives them. Clients get there through a
+proxy on this machine that the environment names; it passes everything else on.
+What is written there lives in memory.`,
 		Example: `  cerulean cloud --dir ./cloud --listen 127.0.0.1:8443
+  cerulean cloud --dir ./cloud --data-planes
   cerulean cloud --dir ./cloud --listen 0.0.0.0:8443 --name cloud.test`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -197,7 +204,7 @@ the keys are made for this folder and stay in it.`,
 			if pace < 0 || pace > 10 {
 				return fmt.Errorf("--realistic-timing %v: from 0 to 10", pace)
 			}
-			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, OperationTime: slow, TimingScale: pace, Serve: true})
+			c, err := node.OpenCloud(cmd.Context(), node.CloudOptions{Dir: dir, Listen: listen, Names: names, OperationTime: slow, TimingScale: pace, DataPlanes: planes, Serve: true})
 			if err != nil {
 				return err
 			}
@@ -223,6 +230,7 @@ the keys are made for this folder and stay in it.`,
 	cmd.Flags().StringSliceVar(&names, "name", nil, "further name or address by which clients reach it")
 	cmd.Flags().DurationVar(&slow, "operation-time", 0, "how long operations show as under way, such as 2s")
 	cmd.Flags().Float64Var(&pace, "realistic-timing", 0, "operations take Azure's time, times this (at most 10)")
+	cmd.Flags().BoolVar(&planes, "data-planes", false, "serve the insides of key vaults and storage accounts")
 	cmd.Flags().Lookup("realistic-timing").NoOptDefVal = "1"
 	cmd.AddCommand(newPrincipal(), newCloudExport(), newCloudImport())
 	return cmd

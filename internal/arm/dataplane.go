@@ -16,6 +16,17 @@ import (
 // DataPlane returns the cloud as the data planes of its services see it.
 func (s *Server) DataPlane() paas.Cloud { return dataPlane{s} }
 
+// ServiceNamed returns the resource of a type whose names are unique in the whole
+// cloud, as those of key vaults and storage accounts are.
+func (s *Server) ServiceNamed(resourceType, name string) (model.ID, bool) {
+	for _, e := range findExact(s.store.View(), termType+strings.ToLower(resourceType)) {
+		if strings.EqualFold(e.Resource.ID.Name(), name) {
+			return e.Resource.ID, true
+		}
+	}
+	return model.ID{}, false
+}
+
 // dataPlane implements [paas.Cloud].
 type dataPlane struct{ s *Server }
 

@@ -244,6 +244,15 @@ func (id *Identity) TLS() *tls.Config {
 	}
 }
 
+// Certificate makes a server certificate of the authority for host names or
+// addresses, with a key of its own.
+func (id *Identity) Certificate(hosts ...string) (tls.Certificate, error) {
+	if len(hosts) == 0 {
+		return tls.Certificate{}, errors.New("a certificate needs a name")
+	}
+	return id.issue(hosts)
+}
+
 // keyID names a public key: the start of the hash of its DER form.
 func keyID(k *ecdsa.PublicKey) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(k)

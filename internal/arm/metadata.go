@@ -44,6 +44,10 @@ func (s *Server) cloud(base string) map[string]any {
 	}
 	absent := func(service string) string { return "https://" + service + "." + host + ".invalid" }
 	suffix := func(service string) string { return service + ".invalid" }
+	storage, vault := suffix("storage"), suffix("vault")
+	if s.dataPlanes {
+		storage, vault = "core.windows.net", "vault.azure.net"
+	}
 	return map[string]any{
 		"name":            cloudName,
 		"portal":          base,
@@ -67,7 +71,7 @@ func (s *Server) cloud(base string) map[string]any {
 		"appInsightsResourceId":                 absent("appinsights"),
 		"appInsightsTelemetryChannelResourceId": absent("telemetry"),
 		"suffixes": map[string]any{
-			"storage": suffix("storage"), "keyVaultDns": suffix("vault"), "acrLoginServer": suffix("registry"),
+			"storage": storage, "keyVaultDns": vault, "acrLoginServer": suffix("registry"),
 			"sqlServerHostname": suffix("database"), "azureFrontDoorEndpointSuffix": suffix("frontdoor"),
 			"mhsmDns": suffix("managedhsm"), "storageSyncEndpointSuffix": suffix("storagesync"),
 			"mysqlServerEndpoint": suffix("mysql"), "postgresqlServerEndpoint": suffix("postgres"),

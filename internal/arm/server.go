@@ -42,6 +42,9 @@ type Config struct {
 	TimingScale float64
 	// PageSize is the largest page of a listing; 0 means 1,000.
 	PageSize int
+	// DataPlanes says that the data planes of vaults and accounts are served by
+	// the names that Azure gives them; the metadata names the domains then.
+	DataPlanes bool
 }
 
 const maxTimingScale = 10
@@ -60,6 +63,7 @@ type Server struct {
 	timings       timings
 	timingScale   float64
 	pageSize      int
+	dataPlanes    bool
 	kinds         kindSet
 	tokens        tokenCache
 	operations    operations
@@ -86,7 +90,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		store: c.Store, identity: c.Identity, now: c.Now, base: strings.TrimRight(c.BaseURL, "/"),
-		operationTime: c.OperationTime, pageSize: c.PageSize, kinds: newKindSet(), index: Index,
+		operationTime: c.OperationTime, pageSize: c.PageSize, dataPlanes: c.DataPlanes, kinds: newKindSet(), index: Index,
 		operations: operations{key: c.Identity.hostKey},
 	}
 	if c.TimingScale < 0 || c.TimingScale > maxTimingScale || c.TimingScale != c.TimingScale {

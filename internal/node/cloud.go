@@ -46,6 +46,9 @@ type CloudOptions struct {
 	// Subscription the client works in; empty means the one that is announced, or
 	// else the installation's own.
 	Subscription string
+	// DataPlanes serves the insides of key vaults and storage accounts too, behind
+	// a proxy that the environment names. It needs Serve.
+	DataPlanes bool
 	// Serve announces the cloud in its directory, for other processes to join,
 	// and refuses a directory that another process has open. Without it the
 	// cloud is this process's alone for as long as it takes, unless one that was
@@ -66,12 +69,15 @@ type Cloud struct {
 	// The subscription that clients work in unless they say another.
 	subscription string
 	server       *arm.Server // nil for a cloud served elsewhere
-	store        state.Store
-	stop         context.CancelFunc
-	served       chan error
-	once         sync.Once
-	closeErr     error
-	announced    bool
+	planes       *planeProxy // nil without data planes, and for a cloud served elsewhere
+	// HOST:PORT of the proxy to the data planes, empty if there is none.
+	proxy     string
+	store     state.Store
+	stop      context.CancelFunc
+	served    chan error
+	once      sync.Once
+	closeErr  error
+	announced bool
 }
 
 // StateDir returns the default state folder of a network: .cerulean beside it.
@@ -144,7 +150,7 @@ func newTransport(id *arm.Identity) *http.Transport {
 
 // serve starts the server in this process.
 func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
-	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity, OperationTime: o.OperationTime, TimingScale: o.TimingScale})
+	server, err := arm.New(arm.Config{Store: c.store, Identity: c.identity, OperationTime: o.OperationTime, TimingScale: o.TimingScale, DataPlanes: o.DataPlanes && o.Serve})
 	if err != nil {
 		return err
 	}
@@ -159,6 +165,12 @@ func (c *Cloud) serve(ctx context.Context, o CloudOptions) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop, c.served = stop, make(chan error, 1)
 	go func() { c.served <- server.Serve(serving, listener) }()
+	if o.DataPlanes && o.Serve {
+		if c.planes, err = openPlaneProxy(server, c.identity); err != nil {
+			return err
+		}
+		c.proxy = c.planes.addr()
+	}
 	if c.dir == "" || !o.Serve {
 		return nil
 	}
@@ -201,6 +213,9 @@ func (c *Cloud) Close() error {
 			c.transport.CloseIdleConnections()
 		}
 		var errs []error
+		if c.planes != nil {
+			errs = append(errs, c.planes.close())
+		}
 		if c.stop != nil {
 			c.stop()
 			errs = append(errs, <-c.served)

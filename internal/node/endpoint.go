@@ -24,6 +24,8 @@ const endpointFile = "endpoint.json"
 type endpointDocument struct {
 	Endpoint string `json:"endpoint"`
 	PID      int    `json:"pid"`
+	// Proxy is the HOST:PORT of the way to the data planes, if they are served.
+	Proxy string `json:"proxy,omitempty"`
 	// Subscription is the one that clients work in unless they say another;
 	// empty means the installation's own.
 	Subscription string `json:"subscription,omitempty"`
@@ -35,7 +37,7 @@ const joinTime = 2 * time.Second
 
 // announce writes the endpoint file, whole or not at all.
 func (c *Cloud) announce() error {
-	b, err := json.Marshal(endpointDocument{c.Endpoint, os.Getpid(), c.subscription})
+	b, err := json.Marshal(endpointDocument{Endpoint: c.Endpoint, PID: os.Getpid(), Proxy: c.proxy, Subscription: c.subscription})
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func (c *Cloud) join(ctx context.Context) bool {
 		c.Endpoint = ""
 		return false
 	}
-	c.subscription = cmp.Or(c.subscription, doc.Subscription)
+	c.subscription, c.proxy = cmp.Or(c.subscription, doc.Subscription), doc.Proxy
 	return true
 }
 

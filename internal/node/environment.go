@@ -93,7 +93,20 @@ func (c *Cloud) Environment() (Environment, error) {
 		VariableGroup{"all of them: the authorities of this system and this cloud's", []Variable{
 			{"SSL_CERT_FILE", bundle}, {"REQUESTS_CA_BUNDLE", bundle},
 		}})
-	if direct := withoutProxy(os.Getenv, c.Endpoint); len(direct) > 0 {
+	getenv := os.Getenv
+	if c.proxy != "" {
+		through := "http://" + c.proxy
+		e.Groups = append(e.Groups, VariableGroup{"the way to the insides of key vaults and storage accounts", []Variable{
+			{"HTTPS_PROXY", through}, {"https_proxy", through},
+		}})
+		getenv = func(name string) string {
+			if name == "HTTPS_PROXY" {
+				return through
+			}
+			return os.Getenv(name)
+		}
+	}
+	if direct := withoutProxy(getenv, c.Endpoint); len(direct) > 0 {
 		e.Groups = append(e.Groups, VariableGroup{"no proxy on the way to the cloud", direct})
 	}
 	return e, nil

@@ -54,6 +54,18 @@ func Serves(resource model.ID) []string {
 	return out
 }
 
+// Named returns the type and the name of the resource that answers by a DNS name,
+// if it is a name of data planes at all. No resource of the name need be there.
+func Named(host string) (resourceType, name string, ok bool) {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, n := range planeNames {
+		if name, ok := strings.CutSuffix(host, n.suffix); ok && name != "" && !strings.Contains(name, ".") {
+			return n.kind, name, true
+		}
+	}
+	return "", "", false
+}
+
 // Service returns the data plane of a resource, nil if its type has none.
 // Requests tell by their context who asks ([WithClient]).
 func (p *Planes) Service(resource model.ID) http.Handler {
