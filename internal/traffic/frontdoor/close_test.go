@@ -32,37 +32,37 @@ func silence() {
 // Closing leaves nothing: neither requests that never end, nor conversations, nor those
 // of an edge that a reload took away. Nobody is told anything after it.
 func TestCloseEnds(t *testing.T) {
-	begun := make(chan bool, 10)
-	host, port := answering(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/talk":
-			c, rw, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-			_ = rw.Flush()
-			begun <- true
-			_, _ = io.Copy(io.Discard, c)
-			return
-		case "/stream":
-			w.WriteHeader(200)
-			_ = http.NewResponseController(w).Flush()
-		}
-		begun <- true
-		<-r.Context().Done()
-	})
-	text := func(more string) string {
-		return fmt.Sprintf(`frontDoor: r
+	for _, reloaded := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reloaded=%v", reloaded), func(t *testing.T) {
+			begun := make(chan bool, 10)
+			host, port := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/talk":
+					c, rw, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer c.Close()
+					fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+					_ = rw.Flush()
+					begun <- true
+					_, _ = io.Copy(io.Discard, c)
+					return
+				case "/stream":
+					w.WriteHeader(200)
+					_ = http.NewResponseController(w).Flush()
+				}
+				begun <- true
+				<-r.Context().Done()
+			})
+			text := func(more string) string {
+				return fmt.Sprintf(`frontDoor: r
 edges: [{name: dublin, region: northeurope, port: 1}%s]
 originGroups: [{name: web, origins: [{name: o, host: %s, port: %s}]}]
 routes: [{name: all, originGroup: web}]
 `, more, host, port)
-	}
-	for _, reloaded := range []bool{false, true} {
-		t.Run(fmt.Sprintf("reloaded=%v", reloaded), func(t *testing.T) {
+			}
 			var closed, late atomic.Bool
 			s := serveDoor(t, text(", {name: paris, region: francecentral, port: 2}"), Options{OnRequest: func(*Record) {
 				if closed.Load() {

@@ -139,29 +139,29 @@ func (g *running) request(ctx context.Context, protocol, method, path string, bo
 // Closing leaves nothing: neither requests of any protocol that never end, nor
 // conversations, nor what a reload had ended before. Nobody is told anything after it.
 func TestCloseEnds(t *testing.T) {
-	begun := make(chan struct{}, 10)
-	up := gorilla.Upgrader{}
-	endless := backendServer(t, "endless", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "" {
-			c, err := up.Upgrade(w, r, nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			begun <- struct{}{}
-			_, _, _ = c.ReadMessage()
-			return
-		}
-		if r.URL.Path == "/stream" {
-			w.WriteHeader(200)
-			_ = http.NewResponseController(w).Flush()
-		}
-		begun <- struct{}{}
-		<-r.Context().Done()
-	})
 	for _, reloaded := range []bool{false, true} {
 		t.Run(fmt.Sprintf("reloaded=%v", reloaded), func(t *testing.T) {
+			begun := make(chan struct{}, 10)
+			up := gorilla.Upgrader{}
+			endless := backendServer(t, "endless", func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Upgrade") != "" {
+					c, err := up.Upgrade(w, r, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer c.Close()
+					begun <- struct{}{}
+					_, _, _ = c.ReadMessage()
+					return
+				}
+				if r.URL.Path == "/stream" {
+					w.WriteHeader(200)
+					_ = http.NewResponseController(w).Flush()
+				}
+				begun <- struct{}{}
+				<-r.Context().Done()
+			})
 			var closed, late atomic.Bool
 			c, secure := everywhere(t, endless)
 			g := anywhere(t, c, func(o *Options) {
