@@ -22,8 +22,12 @@ type Client struct {
 	HTTP  *http.Client // nil means [http.DefaultClient]
 }
 
-// retryPause is how long the client waits after a failure.
-const retryPause = 500 * time.Millisecond
+// Times of the client.
+const (
+	retryPause = 500 * time.Millisecond // after a failure
+	patience   = 10 * time.Second       // for an answer; for less if a lease would be over
+	silence    = 3 * heartbeat          // of a watch: then nobody is there any more
+)
 
 // do makes one request; the error of a refusal is what the registry says.
 func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Response, error) {
@@ -67,9 +71,21 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Res
 		return nil, fmt.Errorf("%w: %s", ErrNoLease, why.Error)
 	case http.StatusConflict:
 		return nil, fmt.Errorf("%w: %s", ErrTaken, why.Error)
+	case http.StatusInsufficientStorage:
+		return nil, fmt.Errorf("%w: %s", ErrFull, why.Error)
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return nil, fmt.Errorf("registry: %s", why.Error)
 	}
-	return nil, fmt.Errorf("registry: %s", why.Error)
+	if res.StatusCode >= 500 { // as of a proxy before a registry that is not there
+		return nil, fmt.Errorf("registry: %s", why.Error)
+	}
+	return nil, &refusedError{why.Error}
 }
+
+// refusedError is what a registry says to a request that it does not take.
+type refusedError struct{ why string }
+
+func (e *refusedError) Error() string { return "registry: " + e.why }
 
 func instancePath(i *Instance) string {
 	return "/v1/services/" + url.PathEscape(i.Service) + "/instances/" + url.PathEscape(i.ID)
@@ -78,12 +94,15 @@ func instancePath(i *Instance) string {
 // Register registers an instance and keeps its lease until ctx ends; then it
 // deregisters. health, which may be nil, says how the instance is before each
 // renewal. It returns an error only if the registry refuses the instance; while
-// the registry cannot be reached it tries again.
+// the registry cannot be reached, or an answer does not come, it tries again. Where an
+// answer was lost, the registry may hold a lease that nobody knows: [ErrTaken] counts
+// only once that one must be over.
 func (c *Client) Register(ctx context.Context, i Instance, ttl time.Duration, health func() Health) error {
 	if err := i.check(); err != nil {
 		return err
 	}
 	lease := ""
+	var unsure time.Time // until when the registry may have the instance by a lease that never came
 	defer func() {
 		if lease == "" {
 			return
@@ -99,18 +118,25 @@ func (c *Client) Register(ctx context.Context, i Instance, ttl time.Duration, he
 			i.Health = health()
 		}
 		wait := ttl / 3
+		most := min(patience, max(wait, retryPause))
 		var err error
 		if lease == "" {
-			lease, err = c.register(ctx, i, ttl)
+			lease, err = c.register(ctx, i, ttl, most)
+			if errors.Is(err, ErrNoLease) { // there are no services at that address
+				return err
+			}
+			if err != nil && !refused(err) {
+				unsure = time.Now().Add(ttl)
+			}
 		} else {
-			err = c.renew(ctx, &i, lease)
+			err = c.renew(ctx, &i, lease, most)
 			if errors.Is(err, ErrNoLease) {
 				lease = "" // the registry has forgotten it: again, at once
 				continue
 			}
 		}
 		if err != nil {
-			if refused(err) {
+			if refused(err) && !(errors.Is(err, ErrTaken) && time.Now().Before(unsure)) {
 				return err
 			}
 			wait = min(wait, retryPause)
@@ -125,10 +151,13 @@ func (c *Client) Register(ctx context.Context, i Instance, ttl time.Duration, he
 
 // refused reports whether the registry answered no, rather than not at all.
 func refused(err error) bool {
-	return errors.Is(err, ErrTaken) || strings.HasPrefix(err.Error(), "registry: ")
+	var no *refusedError
+	return errors.Is(err, ErrTaken) || errors.Is(err, ErrFull) || errors.As(err, &no)
 }
 
-func (c *Client) register(ctx context.Context, i Instance, ttl time.Duration) (string, error) {
+func (c *Client) register(ctx context.Context, i Instance, ttl, most time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	res, err := c.do(ctx, http.MethodPut, instancePath(&i), registration{Instance: i, TTL: ttl.Seconds()})
 	if err != nil {
 		return "", err
@@ -139,7 +168,9 @@ func (c *Client) register(ctx context.Context, i Instance, ttl time.Duration) (s
 	return out.Lease, err
 }
 
-func (c *Client) renew(ctx context.Context, i *Instance, lease string) error {
+func (c *Client) renew(ctx context.Context, i *Instance, lease string, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	res, err := c.do(ctx, http.MethodPost, instancePath(i), registered{Lease: lease, Health: i.Health})
 	if err != nil {
 		return err
@@ -168,7 +199,9 @@ func (c *Client) List(ctx context.Context, service string) (List, error) {
 // then hears of the newest state, never of an older one.
 func (c *Client) Follow(ctx context.Context, service string, on func([]Instance)) error {
 	for {
-		list, err := c.List(ctx, service)
+		soon, cancel := context.WithTimeout(ctx, patience)
+		list, err := c.List(soon, service)
+		cancel()
 		if err == nil {
 			on(list.Instances)
 			err = c.from(ctx, service, list, on)
@@ -211,6 +244,10 @@ func (c *Client) from(ctx context.Context, service string, list List, on func([]
 
 // watch reads changes into the list until the connection breaks.
 func (c *Client) watch(ctx context.Context, service string, list *List, on func([]Instance)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	quiet := time.AfterFunc(silence, cancel) // a connection may break without a word
+	defer quiet.Stop()
 	q := url.Values{"service": {service}, "epoch": {list.Epoch}, "after": {strconv.FormatUint(list.Version, 10)}}
 	res, err := c.do(ctx, http.MethodGet, "/v1/watch?"+q.Encode(), nil)
 	if err != nil {
@@ -223,6 +260,7 @@ func (c *Client) watch(ctx context.Context, service string, list *List, on func(
 		if err := lines.Decode(&change); err != nil {
 			return err
 		}
+		quiet.Reset(silence)
 		if change.Version <= list.Version && change.Instance.Service != "" {
 			continue // heard of already
 		}
