@@ -102,10 +102,17 @@ func serviceTagDetails(q *question) (any, *Fault) {
 	return map[string]any{"value": tagValues(names, !strings.EqualFold(q.query.Get("noAddressPrefixes"), "true"))}, nil
 }
 
+// tagParts are what follows the dot in names of tags where that is no region, as
+// in AzureFrontDoor.Backend: those tags are of all regions, as published.
+var tagParts = []string{"Frontend", "Backend", "FirstParty", "MicrosoftSecurity", "ServiceEndpoint", "Core"}
+
 func tagValues(names []string, withPrefixes bool) []any {
 	values := make([]any, len(names))
 	for i, name := range names {
 		service, region, _ := strings.Cut(name, ".")
+		if slices.Contains(tagParts, region) {
+			region = ""
+		}
 		p := map[string]any{"changeNumber": catalog.ServiceTagsChange, "region": strings.ToLower(region), "systemService": service, "state": "GA"}
 		if withPrefixes {
 			prefixes, _ := catalog.ServiceTag(name)

@@ -25,6 +25,13 @@ func TestCatalogue(t *testing.T) {
 	if n, _ := one["value"].([]any); len(n) != 1 || len(prefixesOf(n[0])) == 0 {
 		t.Errorf("one tag: %v", one)
 	}
+	for tag, region := range map[string]string{"Storage.WestEurope": "westeurope", "AzureFrontDoor.FirstParty": "", "AzureMonitor.Core": ""} { // as published
+		one := c.get(where + "serviceTagDetails" + version + "&noAddressPrefixes=true&tagName=" + tag)
+		n, _ := one["value"].([]any)
+		if len(n) != 1 || at(n[0], "properties", "region") != region {
+			t.Errorf("%s: %v", tag, one)
+		}
+	}
 	bare := c.get(where + "serviceTagDetails" + version + "&tagName=Storage.WestEurope&noAddressPrefixes=true")
 	if n, _ := bare["value"].([]any); len(n) != 1 || prefixesOf(n[0]) != nil {
 		t.Errorf("one tag without prefixes: %v", bare)

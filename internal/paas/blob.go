@@ -75,6 +75,7 @@ func (s blobServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.container != "" && c.name == "" && c.q.Get("restype") == "" {
 		c.container, c.name = "$root", c.container // a blob of the root container
 	}
+	c.followManaged()
 	if err := c.authenticate(version); err != nil {
 		c.fail(err)
 		return
@@ -162,6 +163,8 @@ const containers = "Microsoft.Storage/storageAccounts/blobServices/containers"
 var (
 	listContainers  = Right{containers + "/read", false}
 	readContainer   = Right{containers + "/read", false}
+	readService     = Right{"Microsoft.Storage/storageAccounts/blobServices/read", false}
+	writeService    = Right{"Microsoft.Storage/storageAccounts/blobServices/write", false}
 	writeContainer  = Right{containers + "/write", false}
 	deleteContainer = Right{containers + "/delete", false}
 	readBlob        = Right{containers + "/blobs/read", true}
@@ -231,6 +234,8 @@ func (c *blobCall) route() error {
 	}
 	ops := map[string]op{
 		"GET account list":        {listContainers, (*blobCall).listContainers},
+		"GET account properties":  {readService, (*blobCall).serviceProperties},
+		"PUT account properties":  {writeService, (*blobCall).setServiceProperties},
 		"PUT container":           {writeContainer, (*blobCall).createContainer},
 		"GET container":           {readContainer, (*blobCall).showContainer},
 		"HEAD container":          {readContainer, (*blobCall).showContainer},

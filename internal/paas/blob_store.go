@@ -32,6 +32,7 @@ type account struct {
 	blobs      int   // in all containers
 	bytes      int64 // in all blobs and blocks
 	changes    uint64
+	service    serviceProperties
 }
 
 // container is a container of blobs.
@@ -40,6 +41,7 @@ type container struct {
 	metadata map[string]string
 	access   string // "", "blob" or "container": what anybody may read
 	stamp    stamp
+	managed  bool // made through Resource Manager, and gone with what that holds
 	blobs    map[string]*blob
 	pending  map[string]map[string][]byte // uncommitted blocks by blob and decoded ID
 }

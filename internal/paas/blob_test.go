@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/ceruleannet/cerulean/internal/paas"
 	"github.com/ceruleannet/cerulean/model"
@@ -341,10 +342,69 @@ func TestBlobRefusals(t *testing.T) {
 	}
 }
 
+// A container that was made through Resource Manager ("Blob Containers - Create")
+// is there, as it was made, and goes with it.
+func TestManagedContainers(t *testing.T) {
+	w := newWorld(t, paas.Limits{})
+	w.cloud.rights["owner"] = owner
+	c, ctx, got := w.blobs(t, "owner"), t.Context(), make([]byte, 1)
+	if _, err := c.UploadBuffer(ctx, "made", "x", []byte("x"), nil); !bloberror.HasCode(err, bloberror.ContainerNotFound) {
+		t.Errorf("before: %v", err)
+	}
+	id := storeID + "/blobServices/default/containers/made"
+	w.cloud.put(id, `{"properties":{"publicAccess":"Blob","metadata":{"purpose":"tests"}}}`)
+	if _, err := c.UploadBuffer(ctx, "made", "x", []byte("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.ServiceClient().NewContainerClient("made").GetProperties(ctx, nil)
+	if err != nil || p.BlobPublicAccess == nil || *p.BlobPublicAccess != container.PublicAccessTypeBlob || p.Metadata["Purpose"] == nil || *p.Metadata["Purpose"] != "tests" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := c.DownloadBuffer(ctx, "made", "x", got, nil); err != nil || string(got) != "x" {
+		t.Errorf("%q, %v", got, err)
+	}
+	w.cloud.remove(id)
+	if _, err := c.DownloadStream(ctx, "made", "x", nil); !bloberror.HasCode(err, bloberror.ContainerNotFound) {
+		t.Errorf("after: %v", err)
+	}
+}
+
+// Settings of the service: what a request leaves out stays as it is ("Set Blob
+// Service Properties").
+func TestBlobServiceProperties(t *testing.T) {
+	w := newWorld(t, paas.Limits{})
+	w.cloud.rights["owner"] = append([]string{"Microsoft.Storage/storageAccounts/blobServices/* " + storeID}, owner...)
+	c, ctx := w.blobs(t, "owner").ServiceClient(), t.Context()
+	if _, err := c.SetProperties(ctx, &service.SetPropertiesOptions{StaticWebsite: &service.StaticWebsite{Enabled: to.Ptr(true), IndexDocument: to.Ptr("a&b.html")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SetProperties(ctx, &service.SetPropertiesOptions{DeleteRetentionPolicy: &service.RetentionPolicy{Enabled: to.Ptr(true), Days: to.Ptr(int32(7))}}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.GetProperties(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := p.StaticWebsite; s == nil || !*s.Enabled || *s.IndexDocument != "a&b.html" {
+		t.Errorf("static website: %+v", s)
+	}
+	if d := p.DeleteRetentionPolicy; d == nil || !*d.Enabled || *d.Days != 7 {
+		t.Errorf("retention: %+v", d)
+	}
+	if l := p.Logging; l == nil || *l.Read || len(p.CORS) != 0 {
+		t.Errorf("what was never set: %+v, %v", l, p.CORS)
+	}
+	w.cloud.rights["reader"] = owner
+	if _, err := w.blobs(t, "reader").ServiceClient().GetProperties(ctx, nil); !bloberror.HasCode(err, bloberror.AuthorizationPermissionMismatch) {
+		t.Errorf("without the right: %v", err)
+	}
+}
+
 // FuzzBlobs sends requests of any shape to an account: none makes it panic or
 // answer with an internal error.
 func FuzzBlobs(f *testing.F) {
 	for _, seed := range []struct{ method, target, header, value, body string }{
+		{"PUT", "/?restype=service&comp=properties", "", "", "<StorageServiceProperties><StaticWebsite><Enabled>true</Enabled></StaticWebsite></StorageServiceProperties>"},
 		{"PUT", "/box/b?comp=blocklist", "X-Ms-Meta-A", "1", "<BlockList><Latest>MQ==</Latest></BlockList>"},
 		{"GET", "/box?restype=container&comp=list&prefix=a&delimiter=/&maxresults=1", "", "", ""},
 		{"GET", "/box/b", "X-Ms-Range", "bytes=1-", ""},

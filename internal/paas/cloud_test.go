@@ -51,6 +51,12 @@ func (f *fakeCloud) put(id, doc string) {
 	f.docs[r.ID.Key()] = r
 }
 
+func (f *fakeCloud) remove(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.docs, model.MustParseID(id).Key())
+}
+
 func (f *fakeCloud) Resource(id model.ID) (*model.Resource, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
