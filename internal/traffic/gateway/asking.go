@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -21,9 +22,10 @@ type asker interface {
 	over(l *line, e endpoint, asked time.Time) (keep bool, err error)
 }
 
-// tries offers a request to members until one takes it. The error is the last one's.
+// tries offers a request to members until one takes it. The error is the last one's,
+// or that of the member that did not answer in time.
 func (b *backend) tries(ctx context.Context, x asker) error {
-	var last error
+	var last, late error
 	var room [maxTries]endpoint
 	tried := room[:0]
 	repeated := false
@@ -33,30 +35,37 @@ func (b *backend) tries(ctx context.Context, x asker) error {
 			if last == nil {
 				last = err
 			}
-			return last
+			return cmp.Or(late, last)
 		}
-		err = b.offer(x, pick.Member)
+		err = b.offer(x, pick.Member, len(tried) > 0)
 		pick.Done(nil)
 		if err == nil {
 			return nil
 		}
 		tried = append(tried, pick.Member)
 		last = err
+		if isTimeout(err) && !unsent(err) {
+			late = err
+		}
 		switch {
 		case ctx.Err() != nil:
 			return last
 		case unsent(err):
-		case !repeated && x.safe() && x.again() && lost(err):
-			repeated = true // the member may have ended because of it: one more, not all
+		case !repeated && x.safe() && x.again() && (lost(err) || isTimeout(err)):
+			// One more, not all: the member may have ended because of it. That one that
+			// does not answer in time leaves it to a second is documented ("Troubleshoot
+			// bad gateway errors", version 2).
+			repeated = true
 		default:
-			return last
+			return cmp.Or(late, last)
 		}
 	}
-	return last
+	return cmp.Or(late, last)
 }
 
-// offer asks one member over a connection that waits, or a new one.
-func (b *backend) offer(x asker, e endpoint) error {
+// offer asks one member over a connection that waits, or a new one. again says that
+// another was asked before.
+func (b *backend) offer(x asker, e endpoint, again bool) error {
 	b.mu.Lock()
 	p := b.members[e]
 	b.mu.Unlock()
@@ -77,7 +86,7 @@ func (b *backend) offer(x asker, e endpoint) error {
 			}
 		}
 		asked := x.since()
-		if !l.used {
+		if !l.used || again {
 			asked = time.Now()
 		}
 		keep, err := x.over(l, e, asked)

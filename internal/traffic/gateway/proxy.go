@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -276,7 +277,7 @@ func ask(req *http.Request) (*http.Response, error) {
 			cookie = c.Value
 		}
 	}
-	var last error
+	var last, late error
 	var tried []endpoint
 	again, err := repeatable(req)
 	if err != nil {
@@ -286,10 +287,7 @@ func ask(req *http.Request) (*http.Response, error) {
 	for try := range maxTries {
 		pick, err := b.pick(req.Context(), cookie, tried)
 		if err != nil {
-			if last != nil {
-				err = last
-			}
-			return nil, err
+			return nil, cmp.Or(late, last, err)
 		}
 		x.sticky = try == 0 && cookie != "" && pick.Member.cookie() == cookie
 		x.chosen = pick.Member
@@ -298,12 +296,15 @@ func ask(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		last, cookie, tried = err, "", append(tried, pick.Member)
-		if req.Context().Err() != nil || !unsent(err) && (repeated || !lost(err)) {
+		if isTimeout(err) && !unsent(err) {
+			late = err
+		}
+		if req.Context().Err() != nil || !unsent(err) && (repeated || !lost(err) && !isTimeout(err)) {
 			break
 		}
 		repeated = repeated || !unsent(err) // one more, not all: as on the short way
 	}
-	return nil, last
+	return nil, cmp.Or(late, last)
 }
 
 // repeatable reports whether a request may be sent twice. A short body is read for that.

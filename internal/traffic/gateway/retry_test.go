@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // breakingMember reads requests and ends the connection instead of answering; on
@@ -53,6 +54,59 @@ func breakingMember(t *testing.T, answers int) (Member, *atomic.Int64) {
 
 // ways are targets that take the short way and net/http's.
 var ways = map[string]string{"short": "http://a/x", "long": "http://a/%78"}
+
+// One that does not answer in time leaves the request to a second member, no third;
+// 504 if that does not answer either ("Troubleshoot bad gateway errors", version 2). What
+// may not be sent twice is not (RFC 9110, 9.2.2).
+func TestLate(t *testing.T) {
+	for way, url := range ways {
+		for _, tt := range []struct {
+			method       string
+			silent       int64 // requests without an answer, of the first
+			status, asks int
+		}{
+			{"GET", 9, 504, 2},
+			{"POST", 9, 504, 1},
+			{"GET", 1, 200, 2},
+			{"PUT", 1, 200, 2},
+		} {
+			t.Run(fmt.Sprintf("%s %s %d", way, tt.method, tt.silent), func(t *testing.T) {
+				t.Parallel()
+				var asked atomic.Int64
+				var members []Member
+				for range 3 {
+					members = append(members, backendServer(t, "m", func(w http.ResponseWriter, r *http.Request) {
+						if r.Header.Get("User-Agent") == "cerulean-probe" {
+							return
+						}
+						_, _ = io.Copy(io.Discard, r.Body)
+						if asked.Add(1) <= tt.silent {
+							<-r.Context().Done()
+						}
+					}))
+				}
+				c := simple(members...)
+				c.Settings[0].Timeout = time.Second
+				if tt.status == 200 {
+					c.Settings[0].Timeout = 3 * time.Second // enough for an answer
+				}
+				g := start(t, c)
+				req, err := http.NewRequest(tt.method, url, strings.NewReader(map[bool]string{true: "body"}[tt.method != "GET"]))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := g.client("0.0.0.0:80", nil).Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode != tt.status || asked.Load() != int64(tt.asks) {
+					t.Errorf("%s, %d members asked; want %d, %d", resp.Status, asked.Load(), tt.status, tt.asks)
+				}
+			})
+		}
+	}
+}
 
 // A connection that is lost without an answer costs no request that may be sent twice
 // (RFC 9110, 9.2.2): another member is asked, one only.
