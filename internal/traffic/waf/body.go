@@ -36,10 +36,11 @@ func readBody(r *http.Request, limit int64) (*body, error) {
 	return b, nil
 }
 
-// streams reports whether both sides of an exchange talk at once.
+// streams reports whether both sides of an exchange talk at once: gRPC, which there is
+// over HTTP/2 only. A header alone that asks for another protocol says nothing of the
+// body that comes before that (RFC 9110, 7.8).
 func streams(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") ||
-		r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect
+	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
 // replayed reads from one and closes the other.

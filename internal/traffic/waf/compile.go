@@ -41,7 +41,7 @@ SecRequestBodyAccess %s
 SecRequestBodyLimit %d
 SecRequestBodyInMemoryLimit %d
 SecRequestBodyLimitAction ProcessPartial
-SecRequestBodyJsonDepthLimit 128
+SecRequestBodyJsonDepthLimit 1024
 SecArgumentsLimit 1000
 SecResponseBodyAccess %s
 SecResponseBodyMimeType text/plain text/html text/xml application/json

@@ -329,6 +329,9 @@ func TestBodies(t *testing.T) {
 			if test.chunked {
 				r.ContentLength = -1
 			}
+			if strings.HasSuffix(test.typed, "grpc") {
+				r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+			}
 			i, err := f.Begin(r, "", noon)
 			if err != nil {
 				if test.readErr == nil || err.Error() != test.readErr.Error() {
