@@ -14,7 +14,8 @@
 //     balancers.
 //  4. judge.go says what each flow's timeline shows: what survived, what failed
 //     over and how fast, what stayed down, and whether that is worse than
-//     predicted. It has no clock.
+//     predicted. It has no clock. stall.go watches meanwhile whether this machine
+//     keeps up: what does worse on one that does not is not judged.
 //  5. failover.go writes through the names of SQL failover groups meanwhile, and
 //     counts what was acknowledged and is gone.
 //  6. requests.go sends the requests of expectations through their gateways, many

@@ -151,11 +151,27 @@ func crosses(img *fabric.Image, f *fabric.Failure, paths ...[]fabric.PortID) (fa
 	return fabric.Cut{}, false
 }
 
-// Established says what should become of an established stream: it goes on if
-// nothing that it passes is down. Load balancers do not move it.
-func Established(img *fabric.Image, f *fabric.Failure, forward, reply []fabric.PortID) (Forecast, string) {
+// Established says what should become of an established TCP stream, of which p is
+// the first packet: it goes on if nothing that it passes is down. Load balancers do
+// not move it, and one of the Basic SKU ends it when no member of its is up
+// ("Azure Load Balancer health probes"). after is the image with the failure, once
+// probes have noticed it.
+func Established(img, after *fabric.Image, f *fabric.Failure, p fabric.Packet, forward, reply []fabric.PortID) (Forecast, string) {
 	if len(forward) == 0 {
 		return Unknown, "its path is not known"
+	}
+	if public, ok := after.PublicAt(p.Dst); ok && public.Private.IsValid() {
+		p.Dst = public.Private
+	}
+	for _, at := range forward {
+		if after.Ports[at].Inward == nil {
+			continue
+		}
+		if i, ok := after.RedirectOf(at, p); ok {
+			if r := &after.Ports[at].Inward.Redirects[i]; r.EndsAllDown && !r.Healthy() {
+				return Fails, after.Ports[at].Name + " ends its flows when all its members are down"
+			}
+		}
 	}
 	dead := map[fabric.PortID]bool{}
 	for _, p := range f.Ports {

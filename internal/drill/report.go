@@ -115,13 +115,13 @@ func (r *Report) finish(img *fabric.Image, f *fabric.Failure, flows []live.Stead
 			Expectation: p.Expectation, Before: p.Before, Predicted: p.After, Why: p.Why, Comparison: NotJudged,
 		})
 	}
-	known := map[string]FlowReport{}
+	known, noticed := map[string]FlowReport{}, img.WhatIf(f)
 	for i := range flows {
 		x := FlowReport{SteadyFlow: flows[i], Timeline: Read(&flows[i], m)}
 		key := fmt.Sprint(x.Kind == live.SteadyStream, x.At, x.Packet.Src, x.Packet.Dst, x.Packet.Proto, x.Packet.DstPort)
 		switch old, ok := known[key]; {
 		case x.Kind == live.SteadyStream:
-			x.Forecast, x.ForecastWhy = Established(img, f, x.Forward, x.Reply)
+			x.Forecast, x.ForecastWhy = Established(img, noticed, f, x.Packet, x.Forward, x.Reply)
 		case ok:
 			x.Forecast, x.ForecastWhy = old.Forecast, old.ForecastWhy
 		default:

@@ -46,6 +46,8 @@ const (
 	// recoverLimit is how long after the restoration a flow may take: TCP waits
 	// longer and longer between two tries of a segment.
 	recoverLimit = 90 * time.Second
+	// busyLimit is the same on a machine that is too busy to be measured.
+	busyLimit = 5 * time.Second
 	look         = 50 * time.Millisecond
 	// breath is between two looks at the clock in a pause; twice as much counts of a
 	// time in which the machine stood still.
@@ -149,7 +151,7 @@ func Run(ctx context.Context, n *live.Network, exps []model.Expectation, target 
 	restore()
 	say("restore", "%s is back", target)
 	if err == nil {
-		err = recovered(ctx, n, steady, requests, names, m, before, o.Grace)
+		err = recovered(ctx, n, steady, requests, names, machine, m, before, o.Grace)
 	} else {
 		m.Noticed = m.Failed.Add(min(detect+o.Grace/2+late, r.Held*3/4))
 	}
@@ -217,7 +219,7 @@ func begun(ctx context.Context, s *live.Steady, grace time.Duration) error {
 
 // recovered waits until members are up that were, and all flows that worked
 // before the failure, and have not ended, work.
-func recovered(ctx context.Context, n *live.Network, s *live.Steady, requests *requestLoad, names *nameWatch, m Moments, before []live.MemberHealth, grace time.Duration) error {
+func recovered(ctx context.Context, n *live.Network, s *live.Steady, requests *requestLoad, names *nameWatch, machine *stalls, m Moments, before []live.MemberHealth, grace time.Duration) error {
 	up := func(list []live.MemberHealth) (out []string) {
 		for _, x := range list {
 			if x.Up {
@@ -227,7 +229,7 @@ func recovered(ctx context.Context, n *live.Network, s *live.Steady, requests *r
 		return out
 	}
 	want := up(before)
-	for limit := time.Now().Add(recoverLimit); time.Now().Before(limit); {
+	for took := time.Duration(0); took < recoverLimit && (took < busyLimit || !machine.busy.Load()); took = time.Since(m.Restored) {
 		ready := true
 		have := up(n.Health())
 		for _, name := range want {

@@ -3,6 +3,7 @@ package drill
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,19 +15,19 @@ type stalls struct {
 	done chan struct{}
 	once sync.Once
 
-	// Of the watching goroutine until done.
-	longest time.Duration
-	busy    bool
+	busy    atomic.Bool
+	longest time.Duration // of the watching goroutine until done
 }
 
 // How the watch looks: it sleeps for a stallBeat again and again. A machine is
-// too busy if in some stallWindow it woke later than it should for the greater
-// part of the time: connections that take a millisecond then take a second, as
-// long as probes and trials wait.
+// too busy if in some stallWindow it was late for so great a share of the time: a
+// goroutine that waits for more than 20 ms for its turn, as a connection waits two
+// dozen times, or a machine that stood still for 400 ms, of the second that probes
+// and trials wait.
 const (
 	stallBeat   = 5 * time.Millisecond
 	stallWindow = 500 * time.Millisecond
-	stallShare  = 0.5
+	stallShare  = 0.8
 )
 
 func watchStalls() *stalls {
@@ -50,7 +51,9 @@ func (s *stalls) run() {
 		now := time.Now()
 		late += s.wake(now.Sub(asleep))
 		if took := now.Sub(begun); took >= stallWindow {
-			s.busy = s.busy || tooBusy(late, took)
+			if tooBusy(late, took) {
+				s.busy.Store(true)
+			}
 			begun, late = now, 0
 		}
 		asleep = now
@@ -71,7 +74,7 @@ func tooBusy(late, of time.Duration) bool { return float64(late) > stallShare*fl
 func (s *stalls) end() string {
 	s.once.Do(func() { close(s.stop) })
 	<-s.done
-	if !s.busy {
+	if !s.busy.Load() {
 		return ""
 	}
 	return fmt.Sprintf("this machine was too busy to tell: it was up to %s late", round(s.longest))

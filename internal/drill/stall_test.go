@@ -17,8 +17,8 @@ func TestBusyMachine(t *testing.T) {
 		busy     bool
 	}{
 		{0, stallWindow, false},
-		{stallWindow / 2, stallWindow, false},
-		{stallWindow/2 + 1, stallWindow, true},
+		{stallWindow * 4 / 5, stallWindow, false},
+		{stallWindow*4/5 + 1, stallWindow, true},
 		{time.Second, time.Second + stallBeat, true}, // it stood still
 	} {
 		if tooBusy(c.late, c.of) != c.busy {

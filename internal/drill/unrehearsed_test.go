@@ -143,6 +143,29 @@ func TestUnrehearsed(t *testing.T) {
 	}
 }
 
+// All members are down: a Standard load balancer keeps what is established, a Basic
+// one ends it ("Azure Load Balancer health probes"). The prediction says so, too.
+func TestAllMembersDown(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sku  string
+		want Forecast
+	}{{"Standard", Works}, {"Basic", Fails}} {
+		yaml := strings.NewReplacer("  - name: front\n", "  - name: front\n    sku: "+c.sku+"\n", "members: [web-1, web-2]", "members: [web-1]").Replace(farm)
+		r := drilled(t, yaml, "probe front/web-1")
+		if !r.OK() {
+			t.Errorf("%s: worse than predicted", c.sku)
+		}
+		wanted{"connect client -> front tcp/80": dead, "connect client -> db": fine}.check(t, r)
+		for i := range r.Flows {
+			f := &r.Flows[i]
+			if f.Kind == live.SteadyStream && f.To == "front" && (f.Forecast != c.want || f.Works != (c.want == Works)) {
+				t.Errorf("%s: %s should be %s, not %s; works %v, want %v", c.sku, f, c.want, f.Forecast, f.Works, c.want == Works)
+			}
+		}
+	}
+}
+
 // sandwich is two appliances between two balancers, one for each direction.
 var sandwich = strings.NewReplacer("ha-ports: true\n", `ha-ports: true
   - name: behind

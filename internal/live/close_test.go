@@ -50,9 +50,8 @@ func TestCloseUnderLoad(t *testing.T) {
 	if testing.Short() {
 		rounds = 3
 	}
-	rng := rand.New(rand.NewPCG(11, 13))
 	for range rounds {
-		closeUnderLoad(t, int64(rng.IntN(400)))
+		closeUnderLoad(t, int64(rand.IntN(400)))
 	}
 }
 
