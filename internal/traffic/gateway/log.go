@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -67,9 +68,25 @@ func (r *Record) secured(t *tls.ConnectionState) {
 	r.SslEnabled = "off"
 	if t != nil {
 		r.SslEnabled = "on"
-		r.SslProtocol, r.SslCipher = tls.VersionName(t.Version), tls.CipherSuiteName(t.CipherSuite)
+		r.SslProtocol, r.SslCipher = tls.VersionName(t.Version), cipherName(t.CipherSuite)
 	}
 }
+
+// cipherName is [tls.CipherSuiteName], which makes the list of all ciphers at each call.
+func cipherName(id uint16) string {
+	if name, ok := cipherNames()[id]; ok {
+		return name
+	}
+	return tls.CipherSuiteName(id)
+}
+
+var cipherNames = sync.OnceValue(func() map[uint16]string {
+	out := map[uint16]string{}
+	for _, c := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		out[c.ID] = c.Name
+	}
+	return out
+})
 
 // asked notes a member's answer.
 func (r *Record) asked(e endpoint, resp *http.Response, took time.Duration) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -34,5 +35,20 @@ func TestRecordJSON(t *testing.T) {
 		if json.Unmarshal(want, &a) != nil || json.Unmarshal(got, &b) != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("%s\nwant %s", got, want)
 		}
+	}
+}
+
+// What a record has of TLS is as crypto/tls calls it, and costs nothing.
+func TestSecured(t *testing.T) {
+	for _, id := range []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_CHACHA20_POLY1305_SHA256, tls.TLS_RSA_WITH_RC4_128_SHA, 0xfefe} {
+		state := tls.ConnectionState{Version: tls.VersionTLS12, CipherSuite: id}
+		var r Record
+		if r.secured(&state); r.SslEnabled != "on" || r.SslProtocol != "TLS 1.2" || r.SslCipher != tls.CipherSuiteName(id) {
+			t.Errorf("%+v", r)
+		}
+	}
+	state := tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256}
+	if n := testing.AllocsPerRun(100, func() { new(Record).secured(&state) }); n != 0 {
+		t.Error(n, "allocations")
 	}
 }
