@@ -37,6 +37,18 @@ var ownWords = map[string]string{
 	strings.ToLower(model.TypeKeyVault):           "",
 }
 
+// autoApproves reports whether a private link service lists a subscription among
+// those whose connections need no approval, by which they are approved in other
+// words than by the right of who connects ("What is Azure Private Link service?",
+// Control service access).
+func autoApproves(service map[string]any, subscription string) bool {
+	listed, _ := object(object(service, "properties"), "autoApproval")["subscriptions"].([]any)
+	return slices.ContainsFunc(listed, func(e any) bool {
+		s, _ := e.(string)
+		return s == "*" || strings.EqualFold(s, subscription)
+	})
+}
+
 // linkKinds are the connections of private endpoints, below each type they may
 // lead to. name forms a connection's name.
 func linkKinds() []*kind {
@@ -232,9 +244,11 @@ func (c *change) completeConnections() *Fault {
 				o["name"] = c.id.Name()
 			}
 			target, err := model.ParseID(text(q, "privateLinkServiceId"))
+			var service map[string]any
 			if err == nil {
 				if k, f := c.kinds.of(target); f == nil {
-					if _, ok := lookup(c.tx, k, target); !ok {
+					var ok bool
+					if service, ok = lookup(c.tx, k, target); !ok {
 						return invalidReference(c.id, target.String())
 					}
 				}
@@ -248,6 +262,9 @@ func (c *change) completeConnections() *Fault {
 			description := list.description
 			if own, ok := ownWords[strings.ToLower(target.Type())]; ok && list.state == linkApproved {
 				description = own
+				if autoApproves(service, c.id.Subscription()) {
+					description = linkApproved
+				}
 			}
 			q["privateLinkServiceConnectionState"] = map[string]any{"status": list.state, "description": description, "actionsRequired": "None"}
 			if old := object(before[strings.ToLower(text(o, "name"))], "properties"); strings.EqualFold(text(old, "privateLinkServiceId"), text(q, "privateLinkServiceId")) && linkState(old) != "" {
