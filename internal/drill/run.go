@@ -48,7 +48,7 @@ const (
 	recoverLimit = 90 * time.Second
 	// busyLimit is the same on a machine that is too busy to be measured.
 	busyLimit = 5 * time.Second
-	look         = 50 * time.Millisecond
+	look      = 50 * time.Millisecond
 	// breath is between two looks at the clock in a pause; twice as much counts of a
 	// time in which the machine stood still.
 	breath = 10 * time.Millisecond
