@@ -157,6 +157,11 @@ func bareParts(list []any) []any {
 // complete makes the client's document a whole one.
 func (c *change) complete() *Fault {
 	k, doc := c.kind, c.doc
+	if strings.EqualFold(k.namespace(), "Microsoft.Network") {
+		if at, v := strangeProperties(doc, ""); at != "" {
+			return invalidProperty(c.id, at, v, "it must be an object")
+		}
+	}
 	spell(doc)
 	if k.Words != nil {
 		k.Words.respell(doc["properties"])
@@ -183,6 +188,33 @@ func (c *change) complete() *Fault {
 		}
 	}
 	return nil
+}
+
+// strangeProperties finds a "properties" in a document that is no object, which
+// none of the network provider's is, and its path.
+func strangeProperties(v any, path string) (string, any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, e := range v {
+			if name == "tags" {
+				continue
+			}
+			at := strings.TrimPrefix(path+"."+name, ".")
+			if _, ok := e.(map[string]any); name == "properties" && e != nil && !ok {
+				return at, e
+			}
+			if at, strange := strangeProperties(e, at); at != "" {
+				return at, strange
+			}
+		}
+	case []any:
+		for _, e := range v {
+			if at, strange := strangeProperties(e, path); at != "" {
+				return at, strange
+			}
+		}
+	}
+	return "", nil
 }
 
 // completeHead fills what documents and inline children have in common, and

@@ -118,14 +118,23 @@ func (c *call) deploymentStatus(manager *model.Resource) *Fault {
 		return f
 	}
 	value := []any{}
-	for e := range c.s.store.View().List(manager.ID.Key()+"/commits/", "") {
+	v := c.s.store.View()
+	kept := c.s.kinds.keptPeerings(v)
+	for e := range v.List(manager.ID.Key()+"/commits/", "") {
 		p := e.Resource.Properties()
 		if !filtered(regions, text(p, "targetLocation")) || !filtered(types, text(p, "commitType")) {
 			continue
 		}
+		status, why := "Deployed", []string(nil)
+		for _, id := range texts(p, "configurationIds") {
+			why = append(why, kept.failures(id, text(p, "targetLocation"))...)
+		}
+		if why != nil {
+			status = "Failed"
+		}
 		value = append(value, map[string]any{
-			"commitTime": p["commitTime"], "region": p["targetLocation"], "deploymentStatus": "Deployed",
-			"configurationIds": p["configurationIds"], "deploymentType": p["commitType"], "errorMessage": "",
+			"commitTime": p["commitTime"], "region": p["targetLocation"], "deploymentStatus": status,
+			"configurationIds": p["configurationIds"], "deploymentType": p["commitType"], "errorMessage": strings.Join(why, " "),
 		})
 	}
 	writeJSON(c.w, http.StatusOK, map[string]any{"value": value})

@@ -80,6 +80,8 @@ func TestHostile(t *testing.T) {
 		{"a version with more", "DELETE", vnet + "?api-version=2025-01-01%00", "", 400, nil},
 		{"no version", "DELETE", vnet + "?x=y", "", 400, nil},
 		{"version of words", "DELETE", vnet + "?api-version=latest", "", 400, nil},
+		{"probes that are no object", "PUT", network + "/trafficManagerProfiles/t", `{"location":"global","properties":{"trafficRoutingMethod":"Weighted","dnsConfig":{"relativeName":"t"},"monitorConfig":"x"}}`, 400, nil},
+		{"a delegation whose properties are no object", "PUT", vnet, `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"a","properties":{"addressPrefix":"10.0.0.0/24","delegations":[{"name":"d","properties":"x"}]}}]}}`, 400, nil},
 		{"no such day", "DELETE", vnet + "?api-version=2025-02-30", "", 400, nil},
 		{"wrong etag", "DELETE", vnet, "", 412, []string{`If-Match: W/"x"`}},
 	} {

@@ -84,7 +84,9 @@ type kind struct {
 	Defaults []setting
 	// Since are the properties that older API versions do not know.
 	Since []since
-	Refs  []reference
+	// SinceHead are those beside "properties".
+	SinceHead []since
+	Refs      []reference
 	// InUse is the refusal to delete a resource that others refer to; nil means
 	// it may always be deleted.
 	InUse func(id model.ID, users []string) *Fault

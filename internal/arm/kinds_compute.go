@@ -13,13 +13,17 @@ func computeKinds() []*kind {
 		Type: model.TypeVM, Place: inGroup, Location: locationRequired, Name: machineName, State: true,
 		MergePatch: true,
 		Computed:   []string{"instanceView", "vmId", "timeCreated"},
+		SinceHead:  []since{{"etag", "2023-09-01"}}, // armcompute 5.4.0
 		Defaults:   []setting{{"storageProfile.dataDisks", []any{}}},
 		Refs:       []reference{regionalRef(model.TypeNIC, "properties.networkProfile.networkInterfaces.*.id")},
 		Prepare:    ownTenant,
 		Check:      checkVM, Fill: fillVM, Show: showVM, Verbs: machineVerbs(),
 		Expand: func(r *model.Resource, expand string, p map[string]any) {
-			if strings.EqualFold(expand, "instanceView") {
+			switch {
+			case strings.EqualFold(expand, "instanceView"):
 				p["instanceView"] = r.Properties()["instanceView"]
+			case strings.EqualFold(expand, "userData") && r.Properties()["userData"] != nil:
+				p["userData"] = r.Properties()["userData"]
 			}
 		},
 	}}

@@ -490,6 +490,9 @@ func checkTrafficManager(c *change) *Fault {
 	if text(object(p, "dnsConfig"), "relativeName") == "" {
 		return invalidProperty(c.id, "properties.dnsConfig.relativeName", nil, "a profile needs a DNS name")
 	}
+	if m, given := p["monitorConfig"]; given && m != nil && object(p, "monitorConfig") == nil {
+		return invalidProperty(c.id, "properties.monitorConfig", m, "it must be an object")
+	}
 	for i, o := range objects(p, "endpoints") {
 		k := c.kinds[strings.ToLower(text(o, "type"))]
 		if k == nil || k.Inline != "endpoints" {

@@ -68,7 +68,6 @@ func serviceKinds() []*kind {
 			Computed: []string{"fullyQualifiedDomainName", "state", "privateEndpointConnections", "administratorLoginPassword", paas.PasswordHashProperty},
 			Defaults: []setting{
 				{"version", "12.0"},
-				{"minimalTlsVersion", "1.2"},
 				{"publicNetworkAccess", "Enabled"},
 				{"restrictOutboundNetworkAccess", "Disabled"},
 				{"externalGovernanceStatus", "Disabled"},

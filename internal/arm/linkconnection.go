@@ -143,6 +143,17 @@ func (r *reading) endpointConnections(t string, name linkName) []map[string]any 
 			delete(p, "groupIds")
 			p["linkIdentifier"] = fmt.Sprint(536870912 + hashOf(l.guid)>>4)
 		}
+		if r.id.Is(model.TypeStorageAccount) {
+			// Azure/azure-cli recording test_storage_account_private_endpoint: the
+			// account's API spells it "actionRequired".
+			delete(p, "groupIds")
+			state := shallow(object(q, "privateLinkServiceConnectionState"))
+			if a, ok := state["actionsRequired"]; ok {
+				delete(state, "actionsRequired")
+				state["actionRequired"] = a
+			}
+			p["privateLinkServiceConnectionState"] = state
+		}
 		if r.id.Is(model.TypeKeyVault) {
 			delete(p, "groupIds")
 			p["privateLinkServiceConnectionState"] = saidOnly(q)
@@ -189,8 +200,10 @@ func (c *change) answerConnection(name linkName, doc map[string]any) *Fault {
 			return f
 		}
 		state["status"], state["description"] = given["status"], text(given, "description")
-		if a := text(given, "actionsRequired"); a != "" {
-			state["actionsRequired"] = a
+		for _, name := range []string{"actionsRequired", "actionRequired"} {
+			if a := text(given, name); a != "" {
+				state["actionsRequired"] = a
+			}
 		}
 	}
 	for _, l := range r.linksTo() {

@@ -22,6 +22,7 @@ const (
 func lockKinds() []*kind {
 	return []*kind{{
 		Type: typeLock, Place: inSubscription | inGroup | onResource, Name: policyName, Sync: true, SyncDelete: true, SystemData: true, NoEtag: true,
+		SinceHead: []since{{"systemData", "2020-05-01"}}, // 2016-09-01 was recorded without
 		Check: func(c *change) *Fault {
 			return oneOf(c.id, "properties.level", c.props()["level"], lockDelete, lockReadOnly)
 		},

@@ -37,14 +37,22 @@ func checkVM(c *change) *Fault {
 }
 
 // fillVM says what the platform does of a machine: its ID, when it was made and,
-// as long as no action changed that, that it runs. Its password is taken and
-// never told.
+// as long as no action changed that, that it runs. Its password and custom data are
+// taken and never told.
 func fillVM(c *change) *Fault {
 	c.keep("vmId")
 	c.fillManagedIdentity()
 	p, was := c.props(), c.oldProps()
 	delete(object(p, "osProfile"), "adminPassword")
+	delete(object(p, "osProfile"), "customData")
 	fillProfiles(p)
+	for _, nic := range objects(object(p, "networkProfile"), "networkInterfaces") {
+		if q := object(nic, "properties"); q != nil && q["deleteOption"] == nil {
+			if delete(q, "deleteOption"); len(q) == 0 {
+				delete(nic, "properties")
+			}
+		}
+	}
 	p["timeCreated"], p["instanceView"] = was["timeCreated"], was["instanceView"]
 	if p["timeCreated"] == nil {
 		p["timeCreated"] = c.by.At.UTC().Format(time.RFC3339Nano)
@@ -100,6 +108,7 @@ func fillDisk(c *change) *Fault {
 // showVM leaves the instance view out, which is shown on request only.
 func showVM(_ *reading, p map[string]any) {
 	delete(p, "instanceView")
+	delete(p, "userData") // told only if it is asked for by $expand
 	// Capabilities are told if there are any.
 	if c := object(p, "additionalCapabilities"); c["ultraSSDEnabled"] != true && c["hibernationEnabled"] != true {
 		delete(p, "additionalCapabilities")

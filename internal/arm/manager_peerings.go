@@ -3,6 +3,7 @@ package arm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +26,25 @@ const codeManagedPeering = "PeeringManagedByNetworkManager" // unconfirmed
 type peeringsKept struct {
 	made     map[string][]map[string]any
 	replaced map[string]bool // networks whose own peerings a configuration deletes
+	refused  []refusedPeering
+}
+
+// refusedPeering is a peering that a configuration asks for and that cannot be.
+type refusedPeering struct {
+	configuration, region string // by key and by name
+	why                   string
+}
+
+// failures are why what a configuration asks for in a region is not there, each
+// reason once.
+func (k *peeringsKept) failures(configuration, region string) []string {
+	var out []string
+	for _, r := range k.refused {
+		if strings.EqualFold(r.configuration, configuration) && model.NormalizeLocation(r.region) == model.NormalizeLocation(region) && !slices.Contains(out, r.why) {
+			out = append(out, r.why)
+		}
+	}
+	return out
 }
 
 // keptPeerings returns what is kept in a published view.
@@ -49,10 +69,20 @@ func (ks kindSet) findKeptPeerings(v *state.View) *peeringsKept {
 		kept.replaced[networks[i].ID.Key()] = yes
 	}
 	for _, p := range effect.Peerings {
-		if _, _, bad := overlapping(networks[p.From].Prefixes, networks[p.To].Prefixes); bad {
-			continue // networks that overlap cannot be peered
-		}
 		from, to := networks[p.From].ID, networks[p.To].ID
+		if a, b, bad := overlapping(networks[p.From].Prefixes, networks[p.To].Prefixes); bad {
+			first, second := from, to
+			if second.Key() < first.Key() {
+				first, second, a, b = to, from, b, a
+			}
+			r := refusedPeering{configuration: p.Source.Resource.ID.Key()}
+			r.why = fmt.Sprintf("Virtual networks %s and %s cannot be peered: their address spaces overlap (%s and %s).", first, second, a, b)
+			if e, ok := v.Get(from); ok {
+				r.region = e.Resource.Location()
+			}
+			kept.refused = append(kept.refused, r)
+			continue
+		}
 		state := peeringInitiated
 		if both[[2]int{p.To, p.From}] {
 			state = peeringConnected

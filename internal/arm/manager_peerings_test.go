@@ -72,7 +72,14 @@ func TestKeptPeerings(t *testing.T) {
 	c.must("PUT", vnet("over"), `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.128.0/17"]}}}`)
 	c.must("PUT", spokes+"/staticMembers/over", `{"properties":{"resourceId":"`+vnet("over")+`"}}`)
 	expect("with an overlapping member", map[string]string{"over": "", "hub": "blue Connected, red Connected"})
+	status := func() any { return at(c.must("POST", nm+"/listDeploymentStatus", "{}").body, "value", 0) }
+	if s := status(); str(s, "deploymentStatus") != "Failed" || !strings.Contains(str(s, "errorMessage"), "overlap (10.0.0.0/16 and 10.0.128.0/17)") || strings.Count(str(s, "errorMessage"), "overlap") != 1 {
+		t.Errorf("the commit's state is %v", s)
+	}
 	c.must("DELETE", spokes+"/staticMembers/over", "")
+	if s := status(); str(s, "deploymentStatus") != "Deployed" || str(s, "errorMessage") != "" {
+		t.Errorf("the commit's state is %v", s)
+	}
 
 	made := at(c.get(vnet("red")+version), "properties", "virtualNetworkPeerings").([]any)[0].(map[string]any)
 	id := str(made, "id")

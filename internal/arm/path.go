@@ -64,8 +64,11 @@ func refID(m map[string]any, name string) string { return text(object(m, name), 
 
 // setDefault sets a property below an object if it is absent or null: the
 // providers read both as not given where they have a default. "*" in the path
-// stands for every element of a list.
+// stands for every element of a list. Nothing is set where there is no object.
 func setDefault(m map[string]any, at string, value any) {
+	if m == nil {
+		return
+	}
 	first, rest, deeper := strings.Cut(at, ".")
 	if below, ok := strings.CutPrefix(rest, "*."); ok {
 		for _, o := range objects(m, first) {

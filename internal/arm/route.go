@@ -88,9 +88,21 @@ func splitPath(u *url.URL) ([]string, *Fault) {
 	return segments, nil
 }
 
-// route answers the request; a write that is refused is put on the trail.
-func (c *call) route(path []string) *Fault {
-	f := c.dispatch(path)
+// route answers the request; a write that is refused is put on the trail. A
+// panic is a defect of this server that ends the request and nothing else: what
+// the request would have written is not stored, and the steps of a deployment,
+// which are requests as well, have goroutines of their own.
+func (c *call) route(path []string) (f *Fault) {
+	defer func() {
+		p := recover()
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		if p != nil {
+			f = fault(http.StatusInternalServerError, "InternalServerError", "The request met a defect of this server: %.200v.", p)
+		}
+	}()
+	f = c.dispatch(path)
 	if f != nil {
 		c.recordRefusal(path, f)
 	}

@@ -276,3 +276,59 @@ func TestReadyAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestServicesAsRecorded: what Azure/azure-cli recordings have of services, where
+// it is not what a client wrote.
+func TestServicesAsRecorded(t *testing.T) {
+	c := newCloud(t).withGroup()
+	storage := group + "/providers/Microsoft.Storage/storageAccounts/routed"
+	c.must("PUT", storage, `{"location":"eastus","kind":"StorageV2","sku":{"name":"Standard_RAGRS"},"properties":{"routingPreference":{"routingChoice":"InternetRouting","publishInternetEndpoints":true}}}`)
+	ends := at(c.get(storage), "properties", "primaryEndpoints", "internetEndpoints")
+	if str(ends, "blob") != "https://routed-internetrouting.blob.core.windows.net/" || at(ends, "queue") != nil {
+		t.Errorf("the endpoints of the internet: %v", ends)
+	}
+	server := group + "/providers/Microsoft.Sql/servers/plain"
+	c.must("PUT", server, `{"location":"westeurope"}`)
+	if v := at(c.get(server), "properties", "minimalTlsVersion"); v != nil {
+		t.Errorf("a server of which nothing was said of TLS has %v", v)
+	}
+	vm := group + "/providers/Microsoft.Compute/virtualMachines/vm"
+	c.must("PUT", network+"/virtualNetworks/v", vnetBody)
+	c.must("PUT", network+"/networkInterfaces/n", nicBody(network+"/virtualNetworks/v/subnets/app", ""))
+	c.must("PUT", vm, `{"location":"westeurope","properties":{"userData":"dQ==","osProfile":{"computerName":"vm","customData":"Yw=="},
+		"networkProfile":{"networkInterfaces":[{"id":"`+network+`/networkInterfaces/n","properties":{"deleteOption":null}}]}}}`)
+	p := at(c.get(vm), "properties")
+	if at(p, "userData") != nil || at(p, "osProfile", "customData") != nil || at(p, "networkProfile", "networkInterfaces", 0, "properties") != nil {
+		t.Errorf("the machine tells %v", p)
+	}
+	if got := str(c.get(vm+version+"&$expand=userData"), "properties", "userData"); got != "dQ==" {
+		t.Errorf("its user data is %q", got)
+	}
+	lock := vm + "/providers/Microsoft.Authorization/locks/l"
+	c.must("PUT", lock, `{"properties":{"level":"CanNotDelete"}}`)
+	for path, property := range map[string]string{vm: "etag", lock: "systemData"} {
+		if c.get(path + "?api-version=2016-09-01")[property] != nil || c.get(path)[property] == nil {
+			t.Errorf("%s of %s is not of the version that is asked for", property, path)
+		}
+	}
+	vault := group + "/providers/Microsoft.KeyVault/vaults/asrecorded"
+	c.must("PUT", vault, `{"location":"westeurope","properties":{"tenantId":"t","softDeleteRetentionInDays":7,"accessPolicies":[{"objectId":"x"}],"networkAcls":{"bypass":"AzureServices","defaultAction":"Allow"}}}`)
+	if v := at(c.get(vault), "properties", "networkAcls"); v != nil {
+		t.Errorf("a firewall that lets everything in is shown: %v", v)
+	}
+	c.must("PUT", network+"/privateEndpoints/pe", `{"location":"westeurope","properties":{"subnet":{"id":"`+network+`/virtualNetworks/v/subnets/app"},
+		"privateLinkServiceConnections":[{"name":"mine","properties":{"privateLinkServiceId":"`+vault+`","groupIds":["vault"]}}]}}`)
+	link := at(c.get(vault), "properties", "privateEndpointConnections", 0)
+	if str(link, "id") != vault+"/privateEndpointConnections/mine" || at(link, "name") != nil || at(link, "properties", "groupIds") != nil {
+		t.Errorf("the vault's connection: %v", link)
+	}
+	if one := c.get(vault + "/privateEndpointConnections/mine"); str(one, "name") != "mine" || str(one, "location") != "westeurope" {
+		t.Errorf("the connection itself: %v", one)
+	}
+	c.must("DELETE", network+"/privateEndpoints/pe", "")
+	c.must("DELETE", vault, "")
+	c.must("PUT", vault, `{"location":"westeurope","properties":{"tenantId":"t","sku":{"family":"A","name":"standard"},"createMode":"recover"}}`)
+	if p := at(c.get(vault), "properties"); fmt.Sprint(at(p, "softDeleteRetentionInDays")) != "7" || str(at(p, "accessPolicies", 0), "objectId") != "x" {
+		t.Errorf("a recovered vault is not what it was: %v", p)
+	}
+}

@@ -2,8 +2,8 @@ package arm
 
 import "strings"
 
-// since is a property, below "properties", with the API version that has it
-// first: the release history of Azure's SDK for Go names it, or the service was
+// since is a property, below "properties" or, in [kind.SinceHead], of the document
+// itself, with the API version that has it first: the release history of Azure's SDK for Go names it, or the service was
 // seen to leave it out before. Answers to requests of older versions are without
 // it, as Azure's are.
 type since struct{ property, version string }
@@ -16,7 +16,7 @@ func (ks kindSet) datesOfProperties() {
 		if k.Inline != "" {
 			of = append(of, k.parent)
 		}
-		for _, s := range k.Since {
+		for _, s := range append(k.SinceHead, k.Since...) {
 			for _, o := range of {
 				o.latest = max(o.latest, s.version)
 			}
@@ -36,6 +36,11 @@ func (k *kind) asOf(version string, doc map[string]any) map[string]any {
 	}
 	doc, p = shallow(doc), shallow(p)
 	doc["properties"] = p
+	for _, s := range k.SinceHead {
+		if version < s.version {
+			delete(doc, s.property)
+		}
+	}
 	for _, s := range k.Since {
 		if version < s.version {
 			delete(p, s.property)

@@ -107,6 +107,25 @@ const anyWebZone = "z1"
 // storageEndpoints are the addresses of an account's services; suffix is
 // "-secondary" for those of the copy, which has no files.
 func storageEndpoints(account *model.Resource, suffix string) map[string]any {
+	ends := endpointsNamed(account, suffix)
+	// "Network routing preference for Azure Storage": the internet's are those of
+	// blobs, files, websites and data lakes.
+	wanted := object(account.Properties(), "routingPreference")
+	if wanted["publishMicrosoftEndpoints"] == true {
+		ends["microsoftEndpoints"] = endpointsNamed(account, "-microsoftrouting"+suffix)
+	}
+	if wanted["publishInternetEndpoints"] == true {
+		internet := endpointsNamed(account, "-internetrouting"+suffix)
+		delete(internet, "queue")
+		delete(internet, "table")
+		ends["internetEndpoints"] = internet
+	}
+	return ends
+}
+
+// endpointsNamed are the addresses of an account's services under its name with a
+// suffix.
+func endpointsNamed(account *model.Resource, suffix string) map[string]any {
 	zone := webZones[account.Location()]
 	if zone == "" {
 		zone = anyWebZone
@@ -116,7 +135,7 @@ func storageEndpoints(account *model.Resource, suffix string) map[string]any {
 		switch {
 		case s == "web":
 			ends[s] = "https://" + account.ID.Name() + suffix + "." + zone + ".web.core.windows.net/"
-		case s != "file" || suffix == "":
+		case s != "file" || !strings.HasSuffix(suffix, "-secondary"):
 			ends[s] = "https://" + account.ID.Name() + suffix + "." + s + ".core.windows.net/"
 		}
 	}

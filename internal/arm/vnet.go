@@ -194,7 +194,9 @@ func (c *change) fillSubnet(id model.ID, p map[string]any) {
 		if p := object(d, "properties"); p["actions"] == nil {
 			setDefault(d, "properties.actions", delegationActions(text(p, "serviceName")))
 		}
-		object(d, "properties")["provisioningState"] = "Succeeded"
+		if p := object(d, "properties"); p != nil {
+			p["provisioningState"] = "Succeeded"
+		}
 	}
 	for _, e := range objects(p, "serviceEndpoints") {
 		e["provisioningState"] = "Succeeded"
