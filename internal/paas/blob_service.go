@@ -89,8 +89,12 @@ func (c *blobCall) setServiceProperties() error {
 	c.a.mu.Lock()
 	s := &c.a.service
 	for _, f := range []struct{ have, given **section }{
-		{&s.Logging, &set.Logging}, {&s.HourMetrics, &set.HourMetrics}, {&s.MinuteMetrics, &set.MinuteMetrics}, {&s.Cors, &set.Cors},
-		{&s.DeleteRetentionPolicy, &set.DeleteRetentionPolicy}, {&s.StaticWebsite, &set.StaticWebsite},
+		{&s.Logging, &set.Logging},
+		{&s.HourMetrics, &set.HourMetrics},
+		{&s.MinuteMetrics, &set.MinuteMetrics},
+		{&s.Cors, &set.Cors},
+		{&s.DeleteRetentionPolicy, &set.DeleteRetentionPolicy},
+		{&s.StaticWebsite, &set.StaticWebsite},
 	} {
 		if *f.given != nil {
 			*f.have = *f.given
