@@ -432,9 +432,9 @@ func (s *Steady) stream(f *SteadyFlow, p pair, service model.ServiceKind) {
 		return
 	}
 	defer c.Close()
-	stop := context.AfterFunc(s.ctx, func() { c.Close() })
-	defer stop()
 	raw := c
+	stop := context.AfterFunc(s.ctx, func() { raw.Close() }) // c may be TLS by then
+	defer stop()
 	if service == model.ServiceHTTPS {
 		config := s.net.authority.clientConfig()
 		config.InsecureSkipVerify = true // whoever answers behind a frontend
