@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,8 @@ type countedBody struct {
 	control   *http.ResponseController
 	announced map[string]bool
 	deadline  time.Time
+	mu        sync.Mutex
+	answered  bool // the control is nobody's any more
 	bytes     atomic.Int64
 	broke     atomic.Bool // it could not be read to its end
 	late      atomic.Bool // it did not come in time
@@ -37,19 +40,36 @@ func countBody(r *http.Request, control *http.ResponseController) *countedBody {
 func (b *countedBody) Read(p []byte) (int, error) {
 	if now := time.Now(); b.deadline.Sub(now) < bodyTimeout {
 		b.deadline = now.Add(bodyTimeout + bodyTimeout/2) // so that few readings set one
-		_ = b.control.SetReadDeadline(b.deadline)
+		b.until(b.deadline)
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.bytes.Add(int64(n))
 	switch {
 	case err == io.EOF:
 		b.trailers()
-		_ = b.control.SetReadDeadline(time.Time{}) // the client may wait as long as it likes
+		b.until(time.Time{}) // the client may wait as long as it likes
 	case err != nil:
 		b.broke.Store(true)
 		b.late.Store(isTimeout(err))
 	}
 	return n, err
+}
+
+// until bounds the reading, as long as the request is its handler's.
+func (b *countedBody) until(t time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.answered {
+		_ = b.control.SetReadDeadline(t)
+	}
+}
+
+// end is told before the handler returns: who still sends the body to a member must
+// not touch what is net/http's again.
+func (b *countedBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answered = true
 }
 
 // trailers leaves of the request's trailers those that were announced and may be one

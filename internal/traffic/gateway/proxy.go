@@ -78,6 +78,7 @@ func (s *Server) serve(at netip.AddrPort, w http.ResponseWriter, r *http.Request
 	out := &countedWriter{ResponseWriter: w, control: control}
 	defer func() {
 		out.end()
+		counted.end()
 		x.endInspection()
 		x.record.end(x, out, counted, time.Since(begin))
 		s.options.request(&x.record)
